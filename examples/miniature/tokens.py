@@ -1,0 +1,42 @@
+"""The miniature's tokenizer: every whole number is one token, words are separated by spaces."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from diversity_judge.countdown import Countdown, Step
+from examples.miniature.problems import LARGEST, solution_text
+
+PAD, BOS, EOS, ASK = "<pad>", "<bos>", "<eos>", ":"
+VOCABULARY = (PAD, BOS, EOS, ASK, "target", "left", ";", "=", "+", "-", "*", "/", *map(str, range(1, LARGEST + 1)))
+TOKEN_ID = {token: number for number, token in enumerate(VOCABULARY)}
+
+CHAT_TEMPLATE = f"{BOS} {{{{ messages[-1]['content'] }}}} {ASK}"
+"""A problem is asked as it stands; a system message or former turns have no meaning to this model."""
+
+
+def encode(problem: Countdown, steps: tuple[Step, ...]) -> tuple[list[int], int]:
+    """The token ids of a problem with a solution, and how many of them are the prompt."""
+    prompt = [BOS, *problem.text.split(), ASK]
+    words = [*prompt, *solution_text(problem, steps).split(), EOS]
+    return [TOKEN_ID[word] for word in words], len(prompt)
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write the files that vLLM and transformers load a tokenizer from."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordLevel(TOKEN_ID, unk_token=PAD))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.add_special_tokens([PAD, BOS, EOS])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": BOS,
+        "eos_token": EOS,
+        "pad_token": PAD,
+        "chat_template": CHAT_TEMPLATE,
+        "clean_up_tokenization_spaces": False,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
