@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import string
 
+from diversity_judge.countdown import read_steps
 from generation.problems import ProblemKind
 
 _THINK_END = "</think>"
@@ -37,12 +38,14 @@ def extract_answer(text: str, kind: ProblemKind, *, n_choices: int = 0) -> str |
     Args:
         text: The whole response.
         kind: Mathematics: an expression, tidied by `tidy_math`. Multiple choice: a letter. Code: the last
-            fenced block, a Python one before any other.
+            fenced block, a Python one before any other. Countdown: the operations, sorted (`countdown_answer`).
         n_choices: How many options a multiple-choice problem has.
     """
     visible = visible_answer(text)
     if kind is ProblemKind.CODE:
         return _last_code(visible)
+    if kind is ProblemKind.COUNTDOWN:
+        return countdown_answer(visible)
     if kind is ProblemKind.CHOICE:
         return _letter(visible, n_choices)
     boxed = last_boxed(visible)
@@ -107,3 +110,9 @@ def _last_code(visible: str) -> str | None:
     python = [code for language, code in blocks if language in _PYTHON]
     chosen = python or [code for _, code in blocks]
     return chosen[-1].strip("\n") if chosen and chosen[-1].strip() else None
+
+
+def countdown_answer(visible: str) -> str | None:
+    """The operations of a countdown solution, each in one form and all sorted: the order of the steps is no answer."""
+    operations = [f"{left}{sign}{right}" for sign, left, right in (step.canonical for step in read_steps(visible))]
+    return " ".join(sorted(operations)) or None

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from diversity_judge.countdown import is_solution, read_problem, read_steps
 from diversity_judge.errors import RunError
-from generation.answers import extract_answer
+from generation.answers import extract_answer, visible_answer
 from generation.math_compare import NOT_INSTALLED
 from generation.problems import ProblemKind
 
@@ -79,6 +80,8 @@ class Grader:
             return Grade(None, False)
         if kind is ProblemKind.CHOICE:
             return Grade(answer, answer == reference)
+        if kind is ProblemKind.COUNTDOWN:
+            return Grade(answer, is_solution(read_problem(reference), read_steps(visible_answer(text))))
         return self._grade_math(answer, reference)
 
     def close(self) -> None:

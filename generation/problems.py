@@ -16,6 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from diversity_judge.countdown import read_problem
 from diversity_judge.errors import InputError
 
 MAX_CHOICES = len(string.ascii_uppercase)
@@ -28,6 +29,7 @@ class ProblemKind(str, Enum):
     MATH = "math"
     CHOICE = "choice"
     CODE = "code"
+    COUNTDOWN = "countdown"
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Problem:
     Attributes:
         problem_id: Unique within a run.
         text: What the model is asked, without the prompt format's instructions.
-        answer: The reference: an expression for mathematics, a letter for multiple choice, None where
-        unknown. choices: The options of a multiple-choice problem, in the order of their letters A, B, C,
+        answer: The reference: an expression for mathematics, a letter for multiple choice, the problem itself for
+        countdown, None where unknown. choices: The options of a multiple-choice problem, in the order of their letters A, B, C,
         ... kind: How to prompt and grade it. meta: Carried into every response's `meta`.
     """
 
@@ -60,7 +62,7 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
     """Read a file of problems: `.csv` by its header line, anything else as JSON Lines.
 
     Fields: `problem_id`, `problem`, and optionally `answer`, `choices` (a list of strings; in CSV a JSON
-    list) and `meta` (an object; its `kind`, one of math, choice, code, overrides what choices imply).
+    list) and `meta` (an object; its `kind`, one of math, choice, code, countdown, overrides what choices imply).
 
     Raises:
         InputError: the file cannot be read or a line is wrong; the message starts with `file:line:`.
@@ -106,10 +108,12 @@ def problem_from_row(row: Mapping[str, Any], *, where: str) -> Problem:
     if not isinstance(meta, Mapping):
         raise InputError(f"{where}: meta must be an object, not {type(meta).__name__}")
     kind = _kind(meta.get("kind"), choices, where)
+    text = _required_text(row, "problem", where)
+    answer = _answer(row.get("answer"), kind, choices, where)
     return Problem(
         problem_id=_required_text(row, "problem_id", where),
-        text=_required_text(row, "problem", where),
-        answer=_answer(row.get("answer"), kind, choices, where),
+        text=text,
+        answer=_countdown(text, where) if kind is ProblemKind.COUNTDOWN else answer,
         choices=choices,
         kind=kind,
         meta=dict(meta),
@@ -179,6 +183,14 @@ def _kind(value: Any, choices: tuple[str, ...], where: str) -> ProblemKind:
     if (kind is ProblemKind.CHOICE) != bool(choices):
         raise InputError(f"{where}: meta.kind {kind.value!r} and choices contradict each other")
     return kind
+
+
+def _countdown(text: str, where: str) -> str:
+    """The reference of a countdown problem: its numbers and target say which solutions are right."""
+    try:
+        return read_problem(text).text
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def _answer(value: Any, kind: ProblemKind, choices: tuple[str, ...], where: str) -> str | None:

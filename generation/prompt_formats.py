@@ -19,6 +19,7 @@ DEFAULT_FORMATS = {
     ProblemKind.MATH: "generate_math_boxed",
     ProblemKind.CHOICE: "generate_multiple_choice",
     ProblemKind.CODE: "generate_code",
+    ProblemKind.COUNTDOWN: "generate_plain",
 }
 
 _PLACE = re.compile(r"\{(problem|choices)\}")

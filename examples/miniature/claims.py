@@ -1,0 +1,358 @@
+"""The paper's claims, each with what was measured here and a verdict that an interval decides.
+
+A claim of a gain holds where the whole 95 % interval of the paired difference lies above 0. A claim of no loss holds
+where it lies above minus the margin. Where the interval allows both, that is said: nothing is read into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diversity_judge.comparing.result import Comparison
+from diversity_judge.comparison import paired_difference
+from diversity_judge.outcomes import Outcome, Tier, best_of_n, pass_at_k, tier
+from diversity_judge.responses import Group
+from diversity_judge.uncertainty import Estimate
+
+MARGIN = 0.02
+"""Two points: a loss smaller than this counts as none."""
+KEPT_SPEED = 0.97
+"""Share of the speed without Expert-Sample that counts as no overhead to speak of."""
+FLAT = 0.10
+"""A tail is flat where the probability falls by less than this share from one rank to the next."""
+
+NORMAL, HIGH, EDT, EXPERT = "token-normal", "token-high", "edt", "expert-sample"
+
+
+class Verdict(str, Enum):
+    """What the numbers say of a claim."""
+
+    HOLDS = "holds here"
+    FAILS = "does not hold here"
+    OPPOSITE = "the opposite holds here"
+    OPEN = "cannot be told here"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper beside what was found.
+
+    Attributes:
+        figure: Of the paper.
+        claim: What the paper says, in our words.
+        found: What was measured here.
+        verdict: Decided by an interval.
+    """
+
+    figure: str
+    claim: str
+    found: str
+    verdict: Verdict
+
+
+def gain(effect: Estimate) -> Verdict:
+    """Of the claim that a difference is above 0."""
+    if effect.low > 0:
+        return Verdict.HOLDS
+    if effect.high < 0:
+        return Verdict.OPPOSITE
+    return Verdict.FAILS if -MARGIN < effect.low and effect.high < MARGIN else Verdict.OPEN
+
+
+def loss(effect: Estimate) -> Verdict:
+    """Of the claim that a difference is below 0."""
+    if effect.high < 0:
+        return Verdict.HOLDS
+    if effect.low > 0:
+        return Verdict.OPPOSITE
+    return Verdict.FAILS if -MARGIN < effect.low and effect.high < MARGIN else Verdict.OPEN
+
+
+def no_loss(effect: Estimate) -> Verdict:
+    """Of the claim that nothing is lost, up to the margin."""
+    if effect.low > -MARGIN:
+        return Verdict.HOLDS
+    return Verdict.FAILS if effect.high < 0 else Verdict.OPEN
+
+
+def both(*verdicts: Verdict) -> Verdict:
+    """Of a claim with several parts: it holds if all do, and fails if one does."""
+    for verdict in (Verdict.OPPOSITE, Verdict.FAILS, Verdict.OPEN):
+        if verdict in verdicts:
+            return verdict if verdict is not Verdict.OPPOSITE or len(verdicts) == 1 else Verdict.FAILS
+    return Verdict.HOLDS
+
+
+def points(effect: Estimate) -> str:
+    """A difference between shares, in points with its interval."""
+    return f"{100 * effect.value:+.1f} points ({100 * effect.low:+.1f} to {100 * effect.high:+.1f}; n = {effect.n})"
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that was measured.
+
+    Attributes:
+        main: The four strategies against token-normal.
+        against_expert: The same against expert-sample.
+        sweeps: Settings of Expert-Sample against its defaults.
+        greedy: Greedy accuracy with other numbers of active experts against the model's own.
+        sampled: The same of pass@n.
+        active: The model's own number of active experts.
+        by_rank: (experts,) mean router probability by rank.
+        k_keep: Experts that the defaults keep.
+        speed: Ratios of tokens a second, with Expert-Sample to without.
+        n: Responses a group.
+    """
+
+    main: Comparison
+    against_expert: Comparison
+    sweeps: Comparison
+    greedy: Comparison
+    sampled: Comparison
+    active: int
+    by_rank: NDArray[np.float64]
+    k_keep: int
+    speed: NDArray[np.float64]
+    n: int
+
+    @property
+    def pass_n(self) -> str:
+        """The metric pass@n."""
+        return f"pass_at_{self.n}"
+
+
+def difference(comparison: Comparison, strategy: str, metric: str) -> Estimate:
+    """A strategy's paired difference to the comparison's baseline."""
+    for found in comparison.comparisons:
+        if found.strategy == strategy and found.metric == metric:
+            return found.difference.estimate
+    raise ValueError(f"{strategy!r} was not compared on {metric!r}")
+
+
+def all_claims(study: Study) -> list[Claim]:
+    """Every claim, in the order of the paper's figures and tables."""
+    return [
+        *_active_experts(study),
+        _head_and_tail(study),
+        *_tiers(study),
+        *_pass_curves(study),
+        *_verification(study),
+        *_sweeps(study),
+        _overhead(study),
+        _similarity(study),
+    ]
+
+
+def _active_experts(study: Study) -> Iterator[Claim]:
+    half = study.active // 2
+    greedy = difference(study.greedy, f"{half} active", "pass_rate")
+    sampled = difference(study.sampled, f"{half} active", study.pass_n)
+    yield Claim(
+        "2a",
+        "Greedy accuracy hardly suffers when fewer experts are active.",
+        f"With {half} of {study.active} experts greedy accuracy changes by {points(greedy)}.",
+        no_loss(greedy),
+    )
+    yield Claim(
+        "2b",
+        "pass@n falls clearly when fewer experts are active: the tail carries diversity.",
+        f"With {half} of {study.active} experts pass@{study.n} of token sampling changes by {points(sampled)}.",
+        loss(sampled),
+    )
+
+
+def _head_and_tail(study: Study) -> Claim:
+    mean, k = study.by_rank, study.active
+    tail = mean[study.k_keep : 4 * k]
+    fall = 1 - (tail[-1] / tail[0]) ** (1 / max(1, len(tail) - 1))
+    falls_in_head = 1 - (mean[study.k_keep - 1] / mean[0]) ** (1 / max(1, study.k_keep - 1))
+    is_head, is_flat = falls_in_head > 2 * fall, fall < FLAT
+    return Claim(
+        "2c",
+        "The router is sure of a head of few experts and nearly indifferent among the tail.",
+        f"Rank 1 has {mean[0]:.3f}, rank {study.k_keep} {mean[study.k_keep - 1]:.3f}, rank {k} {mean[k - 1]:.3f}, rank "
+        f"{min(4 * k, len(mean))} {mean[: 4 * k][-1]:.4f} (uniform: {1 / len(mean):.4f}). From rank to rank the "
+        f"probability falls by {falls_in_head:.0%} in the head and by {fall:.0%} in the tail; the rule is: less than "
+        f"{FLAT:.0%} in the tail, and at most half of the head's.",
+        Verdict.HOLDS if is_head and is_flat else Verdict.FAILS,
+    )
+
+
+def _tiers(study: Study) -> Iterator[Claim]:
+    """Tiers from one half of token-normal's responses, values from the other: its own luck must not choose."""
+    half = study.n // 2
+    normal, expert = (_groups(study.main, strategy) for strategy in (NORMAL, EXPERT))
+    tiers = {name: tier(_part(group, 0, half)) for name, group in normal.items()}
+    fresh = {NORMAL: _halves(normal, half), EXPERT: _halves(expert, half)}
+    plan: tuple[tuple[Tier, str, Callable[[Group], float], Callable[[Estimate], Verdict], str], ...] = (
+        (Tier.CORRECT, "stays as stable", _pass_rate, no_loss, "the pass rate"),
+        (Tier.MEDIUM, "finds more by Best-of-N", _best_of_n, gain, "Best-of-N"),
+        (Tier.HARD, "solves more of them", _pass_at_all, gain, f"pass@{half}"),
+    )
+    for wanted, words, value, decide, label in plan:
+        members = [name for name in normal if tiers[name] is wanted and name in expert]
+        values = {s: {name: value(groups[name]) for name in members} for s, groups in fresh.items()}
+        effect = paired_difference(values[EXPERT], values[NORMAL]).estimate
+        yield Claim(
+            "3",
+            f"On {wanted.value} problems Expert-Sample {words}.",
+            f"Against token-normal {label} changes by {points(effect)}. Tiers come from one half of token-normal's "
+            "responses, the values from the other half.",
+            decide(effect) if effect.n > 1 else Verdict.OPEN,
+        )
+    diversities = {s: _diversities(study.main, s) for s in (NORMAL, EXPERT)}
+    hard = [name for name in normal if tiers[name] is Tier.HARD]
+    own, base = ({n: diversities[s][n] for n in hard if n in diversities[s]} for s in (EXPERT, NORMAL))
+    effect = paired_difference(own, base).estimate
+    yield Claim(
+        "3",
+        "On Hard problems Expert-Sample's reasoning is more diverse.",
+        f"Process diversity (exact judge) changes by {_diversity(effect)}.",
+        gain(effect) if effect.n > 1 else Verdict.OPEN,
+    )
+
+
+def _pass_curves(study: Study) -> Iterator[Claim]:
+    one, many = (difference(study.main, EXPERT, metric) for metric in ("pass_rate", study.pass_n))
+    yield Claim(
+        "4",
+        "Expert-Sample solves more problems with many samples than token sampling does.",
+        f"pass@{study.n} against token-normal: {points(many)}.",
+        gain(many),
+    )
+    yield Claim(
+        "4",
+        "With one sample nothing is lost.",
+        f"pass@1 against token-normal: {points(one)}.",
+        no_loss(one),
+    )
+    high_one, high_many = (difference(study.main, HIGH, metric) for metric in ("pass_rate", study.pass_n))
+    yield Claim(
+        "4",
+        "A high temperature buys its diversity with single-sample accuracy.",
+        f"token-high against token-normal: pass@1 {points(high_one)}, pass@{study.n} {points(high_many)}.",
+        both(loss(high_one), gain(high_many)),
+    )
+    for other in (HIGH, EDT):
+        effect = difference(study.against_expert, other, study.pass_n)
+        yield Claim(
+            "4",
+            f"Expert-Sample solves more problems with many samples than {other}.",
+            f"pass@{study.n} of {other} against Expert-Sample: {points(effect)}.",
+            loss(effect),
+        )
+
+
+def _verification(study: Study) -> Iterator[Claim]:
+    for metric, label in (("best_of_n", "Best-of-N"), ("weighted_majority", "weighted majority voting")):
+        effect = difference(study.main, EXPERT, metric)
+        yield Claim(
+            "table 2",
+            f"Expert-Sample improves {label}.",
+            f"With the simple verifier {label} changes by {points(effect)} against token-normal.",
+            gain(effect),
+        )
+
+
+def _sweeps(study: Study) -> Iterator[Claim]:
+    none_kept = difference(study.sweeps, "expert-sample:k_keep=0", "pass_rate") if _has(study, "k_keep=0") else None
+    if none_kept is not None:
+        yield Claim(
+            "5, 6",
+            "The head must be kept: drawing all experts costs accuracy.",
+            f"k_keep = 0 against the default: pass@1 {points(none_kept)}.",
+            loss(none_kept),
+        )
+    for setting, value, figure, words in (
+        ("tau", 4, "7", "A hotter draw (tau = 4) is no better at pass@n than tau = 1."),
+        ("r", 64, "8", "A pool wider than 4k (r = 64) brings no more at pass@n."),
+    ):
+        if _has(study, f"{setting}={value}"):
+            effect = difference(study.sweeps, f"expert-sample:{setting}={value}", study.pass_n)
+            yield Claim(
+                figure,
+                words,
+                f"pass@{study.n} against the default: {points(effect)}.",
+                {Verdict.HOLDS: Verdict.FAILS}.get(gain(effect), _at_most(effect)),
+            )
+
+
+def _overhead(study: Study) -> Claim:
+    low, middle, high = np.quantile(study.speed, (0.25, 0.5, 0.75))
+    return Claim(
+        "table 3",
+        "Expert-Sample costs next to no speed.",
+        f"Tokens a second with Expert-Sample over without: median {middle:.3f}, quartiles {low:.3f} to {high:.3f}, "
+        f"{len(study.speed)} rounds; the rule is {KEPT_SPEED} or more.",
+        Verdict.HOLDS if middle >= KEPT_SPEED else Verdict.FAILS,
+    )
+
+
+def _similarity(study: Study) -> Claim:
+    effect = difference(study.main, EXPERT, "diversity")
+    return Claim(
+        "9",
+        "Expert-Sample's responses are less alike than token sampling's.",
+        f"Process diversity over all problems (exact judge) changes by {_diversity(effect)}.",
+        gain(effect),
+    )
+
+
+def _has(study: Study, setting: str) -> bool:
+    return f"expert-sample:{setting}" in study.sweeps.strategies
+
+
+def _at_most(effect: Estimate) -> Verdict:
+    """Of the claim that nothing is gained, up to the margin."""
+    return Verdict.HOLDS if effect.high < MARGIN else Verdict.OPEN
+
+
+def _diversity(effect: Estimate) -> str:
+    return f"{effect.value:+.3f} ({effect.low:+.3f} to {effect.high:+.3f}; n = {effect.n})"
+
+
+def _groups(comparison: Comparison, strategy: str) -> dict[str, Group]:
+    return {g.problem_id: g.member.group for g in comparison.groups if g.strategy == strategy}
+
+
+def _diversities(comparison: Comparison, strategy: str) -> dict[str, float]:
+    mine = (g for g in comparison.groups if g.strategy == strategy and g.process is not None)
+    return {g.problem_id: g.process.diversity.value for g in mine if g.process is not None}
+
+
+def _halves(groups: Mapping[str, Group], half: int) -> dict[str, Group]:
+    return {name: _part(group, half, 2 * half) for name, group in groups.items()}
+
+
+def _part(group: Group, start: int, stop: int) -> Group:
+    """Some of the responses, by sample number: the order of the file depends on which came first."""
+    ordered = sorted(group.responses, key=lambda response: int(response.sample_id))
+    return Group(group.problem_id, group.strategy, tuple(ordered[start:stop]), group.problem)
+
+
+def _n_right(group: Group) -> int:
+    return sum(response.correct is True for response in group.responses)
+
+
+def _pass_rate(group: Group) -> float:
+    return _n_right(group) / group.n_responses
+
+
+def _pass_at_all(group: Group) -> float:
+    return pass_at_k(group.n_responses, _n_right(group), group.n_responses)
+
+
+def _best_of_n(group: Group) -> float:
+    outcome = best_of_n(group)
+    return outcome.value if isinstance(outcome, Outcome) else float("nan")
+
+
+def counted(claims: Sequence[Claim]) -> dict[Verdict, int]:
+    """How many claims got each verdict, in the order of the verdicts."""
+    return {verdict: sum(claim.verdict is verdict for claim in claims) for verdict in Verdict}

@@ -1,0 +1,210 @@
+"""`python -m examples.miniature.run`: the paper's experiments on the miniature, ending with one report.
+
+    held-out problems -> sample -> reward -> score exactly -> compare -> figures, tables, claims, report.html
+
+Every step is a command of this project, printed as it is run; the same command again continues a run that was killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from rich.console import Console
+
+from diversity_judge.reading import read_responses
+from diversity_judge.responses import Response, write_responses
+from diversity_judge.run_folder import write_whole
+from examples.miniature import sweeps
+from examples.miniature.problems import held_out
+from examples.miniature.verifier import with_rewards
+
+MODEL = Path(__file__).parent / "model"
+STRATEGIES = ("token-normal", "token-high", "edt", "expert-sample")
+ACTIVE = 8
+"""The model's own number of active experts."""
+SEED = 0
+_ENGINE = ("--dtype", "float32", "--max-model-len", "96", "--enforce-eager", "--engine-arg", "max_num_seqs=512")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is sampled.
+
+    Attributes:
+        problems: Held-out problems of the main experiment.
+        n: Responses a problem and strategy.
+        pairs: Judged pairs a group; None for all.
+        study: Problems of the sweeps and of the numbers of active experts.
+        matrices: Problems whose pairs are all judged, by both judges.
+        active: Numbers of active experts.
+        sweeps: Values of each setting.
+    """
+
+    problems: int
+    n: int
+    pairs: int | None
+    study: int
+    matrices: int
+    active: tuple[int, ...]
+    sweeps: tuple[sweeps.Sweep, ...]
+
+
+FULL = Size(1000, 32, 64, 150, 24, (2, 4, 6, 8, 12, 16), sweeps.FULL)
+QUICK = Size(4, 8, None, 4, 2, (4, 8), sweeps.QUICK)
+
+
+class CommandError(Exception):
+    """A command of the run failed; its own message is above."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code of the command that failed, or 0."""
+    parser = argparse.ArgumentParser(prog="python -m examples.miniature.run", description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, help="default results/miniature, with --quick results/miniature-quick")
+    parser.add_argument("--model", type=Path, default=MODEL, help="default %(default)s")
+    parser.add_argument("--quick", action="store_true", help="a few problems, 8 samples: to see that everything works")
+    args = parser.parse_args(argv)
+    size = QUICK if args.quick else FULL
+    out = args.out or Path("results/miniature-quick" if args.quick else "results/miniature")
+    try:
+        return MiniatureRun(out, args.model, size, Console()).everything()
+    except CommandError as error:
+        return int(error.args[0])
+    except KeyboardInterrupt:
+        return 130
+
+
+class MiniatureRun:
+    """The experiments of one folder, in order; each step leaves files and skips what is there."""
+
+    def __init__(self, folder: Path, model: Path, size: Size, console: Console) -> None:
+        self._folder, self._model, self._size, self._console = folder, model, size, console
+        self._began = time.monotonic()
+
+    def everything(self) -> int:
+        """All steps; returns 0."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._write_problems()
+        self._sample("main", ["greedy", *STRATEGIES], limit=self._size.problems)
+        self._sample("sweeps", sweeps.strategies(self._size.sweeps), limit=self._size.study)
+        self._study_routing()
+        self._study_active_experts()
+        self._measure_overhead()
+        self._judge("main", "main", "countdown", self._size.pairs)
+        self._judge("sweeps", "sweeps", "countdown", self._size.pairs)
+        self._judge("matrices", "matrices", "countdown", None, heatmaps=True)
+        self._judge("matrices", "matrices-proxy", "proxy", None)
+        self._compare()
+        self._report()
+        return 0
+
+    # --- steps -----------------------------------------------------------------------------------------------------
+
+    def _write_problems(self) -> None:
+        lines = (
+            json.dumps({"problem_id": f"c{number:04}", "problem": problem.text, "meta": {"kind": "countdown"}}) + "\n"
+            for number, problem in enumerate(islice(held_out(SEED), self._size.problems))
+        )
+        write_whole(self._folder / "problems.jsonl", lambda path: path.write_text("".join(lines), encoding="utf-8"))
+
+    def _sample(self, name: str, strategies: Sequence[str], *, limit: int) -> None:
+        self._run(
+            *("generation.sample", self._folder / "problems.jsonl", "--model", self._model),
+            *("--strategy", ",".join(strategies), "--n", self._size.n, "--seed", SEED, "--limit", limit),
+            *(*_ENGINE, "--out", self._folder / f"{name}.jsonl"),
+        )
+
+    def _study_routing(self) -> None:
+        if not (self._folder / "routing" / "router_by_rank.csv").exists():
+            self._run(
+                *("generation.routing", "probabilities", self._folder / "problems.jsonl", "--model", self._model),
+                *("--limit", self._size.study, "--dtype", "float32", "--max-model-len", 96),
+                *("--out", self._folder / "routing"),
+            )
+
+    def _study_active_experts(self) -> None:
+        if not (self._folder / "routing" / "active_experts.csv").exists():
+            self._run(
+                *("generation.routing", "active-experts", self._folder / "problems.jsonl", "--model", self._model),
+                *("--active-experts", ",".join(map(str, self._size.active)), "--n", self._size.n, "--seed", SEED),
+                *("--out", self._folder / "routing", "--limit", self._size.study, *_ENGINE),
+            )
+
+    def _measure_overhead(self) -> None:
+        if not (self._folder / "overhead.csv").exists():
+            rounds = 5 if self._size.problems > QUICK.problems else 2
+            self._run(
+                *("examples.miniature.overhead", "--model", self._model, "--problems", self._folder / "problems.jsonl"),
+                *("--rounds", rounds, "--out", self._folder / "overhead.csv"),
+            )
+
+    def _judge(self, source: str, name: str, judge: str, pairs: int | None, *, heatmaps: bool = False) -> None:
+        rewarded = self._folder / "rewarded" / f"{source}.jsonl"
+        if not rewarded.exists():
+            rewarded.parent.mkdir(exist_ok=True)
+            write_responses(rewarded, with_rewards(self._responses(source)))
+        # The ledger of each run is its own: scoring again costs no call, and a killed run goes on.
+        self._run(
+            *("diversity_judge.score", rewarded, "--judge", judge, "--out", self._folder / "scores" / name),
+            *(() if pairs is None else ("--pairs-per-group", pairs)),
+            *(() if heatmaps else ("--no-heatmaps",)),
+        )
+
+    def _responses(self, source: str) -> list[Response]:
+        """What is judged: of the main experiment without greedy, which has one response a problem.
+
+        In order of sample numbers: the file has them as they were finished, which is another order each time.
+        """
+        groups = read_responses(self._folder / ("sweeps.jsonl" if source == "sweeps" else "main.jsonl")).groups
+        wanted = {f"c{number:04}" for number in range(self._size.matrices if source == "matrices" else 10**4)}
+        return [
+            response
+            for group in groups
+            if group.strategy != "greedy" and group.problem_id in wanted
+            for response in sorted(group.responses, key=lambda response: int(response.sample_id))
+        ]
+
+    def _compare(self) -> None:
+        scores = self._folder / "scores"
+        self._run(
+            *("diversity_judge.agree", scores / "matrices-proxy", scores / "matrices"),
+            *("--out", self._folder / "agreement"),
+        )
+        for name, more in (("main", ("--no-report", "--no-heatmaps")), ("sweeps", ("--no-report", "--no-figures"))):
+            self._run("diversity_judge.compare", scores / name, *more, "--out", self._folder / "compare" / name)
+        self._run("diversity_judge.compare", scores / "matrices", "--out", self._folder / "compare" / "matrices")
+
+    def _report(self) -> None:
+        from examples.miniature.report import write_report
+
+        minutes = (time.monotonic() - self._began) / 60
+        report = write_report(self._folder, self._size.sweeps, active=ACTIVE)
+        self._console.print(f"\n{minutes:.1f} minutes. Open {report} in a browser.", style="bold", soft_wrap=True)
+
+    def _run(self, module: str, *arguments: object) -> None:
+        """Run one of the commands.
+
+        Raises:
+            CommandError: it failed; it holds the exit code.
+        """
+        words = [module, *map(str, arguments)]
+        minutes = (time.monotonic() - self._began) / 60
+        self._console.print(f"\n[{minutes:5.1f} min] $ python -m {' '.join(words)}", style="bold cyan", markup=False)
+        # vLLM's default takes 40 % of a CPU's memory for the cache of a model that needs next to none.
+        environment = {"VLLM_CPU_KVCACHE_SPACE": "1"} | os.environ
+        code = subprocess.run([sys.executable, "-m", *words], env=environment, check=False).returncode  # noqa: S603
+        if code:
+            raise CommandError(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
