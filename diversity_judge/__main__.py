@@ -8,6 +8,7 @@ from importlib import import_module
 _COMMANDS = {
     "score": "process diversity of the responses in a file",
     "compare": "strategies side by side: diversity, outcomes, differences, and a report",
+    "agree": "two judges on the same responses: does one score as the other does?",
 }
 
 

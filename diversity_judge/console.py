@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +33,9 @@ _WHAT_TO_DO = {
     "not_judged": "never asked: the same command goes on",
     "failed": "the run stopped first: the same command goes on once that is mended",
 }
+_WHAT_AN_EMBEDDED_JUDGE_LACKS = {
+    "unparsable": "the judge cannot read one of the two responses; asking again changes nothing",
+}
 
 
 def print_bill(console: Console, bill: Bill, spec: JudgeSpec, prompt: str) -> None:
@@ -46,7 +48,7 @@ def print_bill(console: Console, bill: Bill, spec: JudgeSpec, prompt: str) -> No
         ("pairs", f"{bill.judgments:,} judgments wanted{_of_which(bill)}"),
         ("calls", f"{bill.calls:,}"),
     ]
-    if not spec.is_proxy:
+    if not spec.is_embedded:
         tokens = f"about {bill.input_tokens:,} in, {bill.output_tokens:,} out"
         rows += [
             ("tokens", f"{tokens} (estimated; {spec.typical_output_tokens:,} a reply)"),
@@ -67,7 +69,7 @@ def print_results(console: Console, result: ScoreResult, folder: Path) -> None:
     """Tables of groups and strategies, what is missing and what to do about it, and where everything is."""
     _print_groups(console, result)
     _print_strategies(console, result)
-    _print_missing(console, result.missing)
+    _print_missing(console, result)
     if result.outcome.message:
         console.print(Text(printable(f"stopped: {result.outcome.message}"), style="bold"))
     tally = result.tally
@@ -119,15 +121,15 @@ def _print_strategies(console: Console, result: ScoreResult) -> None:
     console.print(table)
 
 
-def _print_missing(console: Console, reasons: Counter[str]) -> None:
+def _print_missing(console: Console, result: ScoreResult) -> None:
+    reasons = result.missing
     total = sum(reasons.values())
     if not total:
         return
     console.print(Text(f"{total:,} judgment(s) have no score:", style="bold"))
+    advices = _WHAT_TO_DO | (_WHAT_AN_EMBEDDED_JUDGE_LACKS if result.is_embedded else {})
     for reason, count in reasons.most_common():
-        advice = _WHAT_TO_DO.get(
-            reason, "see the message in the ledger's table 'failures'; the same command asks again"
-        )
+        advice = advices.get(reason, "see the message in the ledger's table 'failures'; the same command asks again")
         console.print(Text(printable(f"  {count:,} x {reason}: {advice}")))
 
 

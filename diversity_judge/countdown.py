@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-_STEP = re.compile(r"(\d{1,9})\s*([-+*/])\s*(\d{1,9})\s*=\s*(\d{1,9})(?!\d)")
+_STEP = re.compile(r"(?<!\d)(\d{1,9})\s*([-+*/])\s*(\d{1,9})\s*=\s*(\d{1,9})(?!\d)")
 _PROBLEM = re.compile(r"\s*((?:\d{1,9}\s+)+)target\s+(\d{1,9})\s*")
 
 _APPLY: Mapping[str, Callable[[Fraction, Fraction], Fraction]] = {

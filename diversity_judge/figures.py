@@ -24,7 +24,7 @@ from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
 from diversity_judge.errors import RunError
 from diversity_judge.looks import look_of
-from diversity_judge.plots import Heatmap, drawable, plain_text, problem_heatmaps
+from diversity_judge.plots import Heatmap, drawable, plain_text, problem_heatmaps, style_axes
 from diversity_judge.text_safety import slugs
 
 FORMATS = ("png", "svg")
@@ -240,11 +240,7 @@ def _figure(n_panels: int, *, width: float, height: float = 4.0) -> tuple[Figure
     figure = Figure(figsize=(max(width, 4.8), height), layout="constrained")
     panels = list(figure.subplots(1, n_panels, squeeze=False)[0])
     for axes in panels:
-        axes.grid(visible=True, color="#e5e5e5", linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.tick_params(labelsize=9)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
+        style_axes(axes)
     return figure, panels
 
 

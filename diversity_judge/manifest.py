@@ -36,9 +36,9 @@ def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, warn
         "inputs": [_input(path) for path in options.inputs],
         "warnings": list(warnings),
         "judge": _judge(judge.spec),
-        "prompt": {"label": judge.prompt_label, **(_prompt(template) if not judge.spec.is_proxy else {})},
+        "prompt": {"label": judge.prompt_label, **(_prompt(template) if not judge.spec.is_embedded else {})},
         "design": asdict(options.design),
-        "showing": asdict(options.showing),
+        "showing": asdict(options.shown),
         "engine": asdict(options.engine),
         "ledger": str(options.ledger_path),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from diversity_judge import run_folder
@@ -59,6 +59,11 @@ class ScoreOptions:
     def ledger_path(self) -> Path:
         """Where the judgments are."""
         return self.ledger or self.folder / run_folder.LEDGER
+
+    @property
+    def shown(self) -> Showing:
+        """What the judge sees: as asked for, and identical texts too where the judge must look at them itself."""
+        return replace(self.showing, judge_duplicates=True) if self.judge.judges_duplicates else self.showing
 
     @property
     def sends_calls(self) -> bool:

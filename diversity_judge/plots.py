@@ -45,7 +45,7 @@ _BAR_SPACE = 0.45
 _TITLE_LETTER, _NOTE_LETTER = 0.12, 0.075
 _STRATEGY_LENGTH = 32
 _MAX_TICKS = 8
-_MISSING: dict[str, Any] = {
+MISSING: dict[str, Any] = {
     "facecolor": "#f2f2f2",
     "edgecolor": "#9a9a9a",
     "hatch": "/////",
@@ -133,7 +133,7 @@ def problem_heatmaps(heatmaps: Sequence[Heatmap], *, judge: str = "") -> Figure:
         notes.append("in brackets: 95 % interval")
     figure.text(_LEFT / width, 0.06 / height, "\n".join(notes), va="bottom", color=_GREY, **plain_text(7.5))
     if any(_is_missing(heatmap).any() for heatmap in heatmaps):
-        patch = Patch(label="no score", **_MISSING)
+        patch = Patch(label="no score", **MISSING)
         figure.legend(handles=[patch], loc="lower right", frameon=False, fontsize=8, borderaxespad=0.2)
     return figure
 
@@ -215,7 +215,7 @@ def _draw(axes: Axes, heatmap: Heatmap) -> AxesImage:
     n = len(heatmap.scores)
     scores = np.where(np.eye(n, dtype=bool), np.nan, heatmap.scores)
     # Below both images lies the hatched background: it shows where neither of them covers it.
-    axes.patch.set(**_MISSING)
+    axes.patch.set(**MISSING)
     is_blank = ~np.isfinite(scores) & ~_is_missing(heatmap)
     axes.imshow(np.where(is_blank, 0.0, np.nan), cmap=ListedColormap([_BLANK]), interpolation="nearest")
     image = axes.imshow(
@@ -233,6 +233,15 @@ def _draw(axes: Axes, heatmap: Heatmap) -> AxesImage:
     title = f"{drawable(heatmap.strategy, _STRATEGY_LENGTH)}\n{heatmap.caption}"
     axes.set_title(title, loc="left", **plain_text(9.5))
     return image
+
+
+def style_axes(axes: Axes) -> None:
+    """The look of every axes that is no map: a light grid behind the data, no box around it."""
+    axes.grid(visible=True, color="#e5e5e5", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=9)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
 
 
 def plain_text(size: float) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class ScoreResult:
         has_prices: Whether the judge's prices are known.
         tally: What this run did.
         outcome: How buying ended; done where nothing was to be bought.
+        is_embedded: Whether the judge computes, so that asking it again changes nothing.
     """
 
     groups: Sequence[GroupResult]
@@ -78,6 +79,7 @@ class ScoreResult:
     has_prices: bool
     tally: Tally
     outcome: Outcome
+    is_embedded: bool = False
 
     @property
     def missing(self) -> Counter[str]:
@@ -102,6 +104,7 @@ def score_result(groups: Sequence[GroupResult], judge: Judge, tally: Tally, outc
         judge.spec.prices is not None,
         tally,
         outcome or Outcome(Ending.DONE),
+        judge.spec.is_embedded,
     )
 
 

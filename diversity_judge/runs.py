@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from diversity_judge import run_folder
 from diversity_judge.errors import InputError
+from diversity_judge.judges.presets import PROXY
 from diversity_judge.judgments import Judgment, build_matrix
 from diversity_judge.ledger import Ledger
 from diversity_judge.matrix import SimilarityMatrix
@@ -106,7 +107,7 @@ class Run:
     @property
     def is_proxy(self) -> bool:
         """Whether the proxy judge gave the scores, which is not an LLM."""
-        return self.is_judged and self.manifest["judge"]["kind"] == "proxy"
+        return self.is_judged and self.manifest["judge"]["kind"] == PROXY
 
     @property
     def judge(self) -> str:

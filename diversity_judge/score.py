@@ -51,7 +51,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreResult 
     started = time.time()
     read = read_responses(options.inputs, format=options.input_format)
     show.print_warnings(console, read.warnings)
-    plans = plan_groups(read.groups, options.design, options.showing)
+    plans = plan_groups(read.groups, options.design, options.shown)
     template = PromptTemplate.load(options.prompt)
     check_fits(plans, options.judge, template)
     judge = make_judge(options.judge, template, options.engine, sends_calls=options.sends_calls)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +43,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ScoreOptions:
     return ScoreOptions(
         inputs=values.responses,
         judge=judge,
-        prompt=values.prompt,
+        prompt=DEFAULT_PROMPT if values.prompt is None else values.prompt,
         design=PairDesign(values.orders, values.pairs_per_group, values.draws, values.seed),
         showing=Showing(values.view, values.truncate_tokens, values.judge_duplicates),
-        engine=EngineOptions(
-            concurrency=values.concurrency,
-            deadline_s=values.deadline,
-            max_attempts=values.max_attempts,
-            retry_wait_s=values.retry_wait,
-            max_calls=values.max_calls,
-            max_cost_usd=values.max_cost,
-            prefix_lead_s=0.0 if judge.is_proxy else PREFIX_LEAD_S,
-        ),
+        engine=_engine(values, judge),
         out=values.out,
         ledger=values.ledger,
         input_format=values.format,
@@ -65,11 +58,25 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ScoreOptions:
     )
 
 
+def _engine(values: argparse.Namespace, judge: JudgeSpec) -> EngineOptions:
+    options = EngineOptions(
+        concurrency=values.concurrency,
+        deadline_s=values.deadline,
+        max_attempts=values.max_attempts,
+        retry_wait_s=values.retry_wait,
+        max_calls=values.max_calls,
+        max_cost_usd=values.max_cost,
+        prefix_lead_s=PREFIX_LEAD_S,
+    )
+    # No cache to warm, and the same texts get the same reply however often they are shown.
+    return replace(options, prefix_lead_s=0.0, max_unusable=1) if judge.is_embedded else options
+
+
 def _judge(values: argparse.Namespace) -> JudgeSpec:
     parameters: dict[str, Any] = dict(values.param)
     spec = _named_judge(values)
-    if spec.is_proxy and (values.base_url or values.model or values.max_tokens or parameters):
-        raise InputError("--judge proxy takes no --base-url, --model, --max-tokens or --param: it asks no LLM")
+    if spec.is_embedded:
+        _refuse_what_only_an_llm_takes(spec, values)
     if values.max_tokens is not None:
         parameters[spec.limit_parameter] = values.max_tokens
     spec = adjust(
@@ -85,6 +92,20 @@ def _judge(values: argparse.Namespace) -> JudgeSpec:
             "--judges-file, or limit the run with --max-calls"
         )
     return spec
+
+
+def _refuse_what_only_an_llm_takes(spec: JudgeSpec, values: argparse.Namespace) -> None:
+    given = {
+        "--base-url": values.base_url,
+        "--model": values.model,
+        "--api-key-env": values.api_key_env,
+        "--max-tokens": values.max_tokens,
+        "--param": values.param,
+        "--prompt": values.prompt,
+    }
+    refused = [option for option, value in given.items() if value]
+    if refused:
+        raise InputError(f"--judge {spec.name} takes no {', '.join(refused)}: it asks no LLM")
 
 
 def _named_judge(values: argparse.Namespace) -> JudgeSpec:
@@ -149,7 +170,7 @@ def _add_judge(group: argparse._ArgumentGroup) -> None:
         metavar="NAME=JSON",
         help="a request parameter (repeatable)",
     )
-    group.add_argument("--prompt", default=DEFAULT_PROMPT, metavar="NAME|FILE", help=f"default: {DEFAULT_PROMPT}")
+    group.add_argument("--prompt", metavar="NAME|FILE", help=f"default: {DEFAULT_PROMPT}")
 
 
 def _add_budget(group: argparse._ArgumentGroup) -> None:

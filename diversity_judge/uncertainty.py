@@ -132,22 +132,30 @@ def strategy_estimate(
         reason = "one problem says nothing about how problems differ; an interval needs 2"
         return _unknown(mean, 1, method, reason, confidence)
     se = 0.0 if np.ptp(array) == 0 else float(array.std(ddof=1) / np.sqrt(n))
-    quantile = _t_quantile(confidence, n - 1)
-    if bounds is None:
-        low, high = mean - quantile * se, mean + quantile * se
-    else:
-        low, high = _bounded_interval(array, se, quantile, bounds)
+    if bounds is not None and (array.min() < bounds[0] or array.max() > bounds[1]):
+        raise ValueError(f"values from {array.min():g} to {array.max():g} leave the bounds {bounds}")
+    low, high = t_interval(mean, se, n, bounds=bounds, confidence=confidence)
     return Estimate(mean, low, high, se, n, method, confidence=confidence)
 
 
-def _bounded_interval(
-    values: NDArray[np.float64], se: float, quantile: float, bounds: tuple[float, float]
+def t_interval(
+    value: float, se: float, n: int, *, bounds: tuple[float, float] | None, confidence: float = 0.95
 ) -> tuple[float, float]:
+    """Student's t interval of an estimate from n units, on the logit scale where it has bounds.
+
+    Args:
+        value: The estimate.
+        se: Its standard error.
+        n: Units that vary; n - 1 degrees of freedom.
+        bounds: Smallest and largest value that it can take; None where it has none.
+        confidence: Between 0 and 1.
+    """
+    quantile = _t_quantile(confidence, n - 1)
+    if bounds is None:
+        return value - quantile * se, value + quantile * se
     start, end = bounds
-    if values.min() < start or values.max() > end:
-        raise ValueError(f"values from {values.min():g} to {values.max():g} leave the bounds {bounds}")
     span = end - start
-    low, high = _logit_interval((float(values.mean()) - start) / span, se / span, quantile)
+    low, high = _logit_interval((value - start) / span, se / span, quantile)
     return start + span * low, start + span * high
 
 

@@ -77,7 +77,7 @@ def check_fits(plans: Sequence[GroupPlan], spec: JudgeSpec, template: PromptTemp
     Raises:
         InputError: a problem's text is wanted and missing, or a response does not fit the judge's context.
     """
-    if spec.is_proxy:
+    if spec.is_embedded:
         return
     overhead = estimate_tokens(template.file.body)
     if template.uses_problem:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.chat import ChatJudge, read_key
-from diversity_judge.judges.presets import JudgeSpec
+from diversity_judge.judges.countdown import CountdownJudge
+from diversity_judge.judges.presets import COUNTDOWN, PROXY, JudgeSpec
+from diversity_judge.judges.proxy import ProxyJudge
 from diversity_judge.prompting import PromptTemplate
+
+_EMBEDDED_JUDGES: Mapping[str, Callable[[JudgeSpec], Judge]] = {PROXY: ProxyJudge, COUNTDOWN: CountdownJudge}
 
 
 def make_judge(
@@ -27,9 +33,7 @@ def make_judge(
     Raises:
         InputError: the judge's key is not in the environment.
     """
-    if spec.is_proxy:
-        from diversity_judge.judges.proxy import ProxyJudge
-
-        return ProxyJudge(spec)
+    if spec.is_embedded:
+        return _EMBEDDED_JUDGES[spec.kind](spec)
     key = read_key(spec) if sends_calls else None
     return ChatJudge(spec, template, key, deadline_s=options.deadline_s, concurrency=options.concurrency)

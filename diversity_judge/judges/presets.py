@@ -23,6 +23,11 @@ DEFAULT_JUDGE = "deepseek-r1"
 LIMIT_PARAMETERS = ("max_tokens", "max_completion_tokens")
 """Parameters that only cut a reply short: a complete reply is the same under any higher limit."""
 
+CHAT, PROXY, COUNTDOWN = "chat", "proxy", "countdown"
+EMBEDDED = (PROXY, COUNTDOWN)
+"""Kinds of judges that are part of this package: they compute, so nothing is sent and no prompt is filled."""
+KINDS = (CHAT, *EMBEDDED)
+
 _TOKENS_PER_PRICE = 1_000_000
 
 
@@ -48,7 +53,7 @@ class JudgeSpec:
 
     name: str
     model: str
-    kind: str = "chat"
+    kind: str = CHAT
     base_url: str = ""
     api_key_env: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -59,9 +64,19 @@ class JudgeSpec:
     description: str = ""
 
     @property
+    def is_embedded(self) -> bool:
+        """Whether the score is computed here: no key, no network, no prompt, and the same score every time."""
+        return self.kind in EMBEDDED
+
+    @property
     def is_proxy(self) -> bool:
-        """Whether this is the embedded proxy judge, which is not an LLM."""
-        return self.kind == "proxy"
+        """Whether the scores stand in for an LLM's and must say that they are none."""
+        return self.kind == PROXY
+
+    @property
+    def judges_duplicates(self) -> bool:
+        """Whether identical texts are judged too: the exact judge may find in them nothing that can be compared."""
+        return self.kind == COUNTDOWN
 
     @property
     def host(self) -> str:
@@ -79,6 +94,8 @@ class JudgeSpec:
         """How the judge is named in tables. The proxy judge always says that it is none."""
         if self.is_proxy:
             return f"proxy judge, not an LLM ({self.model})"
+        if self.kind == COUNTDOWN:
+            return "exact judge of countdown solutions"
         shown = ", ".join(f"{key}={value}" for key, value in sorted(self.parameters.items()) if key != "extra_body")
         return f"{self.model} at {self.host}" + (f" ({shown})" if shown else "")
 
@@ -160,13 +177,13 @@ def _preset(path: Path, name: str, table: Any) -> JudgeSpec:
         raise InputError(
             f"{path}: [{name}] has the unknown field(s) {', '.join(sorted(unknown))}; known: {sorted(known)}"
         )
-    kind = table.get("kind", "chat")
-    needed = ("model",) if kind == "proxy" else ("model", "base_url")
+    kind = table.get("kind", CHAT)
+    if kind not in KINDS:
+        raise InputError(f"{path}: [{name}] kind is one of {', '.join(KINDS)}, not {kind!r}")
+    needed = ("model",) if kind in EMBEDDED else ("model", "base_url")
     missing = [key for key in needed if not isinstance(table.get(key), str)]
     if missing:
         raise InputError(f"{path}: [{name}] needs the text field(s) {', '.join(missing)}")
-    if kind not in ("chat", "proxy"):
-        raise InputError(f"{path}: [{name}] kind is 'chat' or 'proxy', not {kind!r}")
     prices = table.get("prices")
     try:
         return JudgeSpec(name=name, **{**table, "prices": Prices(**prices) if prices is not None else None})

@@ -15,10 +15,11 @@ from tests.diversity_judge.helpers import plan
 
 def test_the_promised_presets_ship() -> None:
     presets = load_presets()
-    assert list(presets) == ["deepseek-r1", "deepseek-r1-vllm", "deepseek-flash", "deepseek-v4-pro", "proxy"]
+    asked = ["deepseek-r1", "deepseek-r1-vllm", "deepseek-flash", "deepseek-v4-pro"]
+    assert list(presets) == [*asked, "proxy", "countdown"]
     for spec in presets.values():
         assert spec.prices is not None
-        assert spec.is_proxy or (spec.base_url and spec.context_tokens and spec.output_limit)
+        assert spec.is_embedded or (spec.base_url and spec.context_tokens and spec.output_limit)
     assert "0528" in presets["deepseek-r1"].model
     assert presets["deepseek-r1-vllm"].host == "http://localhost:8000/v1"
 
@@ -37,7 +38,7 @@ def test_a_file_of_the_user_adds_and_replaces(tmp_path: Path) -> None:
         ("[mine]\nmodel = 'm'", "needs the text field.*base_url"),
         ("[mine]\nmodel = 'm'\nbase_url = 'u'\ntemprature = 1", "unknown field.*temprature"),
         ("[mine]\nmodel = 'm'\nbase_url = 'u'\nprices = {input = 1.0}", "prices are input, output"),
-        ("[mine]\nmodel = 'm'\nkind = 'oracle'\nbase_url = 'u'", "'chat' or 'proxy'"),
+        ("[mine]\nmodel = 'm'\nkind = 'oracle'\nbase_url = 'u'", "kind is one of chat, proxy, countdown, not 'oracle'"),
         ("mine = 1", "not a table"),
         ("[mine", "cannot read"),
     ],

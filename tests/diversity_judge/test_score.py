@@ -181,7 +181,7 @@ def test_hostile_ids_have_no_effect(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_custom_prompt_must_exist(responses: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert proxy(responses, "--prompt", "nowhere") == 2
+    assert main([str(responses), "--prompt", "nowhere", "--dry-run"]) == 2
     assert "process_similarity" in capsys.readouterr().err
 
 

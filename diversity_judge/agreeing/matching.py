@@ -1,0 +1,121 @@
+"""What two runs have in common: the same pairs of the same responses, each with a score of either judge.
+
+Only then is a difference between scores one between judges. So responses that differ are refused; groups that one of
+the runs lacks are named and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from diversity_judge.agreement import SharedGroup
+from diversity_judge.errors import InputError
+from diversity_judge.planning import name_some
+from diversity_judge.runs import Run, RunGroup
+from diversity_judge.text_safety import printable
+
+_SHOWN: dict[str, Callable[[Run], Any]] = {
+    "view": lambda run: run.manifest["showing"]["view"],
+    "truncation": lambda run: run.manifest["showing"]["truncate_tokens"],
+}
+"""What the judges saw of the same responses, by the word that the note uses."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """What two runs have in common.
+
+    Attributes:
+        groups: Groups that both runs judged.
+        notes: What was left out, and what else makes the two differ; one sentence each.
+    """
+
+    groups: tuple[SharedGroup, ...]
+    notes: tuple[str, ...]
+
+
+def match_runs(tested: Run, reference: Run) -> Match:
+    """Put the scores of two runs side by side.
+
+    Raises:
+        InputError: one of them was never judged; they have no judged group or no scored pair in common; or the
+            responses of a group differ.
+    """
+    for run in (tested, reference):
+        if not run.is_judged:
+            raise InputError(f"{run.path}: these are responses without a judge; name a run folder of score")
+    ours, theirs = _judged(tested), _judged(reference)
+    common = [key for key in ours if key in theirs]
+    if not common:
+        raise InputError(
+            f"{tested.path} and {reference.path} have no judged group (problem and strategy) in common: "
+            "score the same responses with both judges"
+        )
+    for key in common:
+        _refuse_other_responses(ours[key], theirs[key], tested, reference)
+    groups = tuple(_shared(ours[key], theirs[key]) for key in common)
+    if not any(group.both.any() for group in groups):
+        raise InputError(f"{tested.path} and {reference.path} have no pair in common that both judges have scored")
+    alone = ((tested, [k for k in ours if k not in theirs]), (reference, [k for k in theirs if k not in ours]))
+    return Match(groups, (*_left_out_notes(alone), *_other_notes(groups, tested, reference)))
+
+
+def _judged(run: Run) -> dict[tuple[str, str], RunGroup]:
+    return {(group.problem_id, group.strategy): group for group in run.groups if group.judgments}
+
+
+def _refuse_other_responses(ours: RunGroup, theirs: RunGroup, tested: Run, reference: Run) -> None:
+    name = f"{ours.problem_id} / {ours.strategy}"
+    if len(ours.responses) != len(theirs.responses):
+        what = f"{len(ours.responses)} responses of {name}, {reference.path} has {len(theirs.responses)}"
+    else:
+        pairs = zip(ours.responses, theirs.responses, strict=True)
+        places = [place for place, (one, other) in enumerate(pairs) if one.text != other.text]
+        if not places:
+            return
+        sample = ours.responses[places[0]].sample_id
+        what = f"other responses of {name} than {reference.path}: {len(places)} differ, first sample {sample}"
+    raise InputError(printable(f"{tested.path} has {what}; score the same file of responses with both judges"))
+
+
+def _shared(ours: RunGroup, theirs: RunGroup) -> SharedGroup:
+    """The pairs that both runs wanted; what one of the designs leaves out is no missing score."""
+    mine, others = ours.matrix, theirs.matrix
+    pairs = np.nonzero(np.triu((mine.wanted | mine.wanted.T) & (others.wanted | others.wanted.T), 1))
+    unasked = np.zeros_like(mine.wanted)
+    for judgment in ours.judgments:
+        unasked[judgment.pair.first, judgment.pair.second] = judgment.is_duplicate
+    return SharedGroup(
+        ours.problem_id,
+        ours.strategy,
+        mine.symmetric()[pairs],
+        others.symmetric()[pairs],
+        (unasked | unasked.T)[pairs],
+    )
+
+
+def _left_out_notes(alone: Sequence[tuple[Run, Sequence[tuple[str, str]]]]) -> Iterator[str]:
+    for run, keys in alone:
+        if keys:
+            names = name_some([f"{problem} / {strategy}" for problem, strategy in keys])
+            yield f"{len(keys)} group(s) are judged in {run.path} only and left out: {names}"
+
+
+def _other_notes(groups: Sequence[SharedGroup], tested: Run, reference: Run) -> Iterator[str]:
+    n_left_out = sum(int((~group.both).sum()) for group in groups)
+    if n_left_out:
+        yield f"{n_left_out:,} pair(s) without a score of one judge or of both are left out"
+    n_uneven = sum(int((group.tested % 1 > 0).sum()) for group in groups)
+    n_uneven += sum(int((group.reference % 1 > 0).sum()) for group in groups)
+    if n_uneven:
+        yield (
+            f"{n_uneven:,} score(s) are means of several judgments and not whole: the statistics take them as they "
+            "are, the confusion counts leave their pairs out"
+        )
+    for word, value in _SHOWN.items():
+        if value(tested) != value(reference):
+            yield f"the judges saw different parts of the responses: {word} {value(tested)} and {value(reference)}"
