@@ -5,13 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: help demo test lint generate-demo clean
+.PHONY: help demo test lint generate-demo miniature clean
 
 help:
 	@echo "make demo           install, and score examples/responses.jsonl with the proxy judge"
 	@echo "make test           install what the tests need (vLLM for the CPU among it), and run them all"
 	@echo "make lint           ruff and mypy"
-	@echo "make generate-demo  install vLLM for the CPU, sample from a tiny random model, score the samples"
+	@echo "make generate-demo  install vLLM for the CPU, sample from a model of 5 MB, score the samples"
+	@echo "make miniature      install vLLM for the CPU, run the paper's experiments on that model (docs/miniature.md)"
 
 demo: $(VENV)/.base
 	$(RUN) diversity_judge.score examples/responses.jsonl --judge proxy --out results/demo
@@ -29,6 +30,9 @@ lint: $(VENV)/.test
 
 generate-demo: $(VENV)/.vllm
 	$(RUN) generation.demo
+
+miniature: $(VENV)/.vllm
+	$(RUN) examples.miniature.run
 
 # One environment; each level adds to the one before it, and is done again when the metadata change.
 $(VENV)/bin/python:

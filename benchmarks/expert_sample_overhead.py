@@ -1,6 +1,7 @@
 """What Expert-Sample costs vLLM on the CPU: baseline and Expert-Sample in turn, on a mid-size random Qwen3-MoE.
 
-    python -m benchmarks.expert_sample_overhead                   some minutes; a table on the console
+    python -m benchmarks.expert_sample_overhead                   half an hour; a table on the console, after
+                                                                  Ctrl-C of the rounds until then
     python -m benchmarks.expert_sample_overhead --json out.json   and every run
 
 Two engines stand side by side in two processes, one whose vLLM never loads the plugin and one that has it. They are
@@ -250,11 +251,17 @@ def main() -> None:
         return
     shape = Shape(args.layers, args.hidden, args.expert_width, args.experts, args.active, args.prompt, args.decode)
     print(f"{shape}\nstarting two engines (compiling takes a minute or two) ...", flush=True)
-    runs = []
-    for run in _measured(shape, args.repeats):
-        runs.append(run)
-        if len(runs) % (len(BATCH_SIZES) * (len(MODES) + 1)) == 0:
-            print(f"round {len(runs) // (len(BATCH_SIZES) * (len(MODES) + 1))} of {args.repeats}", flush=True)
+    runs: list[Run] = []
+    per_round = len(BATCH_SIZES) * (len(MODES) + 1)
+    try:
+        for run in _measured(shape, args.repeats):
+            runs.append(run)
+            if len(runs) % per_round == 0:
+                print(f"round {len(runs) // per_round} of {args.repeats}", flush=True)
+    except KeyboardInterrupt:  # minutes a round: what is there is shown
+        runs = runs[: len(runs) // per_round * per_round]
+        if len(runs) < 2 * per_round:
+            raise
     _print_table(runs, shape)
     if args.json:
         args.json.write_text(json.dumps([dataclasses.asdict(run) for run in runs]))

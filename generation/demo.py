@@ -1,8 +1,9 @@
-"""`python -m generation.demo`: the whole way on a model of no size, to see that everything works here.
+"""`python -m generation.demo`: the whole way on a model of 5 MB that really solves problems, on a CPU, in minutes.
 
-    a tiny model with random weights -> generation.sample -> diversity_judge.score --judge proxy
+    the miniature -> generation.sample -> diversity_judge.score --judge countdown and --judge proxy -> agree
 
-The commands are run as a user would run them and are printed, so that the demo is also their example.
+The commands are run as a user would run them and are printed, so that the demo is also their example. The paper's
+experiments on the same model are `python -m examples.miniature.run`.
 """
 
 from __future__ import annotations
@@ -12,29 +13,18 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from generation.tiny_model import make_tiny_model
-
+MODEL = Path(__file__).resolve().parents[1] / "examples" / "miniature" / "model"
 STRATEGIES = "token-normal,token-high,edt,expert-sample"
-
-PROBLEMS = (
-    {"problem_id": "sum", "problem": "What is 17 + 25?", "answer": "42"},
-    {
-        "problem_id": "prime",
-        "problem": "Which of these numbers is a prime?",
-        "choices": ["51", "57", "59", "63"],
-        "answer": "C",
-    },
-)
+PROBLEMS = ("12 2 11 6 target 52", "3 7 8 9 target 60", "4 5 6 10 target 26")
 
 REMINDER = (
-    "The model's weights are random: its text means nothing, and neither do these diversities. "
-    "The demo shows that sampling, routing, grading and scoring work on this machine, nothing else."
+    "Three problems show that sampling, routing, grading and scoring work on this machine, nothing else: "
+    "the intervals above are wide. `make miniature` is the whole experiment."
 )
 
 
@@ -45,33 +35,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--n", type=int, default=8, help="responses a problem and strategy (default 8)")
     args = parser.parse_args(argv)
     console = Console()
+    if not (MODEL / "config.json").exists():
+        console.print(f"error: the demo's model is not in {MODEL}: run the demo in a checkout", style="red")
+        return 2
     args.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="tiny-model-") as folder:
-        model = make_tiny_model(Path(folder) / "tiny-moe")
-        problems = args.out / "problems.jsonl"
-        problems.write_text("".join(json.dumps(problem) + "\n" for problem in PROBLEMS), encoding="utf-8")
-        code = _sample(console, model, problems, args.out, args.n) or _score(console, args.out)
+    for command in _commands(args.out, args.n):
+        code = _run(console, command)
+        if code:
+            return code
     console.print(f"\n{REMINDER}", style="bold", soft_wrap=True)
-    return code
+    return 0
 
 
-def _sample(console: Console, model: Path, problems: Path, out: Path, n: int) -> int:
-    # The model's folder is new each time, so a former demo's responses cannot be resumed.
-    for name in ("responses.jsonl", "responses.manifest.json"):
-        (out / name).unlink(missing_ok=True)
-    command = ["generation.sample", str(problems), "--model", str(model), "--strategy", STRATEGIES]
-    command += ["--n", str(n), "--seed", "0", "--max-tokens", "60", "--max-model-len", "512"]
-    command += ["--enforce-eager", "--out", str(out / "responses.jsonl")]
-    return _run(console, command)
-
-
-def _score(console: Console, out: Path) -> int:
-    responses = str(out / "responses.jsonl")
-    return _run(console, ["diversity_judge.score", responses, "--judge", "proxy", "--out", str(out / "scores")])
+def _commands(out: Path, n: int) -> list[list[str]]:
+    problems, responses = out / "problems.jsonl", str(out / "responses.jsonl")
+    rows = [
+        {"problem_id": f"countdown-{number}", "problem": text, "meta": {"kind": "countdown"}}
+        for number, text in enumerate(PROBLEMS, start=1)
+    ]
+    problems.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    sample = ["generation.sample", str(problems), "--model", str(MODEL), "--strategy", STRATEGIES]
+    sample += ["--n", str(n), "--seed", "0", "--dtype", "float32", "--max-model-len", "96", "--enforce-eager"]
+    score = ["diversity_judge.score", responses, "--judge"]
+    exact = [*score, "countdown", "--out", str(out / "countdown")]
+    proxy = [*score, "proxy", "--out", str(out / "proxy"), "--quiet"]
+    agree = ["diversity_judge.agree", str(out / "proxy"), str(out / "countdown"), "--out", str(out / "agreement")]
+    return [[*sample, "--out", responses], exact, proxy, agree]
 
 
 def _run(console: Console, command: Sequence[str]) -> int:
-    console.print(f"$ python -m {' '.join(command)}", style="bold cyan", soft_wrap=True, markup=False)
+    console.print(f"\n$ python -m {' '.join(command)}", style="bold cyan", soft_wrap=True, markup=False)
     # vLLM's default takes 40 % of a CPU's memory for the cache of a model that needs next to none.
     environment = {"VLLM_CPU_KVCACHE_SPACE": "1"} | os.environ
     return subprocess.run([sys.executable, "-m", *command], env=environment, check=False).returncode  # noqa: S603

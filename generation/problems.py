@@ -40,8 +40,10 @@ class Problem:
         problem_id: Unique within a run.
         text: What the model is asked, without the prompt format's instructions.
         answer: The reference: an expression for mathematics, a letter for multiple choice, the problem itself for
-        countdown, None where unknown. choices: The options of a multiple-choice problem, in the order of their letters A, B, C,
-        ... kind: How to prompt and grade it. meta: Carried into every response's `meta`.
+            countdown, None where unknown.
+        choices: The options of a multiple-choice problem, in the order of their letters A, B, C, ...
+        kind: How to prompt and grade it.
+        meta: Carried into every response's `meta`.
     """
 
     problem_id: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -17,3 +18,12 @@ def llm_base_url() -> Iterator[str]:
         pytest.skip(missing)
     with llm_server.running() as base_url:
         yield base_url
+
+
+@pytest.fixture(scope="session")
+def vllm_with_plugin() -> None:
+    """Skip where vLLM is not installed; fail where the project is not, since vLLM would not find the plugins."""
+    pytest.importorskip("vllm")
+    for group, name in {"vllm.general_plugins": "expert_sample", "vllm.logits_processors": "edt"}.items():
+        if name not in entry_points(group=group).names:
+            pytest.fail("vLLM can't find the plugins: install the project (pip install -e .) and test again.")

@@ -61,7 +61,7 @@ def gain(effect: Estimate) -> Verdict:
         return Verdict.HOLDS
     if effect.high < 0:
         return Verdict.OPPOSITE
-    return Verdict.FAILS if -MARGIN < effect.low and effect.high < MARGIN else Verdict.OPEN
+    return _no_difference(effect)
 
 
 def loss(effect: Estimate) -> Verdict:
@@ -70,7 +70,7 @@ def loss(effect: Estimate) -> Verdict:
         return Verdict.HOLDS
     if effect.low > 0:
         return Verdict.OPPOSITE
-    return Verdict.FAILS if -MARGIN < effect.low and effect.high < MARGIN else Verdict.OPEN
+    return _no_difference(effect)
 
 
 def no_loss(effect: Estimate) -> Verdict:
@@ -78,6 +78,11 @@ def no_loss(effect: Estimate) -> Verdict:
     if effect.low > -MARGIN:
         return Verdict.HOLDS
     return Verdict.FAILS if effect.high < 0 else Verdict.OPEN
+
+
+def _no_difference(effect: Estimate) -> Verdict:
+    """Of a claimed difference whose interval holds 0: refuted where no difference of the margin's size is left."""
+    return Verdict.FAILS if max(-effect.low, effect.high) < MARGIN else Verdict.OPEN
 
 
 def both(*verdicts: Verdict) -> Verdict:
@@ -129,9 +134,9 @@ class Study:
 
 def difference(comparison: Comparison, strategy: str, metric: str) -> Estimate:
     """A strategy's paired difference to the comparison's baseline."""
-    for found in comparison.comparisons:
-        if found.strategy == strategy and found.metric == metric:
-            return found.difference.estimate
+    for compared in comparison.comparisons:
+        if compared.strategy == strategy and compared.metric == metric:
+            return compared.found.estimate
     raise ValueError(f"{strategy!r} was not compared on {metric!r}")
 
 

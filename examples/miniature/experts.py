@@ -32,7 +32,7 @@ def sorted_experts(self: nn.Module, hidden: Tensor, expert_ids: Tensor, weights:
     return output
 
 
-class _SortedExperts(torch.autograd.Function):
+class _SortedExperts(torch.autograd.Function):  # type: ignore[misc]  # torch is not type-checked here
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, expert_ids: Tensor, weights: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
         n_tokens, k = expert_ids.shape

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
 
 from diversity_judge.comparing.result import Comparison
-from diversity_judge.comparing.tables import ALL_TIERS
+from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow, ProcessRow
 from diversity_judge.looks import COLOURS, look_of
 from examples.miniature.sweeps import BASELINE, DEFAULT, Sweep
 
@@ -87,6 +87,7 @@ def _sweep_row(
     setting: str, value: float, strategy: str, comparison: Comparison, metric: tuple[str, int | None], n: int
 ) -> tuple[object, ...]:
     name, k = metric
+    found: ProcessRow | OutcomeRow
     if name == "diversity":
         (found,) = comparison.process.where(strategy=strategy, metric=name)
         shown_k = n

@@ -1,6 +1,6 @@
 """From the finished steps to figures, tables, claims and one page, as HTML and as Markdown.
 
-    python -m examples.miniature.report results/miniature --page docs/miniature.md    writes the page again
+python -m examples.miniature.report results/miniature --page docs/miniature.md    writes the page again
 """
 
 from __future__ import annotations
@@ -111,9 +111,8 @@ def _active_runs(folder: Path, strategy: str) -> Iterable[Run]:
     """One run for each number of active experts, of one strategy's responses."""
     for path in sorted((folder / "routing").glob("active_*.jsonl")):
         run = load_run(path)
-        name = f"{path.stem.removeprefix('active_')} active"
         mine = replace(run, groups=tuple(group for group in run.groups if group.strategy == strategy))
-        yield mine.renamed(lambda _, name=name: name)
+        yield mine.renamed({strategy: f"{path.stem.removeprefix('active_')} active"}.__getitem__)
 
 
 def _speed_ratios(overhead: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -198,8 +197,7 @@ def _strategy_table(comparison: Comparison) -> list[dict[str, Any]]:
 
 def _agreement(folder: Path) -> Mapping[str, Any]:
     table = pd.read_csv(folder / "agreement" / "agreement.csv")
-    row: Mapping[str, Any] = table.iloc[-1].to_dict()
-    return row
+    return {str(name): value for name, value in table.iloc[-1].items()}
 
 
 def _versions(folder: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,15 +27,6 @@ class SharedEngine:
 
 
 @pytest.fixture(scope="session")
-def vllm_with_plugin() -> None:
-    """Skip where vLLM is not installed; fail where the project is not, since vLLM would not find the plugins."""
-    pytest.importorskip("vllm")
-    for group, name in {"vllm.general_plugins": "expert_sample", "vllm.logits_processors": "edt"}.items():
-        if name not in entry_points(group=group).names:
-            pytest.fail("vLLM can't find the plugins: install the project (pip install -e .) and test again.")
-
-
-@pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, vllm_with_plugin: None) -> Callable[[str], str]:
     """Folder of a tiny model by its name, made once."""
     folder = tmp_path_factory.mktemp("models")
@@ -52,10 +42,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, vllm_with_plugin: None)
 
 @pytest.fixture(scope="session")
 def demo_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's tiny random model, with a tokenizer and a chat template."""
+    """A tiny random model that reads and writes every text, with a chat template."""
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    from generation.tiny_model import make_tiny_model
+    from tests.generation.byte_model import make_tiny_model
 
     return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny-moe")
 

@@ -1,0 +1,33 @@
+"""A verdict follows from an interval, and from nothing else."""
+
+import pytest
+
+from diversity_judge.uncertainty import Estimate
+from examples.miniature.claims import Verdict, both, gain, loss, no_loss
+
+
+def effect(low: float, high: float) -> Estimate:
+    return Estimate((low + high) / 2, low, high, (high - low) / 4, 100, "made up")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "of_gain", "of_loss", "of_no_loss"),
+    [
+        (0.01, 0.05, Verdict.HOLDS, Verdict.OPPOSITE, Verdict.HOLDS),
+        (-0.05, -0.03, Verdict.OPPOSITE, Verdict.HOLDS, Verdict.FAILS),
+        (-0.01, 0.01, Verdict.FAILS, Verdict.FAILS, Verdict.HOLDS),  # no difference of 2 points either way
+        (-0.04, 0.04, Verdict.OPEN, Verdict.OPEN, Verdict.OPEN),
+        (-0.01, 0.04, Verdict.OPEN, Verdict.OPEN, Verdict.HOLDS),
+        (-0.015, -0.005, Verdict.OPPOSITE, Verdict.HOLDS, Verdict.HOLDS),  # a loss, but a small one
+    ],
+)
+def test_verdicts(low: float, high: float, of_gain: Verdict, of_loss: Verdict, of_no_loss: Verdict) -> None:
+    found = effect(low, high)
+    assert (gain(found), loss(found), no_loss(found)) == (of_gain, of_loss, of_no_loss)
+
+
+def test_a_claim_of_two_parts_is_as_strong_as_its_weaker_part() -> None:
+    assert both(Verdict.HOLDS, Verdict.HOLDS) is Verdict.HOLDS
+    assert both(Verdict.HOLDS, Verdict.OPEN) is Verdict.OPEN
+    assert both(Verdict.OPEN, Verdict.FAILS) is Verdict.FAILS
+    assert both(Verdict.HOLDS, Verdict.OPPOSITE) is Verdict.FAILS
