@@ -119,8 +119,15 @@ class Worker:
             "PYTHONPATH": str(ROOT),
         }
         command = [sys.executable, "-m", __spec__.name, "--worker", str(folder), json.dumps(dataclasses.asdict(shape))]
+        # A session of its own: Ctrl-C is for the benchmark, and a worker ends when its standard input does.
         self._process = subprocess.Popen(
-            command, env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            env=environment,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         self._await(READY)
 
