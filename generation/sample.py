@@ -73,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace, console: Console) -> int:
     """The steps of the command."""
     problems = load_problems(args)
+    _check_repeatable(args)
     plan = _plan(args, problems)
     manifest = _manifest(args, plan)
     check_resume(args.out, manifest)
@@ -117,6 +118,12 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--concurrency", type=positive_int, default=256, metavar="N", help="in flight at once (default 256)"
     )
+    group.add_argument(
+        "--repeatable",
+        action="store_true",
+        help="start requests in fixed rounds of --concurrency, so that a rerun repeats to the bit on the same machine "
+        "(vLLM in this process, one data-parallel rank; slower where lengths differ)",
+    )
     group.add_argument("--dry-run", action="store_true", help="say how many requests and tokens, sample nothing")
     add_in_process_options(parser)
     add_server_options(parser)
@@ -155,12 +162,19 @@ def _manifest(args: argparse.Namespace, plan: SamplingPlan) -> Manifest:
         "chat_template_kwargs": args.chat_template_kwargs,
     }
     settings |= {name: options.get(name) for name in NUMERIC_ENGINE_ARGS}
+    if args.repeatable:
+        settings["rounds_of"] = args.concurrency
     return Manifest(
         settings=settings,
         strategies={strategy.name: strategy.settings() for strategy in plan.strategies},
         problems={problem.problem_id: problem.digest for problem in plan.problems},
         prompts={kind.value: prompt.digest for kind, prompt in plan.formats.items()},
     )
+
+
+def _check_repeatable(args: argparse.Namespace) -> None:
+    if args.repeatable and (args.base_url or (args.data_parallel_size or 1) > 1):
+        raise InputError("--repeatable needs one engine in this process: no --base-url and no --data-parallel-size")
 
 
 def _check_grading(problems: Sequence[Problem]) -> None:
@@ -189,6 +203,7 @@ async def _sample(
                     grader=grader,
                     concurrency=args.concurrency,
                     on_response=on_response,
+                    in_rounds=args.repeatable,
                 )
         finally:
             await engine.close()

@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from diversity_judge.errors import RunError
@@ -125,6 +126,7 @@ async def sample_missing(
     grader: Grader,
     concurrency: int,
     on_response: OnResponse,
+    in_rounds: bool = False,
 ) -> SamplingResult:
     """Sample, grade and write everything in `missing`.
 
@@ -137,6 +139,8 @@ async def sample_missing(
         grader: Used by one thread at a time.
         concurrency: Requests in flight at most.
         on_response: Told about each sample.
+        in_rounds: Sample in rounds of `concurrency` that start together, the same ones however often the run was
+            killed: a round of which anything is missing is sampled whole again, and only what is missing is kept.
 
     Raises:
         RunError: nothing can be sampled or written any more. What was finished before is on disk.
@@ -153,11 +157,25 @@ async def sample_missing(
         try:
             generation = await engine.generate(plan.request(sample))
         except SampleFailedError as error:
-            result.failures[str(error)] += 1
-            on_response(None)
-            _give_up_if_hopeless(result)
+            note_failure(error)
         else:
             await finished.put((sample, generation))
+
+    async def work_in_rounds() -> None:
+        wanted = frozenset(sample.key for sample in missing)
+        for together in _rounds(plan, wanted, concurrency):
+            outcomes = await engine.generate_together([plan.request(sample) for sample in together])
+            for sample, outcome in zip(together, outcomes, strict=True):
+                if sample.key in wanted:
+                    if isinstance(outcome, SampleFailedError):
+                        note_failure(outcome)
+                    else:
+                        await finished.put((sample, outcome))
+
+    def note_failure(error: SampleFailedError) -> None:
+        result.failures[str(error)] += 1
+        on_response(None)
+        _give_up_if_hopeless(result)
 
     async def write() -> None:
         while (batch := await _drain(finished)) is not None:
@@ -168,7 +186,8 @@ async def sample_missing(
                 on_response(row["n_tokens"] or 0)
 
     writer = asyncio.create_task(write())
-    workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(missing)))]
+    jobs = [work_in_rounds()] if in_rounds else [work() for _ in range(min(concurrency, len(missing)))]
+    workers = [asyncio.create_task(job) for job in jobs]
     try:
         await _all_or_first_error([*workers, writer], until=workers)
     finally:
@@ -179,6 +198,14 @@ async def sample_missing(
         await finished.put(None)
         await writer
     return result
+
+
+def _rounds(plan: SamplingPlan, wanted: frozenset[SampleKey], size: int) -> Iterator[list[Sample]]:
+    """The plan in pieces, without those of which nothing is wanted."""
+    samples = plan.samples()
+    while together := list(islice(samples, size)):
+        if any(sample.key in wanted for sample in together):
+            yield together
 
 
 async def _all_or_first_error(tasks: Sequence[asyncio.Task[None]], until: Sequence[asyncio.Task[None]]) -> None:

@@ -7,7 +7,7 @@ engine is asked something that only the plugin refuses, before anything is sampl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -85,6 +85,19 @@ class Engine(Protocol):
         Raises:
             SampleFailedError: this request cannot be served.
             RunError: no request can be served any more.
+        """
+
+    async def generate_together(self, requests: Sequence[GenerationRequest]) -> list[Generation | SampleFailedError]:
+        """Sample responses that start at one moment, with nothing else in the engine and nothing in its caches.
+
+        The batches that compute them are then always the same, so that on one machine the tokens repeat to the bit
+        also where arithmetic depends on the batch.
+
+        Returns:
+            For each request its response, or why there is none.
+
+        Raises:
+            RunError: no request can be served any more, or this engine cannot start requests together.
         """
 
     async def rejections(self, extra_args: Settings) -> Mapping[str, str | None]:

@@ -6,12 +6,13 @@ this one hands over each response as it is finished, so that it can be on disk a
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.metadata
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,6 +117,21 @@ class InProcessEngine:
             raise SampleFailedError(f"vLLM: {error.__cause__ or error}") from error
         except (VLLMClientError, ValueError) as error:
             raise SampleFailedError(f"vLLM refuses the request: {error}") from error
+
+    async def generate_together(self, requests: Sequence[GenerationRequest]) -> list[Generation | SampleFailedError]:
+        """See `Engine.generate_together`."""
+        for request in requests:
+            await self._prompt(request.messages)
+        await self._llm.pause_generation(mode="keep", clear_cache=True)
+        tasks = [asyncio.create_task(self.generate(request)) for request in requests]
+        try:
+            # Queued in the order of the tasks, refused ones are done; the engine core hears of all before it goes on.
+            while self._llm.output_processor.get_num_unfinished_requests() + sum(map(_is_done, tasks)) < len(tasks):
+                await asyncio.sleep(0.001)
+        finally:
+            await self._llm.resume_generation()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        return [_response_or_reason(outcome) for outcome in outcomes]
 
     async def rejections(self, extra_args: Settings) -> Mapping[str, str | None]:
         """See `Engine.rejections`."""
@@ -250,6 +266,16 @@ def active_experts_override(model: str, active: int, *, trust_remote_code: bool 
     if active < 1 or (total is not None and active > total):
         raise InputError(f"--active-experts {active}: {model!r} has {total} experts a layer")
     return {key: active}
+
+
+def _is_done(task: asyncio.Task[Generation]) -> bool:
+    return task.done()
+
+
+def _response_or_reason(outcome: Generation | BaseException) -> Generation | SampleFailedError:
+    if isinstance(outcome, (Generation, SampleFailedError)):
+        return outcome
+    raise outcome
 
 
 def _probe(extra_args: Settings) -> GenerationRequest:

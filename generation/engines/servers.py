@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,6 +117,14 @@ class ServersEngine:
         except openai.APIError as error:
             raise SampleFailedError(f"{type(error).__name__}: {_sentence(error)}") from error
         return result
+
+    async def generate_together(self, requests: Sequence[GenerationRequest]) -> list[Generation | SampleFailedError]:
+        """Servers answer others too, so nobody can say what is computed together.
+
+        Raises:
+            RunError: always.
+        """
+        raise RunError("requests cannot be started together on servers: sample in this process")
 
     async def rejections(self, extra_args: Settings) -> Mapping[str, str | None]:
         """See `Engine.rejections`."""

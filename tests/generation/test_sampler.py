@@ -1,6 +1,6 @@
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,7 @@ class ScriptedEngine:
         self.fail = fail
         self.die_after = die_after
         self.asked: list[GenerationRequest] = []
+        self.rounds: list[list[int]] = []
         self.in_flight = self.most_in_flight = 0
 
     async def start(self) -> EngineInfo:
@@ -48,6 +49,14 @@ class ScriptedEngine:
             raise SampleFailedError("no luck")
         return Generation(f"seed {request.seed} {request.extra_args}. Answer: A", "stop", 7)
 
+    async def generate_together(self, requests: Sequence[GenerationRequest]) -> list[Generation | SampleFailedError]:
+        self.rounds.append([request.seed for request in requests])
+        outcomes = await asyncio.gather(*map(self.generate, requests), return_exceptions=True)
+        for outcome in outcomes:
+            if not isinstance(outcome, (Generation, SampleFailedError)):
+                raise outcome
+        return outcomes  # type: ignore[return-value]
+
     async def rejections(self, extra_args: object) -> Mapping[str, str | None]:
         return {}
 
@@ -55,7 +64,9 @@ class ScriptedEngine:
         pass
 
 
-def run(engine: ScriptedEngine, what: SamplingPlan, path: Path, *, concurrency: int = 5) -> SamplingResult:
+def run(
+    engine: ScriptedEngine, what: SamplingPlan, path: Path, *, concurrency: int = 5, in_rounds: bool = False
+) -> SamplingResult:
     async def whole() -> SamplingResult:
         with open_response_file(path, Manifest({}, {}, {}, {}), {}) as sink, Grader() as grader:
             return await sample_missing(
@@ -67,6 +78,7 @@ def run(engine: ScriptedEngine, what: SamplingPlan, path: Path, *, concurrency: 
                 grader=grader,
                 concurrency=concurrency,
                 on_response=lambda n_tokens: None,
+                in_rounds=in_rounds,
             )
 
     return asyncio.run(whole())
@@ -175,3 +187,24 @@ def test_an_interruption_writes_what_was_finished(tmp_path: Path) -> None:
     assert 1 <= len(kept) <= 24
     run(ScriptedEngine(), plan(), path)
     assert len(finished_samples(path)) == 24
+
+
+def test_rounds_start_together_and_are_the_same_after_a_kill(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole.jsonl", tmp_path / "parts.jsonl"
+    engine, dying, resumed = ScriptedEngine(), ScriptedEngine(die_after=12), ScriptedEngine()
+    run(engine, plan(), whole, in_rounds=True)
+    assert [len(seeds) for seeds in engine.rounds] == [5, 5, 5, 5, 4]
+    with pytest.raises(RunError, match="died"):
+        run(dying, plan(), parts, in_rounds=True)
+    some = sorted(lines(parts))
+    assert len(some) == 10  # two rounds; of the third, in which it died, nothing
+    parts.write_bytes(b"".join(line + b"\n" for line in some[1:]))  # a line of one round is lost as well
+    run(resumed, plan(), parts, in_rounds=True)
+    assert lines(parts) == lines(whole)
+    assert len(resumed.rounds) == 4
+    assert all(seeds in engine.rounds for seeds in resumed.rounds)
+
+
+def test_a_failure_in_a_round_costs_its_sample_only(tmp_path: Path) -> None:
+    result = run(ScriptedEngine(fail=frozenset({2, 7})), plan(), tmp_path / "r.jsonl", in_rounds=True)
+    assert (result.written, result.failures.total()) == (22, 2)

@@ -148,6 +148,19 @@ def test_lines_are_written_and_resumed(shared_engine: SharedEngine, tmp_path: Pa
     assert finished_samples(path) == {sample.key for sample in plan(n=2).samples()}
 
 
+def test_requests_that_start_together_repeat_and_say_what_is_refused(shared_engine: SharedEngine) -> None:
+    engine, run = shared_engine.engine, shared_engine.thread.run
+    what = plan(n=3)
+    samples = list(what.samples())
+    requests = [what.request(sample) for sample in samples]
+    too_long = GenerationRequest((Message("user", "x" * 600),), TokenSampling(), 1, {}, 10)
+    first = run(engine.generate_together([*requests[:4], too_long, *requests[4:]]))
+    assert isinstance(first.pop(4), SampleFailedError)
+    assert run(engine.generate_together(requests)) == first
+    alone = sample_all(shared_engine, what)
+    assert first == [alone[sample.key] for sample in samples]
+
+
 def test_router_probabilities_by_rank(shared_engine: SharedEngine) -> None:
     """Last, since the probe stays in the routers. Its sums are those of sorted softmax rows."""
     engine, run = shared_engine.engine, shared_engine.thread.run
