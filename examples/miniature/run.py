@@ -33,6 +33,8 @@ ACTIVE = 8
 """The model's own number of active experts."""
 SEED = 0
 _ENGINE = ("--dtype", "float32", "--max-model-len", "96", "--enforce-eager", "--engine-arg", "max_num_seqs=512")
+_ROUNDS = ("--repeatable", "--concurrency", "512", "--max-tokens", "32")
+"""No right solution is longer than 29 tokens."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class MiniatureRun:
         self._run(
             *("generation.sample", self._folder / "problems.jsonl", "--model", self._model),
             *("--strategy", ",".join(strategies), "--n", self._size.n, "--seed", SEED, "--limit", limit),
-            *(*_ENGINE, "--out", self._folder / f"{name}.jsonl"),
+            *(*_ENGINE, *_ROUNDS, "--out", self._folder / f"{name}.jsonl"),
         )
 
     def _study_routing(self) -> None:
@@ -136,7 +138,7 @@ class MiniatureRun:
             self._run(
                 *("generation.routing", "active-experts", self._folder / "problems.jsonl", "--model", self._model),
                 *("--active-experts", ",".join(map(str, self._size.active)), "--n", self._size.n, "--seed", SEED),
-                *("--out", self._folder / "routing", "--limit", self._size.study, *_ENGINE),
+                *("--out", self._folder / "routing", "--limit", self._size.study, *_ENGINE, *_ROUNDS),
             )
 
     def _measure_overhead(self) -> None:
