@@ -126,12 +126,15 @@ class InProcessEngine:
         tasks = [asyncio.create_task(self.generate(request)) for request in requests]
         try:
             # Queued in the order of the tasks, refused ones are done; the engine core hears of all before it goes on.
-            while self._llm.output_processor.get_num_unfinished_requests() + sum(map(_is_done, tasks)) < len(tasks):
+            while self._n_queued() + sum(map(_is_done, tasks)) < len(tasks):  # noqa: ASYNC110 - vLLM tells nobody
                 await asyncio.sleep(0.001)
         finally:
             await self._llm.resume_generation()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         return [_response_or_reason(outcome) for outcome in outcomes]
+
+    def _n_queued(self) -> int:
+        return int(self._llm.output_processor.get_num_unfinished_requests())
 
     async def rejections(self, extra_args: Settings) -> Mapping[str, str | None]:
         """See `Engine.rejections`."""
