@@ -15,6 +15,8 @@ from diversity_judge.text_safety import well_formed
 
 DEFAULT_STRATEGY = "default"
 
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
 
 @dataclass(frozen=True)
 class Response:
@@ -87,5 +89,4 @@ def response_line(response: Response) -> str:
     record = {name: value for name, value in known.items() if value is not None}
     if response.meta:
         record["meta"] = dict(response.meta)
-    text = json.dumps(record | {"response": response.text}, ensure_ascii=False, allow_nan=False)
-    return well_formed(text)[0]
+    return well_formed(_JSON.encode(record | {"response": response.text}))[0]

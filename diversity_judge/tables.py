@@ -7,8 +7,8 @@ judges does not wait for a data-frame library to be imported.
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from diversity_judge.results import GroupResult, ScoreResult
@@ -64,38 +64,38 @@ def strategies(result: ScoreResult) -> Iterator[Row]:
 def pairs(groups: Iterable[GroupResult]) -> Iterator[Row]:
     """One row a wanted judgment; `key` finds its replies in the ledger."""
     for group in groups:
+        problem_id, strategy = group.problem_id, group.strategy
         samples = [response.sample_id for response in group.plan.group.responses]
-        for judgment in group.judgments:
+        for (first, second, draw), key, score, reason, n_replies, reply_id, *tokens, cost_usd in group.judgments:
+            prompt_tokens, completion_tokens, cached_tokens = tokens
             yield {
-                "problem_id": group.problem_id,
-                "strategy": group.strategy,
-                "first": samples[judgment.pair.first],
-                "second": samples[judgment.pair.second],
-                "draw": judgment.pair.draw,
-                "score": judgment.score,
-                "missing": judgment.reason,
-                "duplicate": judgment.is_duplicate,
-                "first_position": judgment.pair.first,
-                "second_position": judgment.pair.second,
-                "n_replies": judgment.n_replies,
-                "prompt_tokens": judgment.prompt_tokens,
-                "completion_tokens": judgment.completion_tokens,
-                "cached_tokens": judgment.cached_tokens,
-                "cost_usd": judgment.cost_usd,
-                "reply_id": judgment.reply_id,
-                "key": judgment.key,
+                "problem_id": problem_id,
+                "strategy": strategy,
+                "first": samples[first],
+                "second": samples[second],
+                "draw": draw,
+                "score": score,
+                "missing": reason,
+                "duplicate": key is None,
+                "first_position": first,
+                "second_position": second,
+                "n_replies": n_replies,
+                "prompt_tokens": prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "cached_tokens": cached_tokens,
+                "cost_usd": cost_usd,
+                "reply_id": reply_id,
+                "key": key,
             }
 
 
 def write_csv(rows: Iterable[Row], path: Path) -> None:
     """Write rows that all have the columns of the first; what is missing is an empty cell, never a number."""
+    rows = iter(rows)
+    first = next(rows, None)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        for number, row in enumerate(rows):
-            if number == 0:
-                writer.writerow(row)
-            writer.writerow([_cell(value) for value in row.values()])
-
-
-def _cell(value: Cell) -> Cell:
-    return None if isinstance(value, float) and math.isnan(value) else value
+        if first is not None:
+            writer.writerow(first)
+            # NaN alone differs from itself; a function a cell would take as long as all the writing.
+            writer.writerows([None if cell != cell else cell for cell in row.values()] for row in chain((first,), rows))
