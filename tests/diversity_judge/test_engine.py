@@ -14,6 +14,7 @@ from diversity_judge.engine.buyer import Buyer
 from diversity_judge.engine.limiter import AdaptiveLimiter, LimiterClosedError
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.engine.outcome import Ending, Outcome
+from diversity_judge.engine.ramp import Ramp
 from diversity_judge.engine.schedule import PrefixSchedule, bundles
 from diversity_judge.engine.tally import Tally
 from diversity_judge.errors import InputError
@@ -232,6 +233,20 @@ def test_followers_wait_for_the_lead_and_come_before_new_leaders() -> None:
 
 def test_bundles_hold_the_tasks_that_share_their_first_text() -> None:
     assert [{task.pair.first for task in bundle} for bundle in bundles(tasks(5))] == [{0}, {1}, {2}, {3}, {4}]
+
+
+def test_the_first_calls_of_a_run_are_spread_over_the_lead_and_no_later_ones() -> None:
+    ramp = Ramp(calls=4, seconds=1.0)
+    assert ramp.wait_s(10.0) == 0.0
+    assert ramp.wait_s(10.0) == 0.25
+    assert ramp.wait_s(10.25) == 0.25
+    assert ramp.wait_s(10.9) == 0.0, "what is late does not make the rest later"
+    assert [ramp.wait_s(10.9) for _ in range(3)] == [0.0, 0.0, 0.0]
+
+
+def test_without_a_lead_the_first_calls_go_out_at_once() -> None:
+    ramp = Ramp(calls=4, seconds=0.0)
+    assert [ramp.wait_s(10.0) for _ in range(5)] == [0.0] * 5
 
 
 # The number of calls at a time
