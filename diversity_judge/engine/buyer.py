@@ -74,7 +74,7 @@ class Buyer:
         self._tally = tally
         self._limiter = AdaptiveLimiter(options.concurrency)
         self._budget = Budget(options, tally, estimated_cost_usd)
-        self._schedule = PrefixSchedule(options.prefix_lead_s)
+        self._schedule = PrefixSchedule(options.prefix_lead_s, stock=options.concurrency)
         self._ramp = Ramp(options.concurrency, options.prefix_lead_s)
         self._open: set[asyncio.Task[None]] = set()
         self._held_elsewhere: deque[Task] = deque()

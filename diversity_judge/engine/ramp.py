@@ -18,10 +18,9 @@ class Ramp:
     """
 
     def __init__(self, calls: int, seconds: float) -> None:
-        self._calls = calls
+        self._left = calls
         self._gap_s = seconds / calls
-        self._sent = 0
-        self._began = 0.0
+        self._next_at = float("-inf")
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next call may be sent; each question is about one more call.
@@ -29,10 +28,10 @@ class Ramp:
         Args:
             now: Seconds on a monotonic clock.
         """
-        if self._sent == 0:
-            self._began = now
-        elif self._sent >= self._calls:
+        if self._left == 0:
             return 0.0
-        at = self._began + self._sent * self._gap_s
-        self._sent += 1
-        return max(0.0, at - now)
+        self._left -= 1
+        # What a hold-up (the first call imports an HTTP library) has made late is not made up for in a burst.
+        at = max(now, self._next_at)
+        self._next_at = at + self._gap_s
+        return at - now
