@@ -69,8 +69,8 @@ def write_responses(path: PathLike, responses: Iterable[Response]) -> None:
         lines = ((response_line(response) + "\n").encode() for response in responses)
         with part.open("wb") as raw:
             if target.suffix == ".gz":
-                # No time stamp: the same responses give the same bytes.
-                with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as file:
+                # No name and no time stamp: the same responses give the same bytes.
+                with gzip.GzipFile("", fileobj=raw, mode="wb", mtime=0) as file:
                     file.writelines(lines)
             else:
                 raw.writelines(lines)

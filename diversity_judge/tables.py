@@ -7,6 +7,7 @@ judges does not wait for a data-frame library to be imported.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -61,32 +62,42 @@ def strategies(result: ScoreResult) -> Iterator[Row]:
         }
 
 
-def pairs(groups: Iterable[GroupResult]) -> Iterator[Row]:
-    """One row a wanted judgment; `key` finds its replies in the ledger."""
-    for group in groups:
-        problem_id, strategy = group.problem_id, group.strategy
-        samples = [response.sample_id for response in group.plan.group.responses]
-        for (first, second, draw), key, score, reason, n_replies, reply_id, *tokens, cost_usd in group.judgments:
-            prompt_tokens, completion_tokens, cached_tokens = tokens
-            yield {
-                "problem_id": problem_id,
-                "strategy": strategy,
-                "first": samples[first],
-                "second": samples[second],
-                "draw": draw,
-                "score": score,
-                "missing": reason,
-                "duplicate": key is None,
-                "first_position": first,
-                "second_position": second,
-                "n_replies": n_replies,
-                "prompt_tokens": prompt_tokens,
-                "completion_tokens": completion_tokens,
-                "cached_tokens": cached_tokens,
-                "cost_usd": cost_usd,
-                "reply_id": reply_id,
-                "key": key,
-            }
+PAIR_COLUMNS = (
+    "problem_id", "strategy", "first", "second", "draw", "score", "missing", "duplicate", "first_position",
+    "second_position", "n_replies", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd", "reply_id",
+    "key",
+)  # fmt: skip
+
+
+def write_pairs(groups: Iterable[GroupResult], path: Path) -> None:
+    """Write pairs.csv: one row a wanted judgment; `key` finds its replies in the ledger.
+
+    As many rows as all other work of a run is about, so they are put together as text. Only names and reasons can
+    hold what must be quoted; the csv module quotes them, once a group.
+    """
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(PAIR_COLUMNS) + "\n")
+        for group in groups:
+            file.writelines(_pair_lines(group))
+
+
+def _pair_lines(group: GroupResult) -> Iterator[str]:
+    names = f"{_quoted(group.problem_id)},{_quoted(group.strategy)}"
+    samples = [_quoted(str(response.sample_id)) for response in group.plan.group.responses]
+    reasons = {reason: _quoted(reason) for reason in group.missing_reasons}
+    for (i, j, draw), key, score, reason, n_replies, reply_id, in_, out, cached, cost in group.judgments:
+        yield (
+            f"{names},{samples[i]},{samples[j]},{draw},{'' if score is None else score},"
+            f"{'' if reason is None else reasons[reason]},{key is None},{i},{j},{n_replies},{in_},{out},{cached},"
+            f"{cost!r},{'' if reply_id is None else reply_id},{key or ''}\n"
+        )
+
+
+def _quoted(text: str) -> str:
+    """A text that is not empty as a cell of a CSV file."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([text])
+    return line.getvalue()[:-1]
 
 
 def write_csv(rows: Iterable[Row], path: Path) -> None:
