@@ -107,8 +107,10 @@ def run_loop(responses: Path, base_url: str, concurrency: int, *options: str) ->
 def share_of_limit(arrived: Sequence[float], *, concurrency: int, latency: float) -> float:
     """Calls a second once running, as a share of concurrency / latency.
 
-    With a constant latency calls arrive in waves of `concurrency`. The rate is taken between the ends of
-    whole waves, from the second to the last full one: cutting a wave would count its calls without its wait.
+    With a constant latency calls that are sent together arrive in waves of `concurrency`, to the end. The rate is
+    taken between the ends of whole waves, from the second to the last full one: cutting a wave would count its
+    calls without its wait. The two waves before are the start (imports, connections, the command's ramp over the
+    prefix lead) and are not counted. Calls that arrive evenly give the same rate wherever it is taken.
     """
     waves = len(arrived) // concurrency
     if waves < 3 or latency == 0:

@@ -62,8 +62,8 @@ def group_bill(
         spec: The judge, for its prices and typical reply.
         overhead_tokens: Of the template.
     """
-    reused = sum(judgment.score is not None and not judgment.is_duplicate for judgment in judgments)
     duplicates = sum(judgment.is_duplicate for judgment in judgments)
+    reused = sum(judgment.score is not None for judgment in judgments) - duplicates
     input_tokens = sum(
         overhead_tokens + plan.token_counts[pair.first] + plan.token_counts[pair.second] for pair in missing
     )

@@ -67,6 +67,8 @@ def print_warnings(console: Console, warnings: Sequence[str]) -> None:
 
 def print_results(console: Console, result: ScoreResult, folder: Path) -> None:
     """Tables of groups and strategies, what is missing and what to do about it, and where everything is."""
+    if console.quiet:  # It would lay out the tables before it throws them away.
+        return
     _print_groups(console, result)
     _print_strategies(console, result)
     _print_missing(console, result)

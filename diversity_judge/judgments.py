@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,7 @@ NOT_JUDGED = "not_judged"
 """The reason of a pair that was wanted and never answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgment:
+class Judgment(NamedTuple):
     """What is known of one wanted pair.
 
     Attributes:
@@ -54,16 +53,12 @@ class Judgment:
 
 def read_judgments(plan: GroupPlan, judge: Judge, ledger: Ledger | None) -> list[Judgment]:
     """All wanted judgments of a group, from the ledger (None: an empty one), in the order of the plan."""
-    fingerprint = judge.fingerprint(plan)
-    keys = {pair: plan.key(pair, fingerprint) for pair in plan.pairs if not plan.is_duplicate(pair)}
-    replies = ledger.replies(list(keys.values())) if ledger is not None else {}
-    judgments = []
-    for pair in plan.pairs:
-        key = keys.get(pair)
-        if key is None:
-            judgments.append(Judgment(pair, None, MAX_SIMILARITY, None))
-        else:
-            judgments.append(_judgment(pair, key, replies.get(key, [])))
+    keys = plan.keys(judge.fingerprint(plan))
+    replies = ledger.replies([key for key in keys if key is not None]) if ledger is not None else {}
+    judgments = [
+        Judgment(pair, None, MAX_SIMILARITY, None) if key is None else _judgment(pair, key, replies.get(key, ()))
+        for pair, key in zip(plan.pairs, keys, strict=True)
+    ]
     return _with_failures(judgments, ledger)
 
 
@@ -93,12 +88,13 @@ def build_matrix(n: int, judgments: Sequence[Judgment]) -> SimilarityMatrix:
     """The similarity matrix of n responses; repeated draws of a pair are averaged over those that have a score."""
     total, count = np.zeros((n, n)), np.zeros((n, n))
     wanted = np.zeros((n, n), dtype=np.bool_)
-    for judgment in judgments:
-        cell = (judgment.pair.first, judgment.pair.second)
-        wanted[cell] = True
-        if judgment.score is not None:
-            total[cell] += judgment.score
-            count[cell] += 1
+    first = np.array([judgment.pair.first for judgment in judgments], dtype=np.intp)
+    second = np.array([judgment.pair.second for judgment in judgments], dtype=np.intp)
+    given = np.array([judgment.score for judgment in judgments], dtype=np.float64)  # None is NaN
+    is_given = ~np.isnan(given)
+    wanted[first, second] = True
+    np.add.at(total, (first[is_given], second[is_given]), given[is_given])
+    np.add.at(count, (first[is_given], second[is_given]), 1.0)
     with np.errstate(invalid="ignore"):
         scores = np.where(count > 0, total / count, np.nan)
     return SimilarityMatrix(scores, wanted)
@@ -106,23 +102,30 @@ def build_matrix(n: int, judgments: Sequence[Judgment]) -> SimilarityMatrix:
 
 def _judgment(pair: Pair, key: str, replies: Sequence[StoredReply]) -> Judgment:
     """The first reply that holds a score decides; otherwise the newest says why there is none."""
-    score, reason, reply_id = None, NOT_JUDGED, None
+    score: int | None = None
+    reason: str | None = NOT_JUDGED
+    reply_id: int | None = None
+    prompt_tokens = completion_tokens = cached_tokens = 0
+    cost_usd: float = 0
     for reply in replies:
-        parsed = parse_reply(reply.content, reply.finish_reason)
-        score, reason, reply_id = parsed.score, parsed.reason or "", reply.id
-        if score is not None:
-            break
+        if score is None:
+            score, reason = parse_reply(reply.content, reply.finish_reason)
+            reply_id = reply.id
+        prompt_tokens += reply.prompt_tokens or 0
+        completion_tokens += reply.completion_tokens or 0
+        cached_tokens += reply.cached_tokens or 0
+        cost_usd += reply.cost_usd or 0.0
     return Judgment(
         pair,
         key,
         score,
-        reason or None,
-        n_replies=len(replies),
-        reply_id=reply_id,
-        prompt_tokens=sum(reply.prompt_tokens or 0 for reply in replies),
-        completion_tokens=sum(reply.completion_tokens or 0 for reply in replies),
-        cached_tokens=sum(reply.cached_tokens or 0 for reply in replies),
-        cost_usd=sum(reply.cost_usd or 0.0 for reply in replies),
+        reason,
+        len(replies),
+        reply_id,
+        prompt_tokens,
+        completion_tokens,
+        cached_tokens,
+        cost_usd,
     )
 
 

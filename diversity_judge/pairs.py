@@ -10,7 +10,7 @@ seed holds the smaller one where M is a multiple of n, so that paid judgments ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ from diversity_judge.errors import InputError
 Orders = Literal["one", "both"]
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """An ordered pair of response positions in a group, and which of its repeated draws this is."""
 
     first: int

@@ -57,20 +57,21 @@ class GroupPlan:
 
     def key(self, pair: Pair, fingerprint: str) -> str:
         """The judgment's key: a hash of all that can change it (see `Judge.fingerprint` for the rest)."""
-        parts = (
-            _KEY_FORMAT,
-            fingerprint,
-            self.text_digests[pair.first],
-            self.text_digests[pair.second],
-            str(pair.draw),
-        )
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return _key(fingerprint, self.text_digests[pair.first], self.text_digests[pair.second], pair.draw)
+
+    def keys(self, fingerprint: str) -> list[str | None]:
+        """The key of each pair, in the order of the plan; None for duplicates, which need no call."""
+        texts, skip = self.text_digests, self.skip_duplicates
+        return [
+            None if skip and texts[first] == texts[second] else _key(fingerprint, texts[first], texts[second], draw)
+            for first, second, draw in self.pairs
+        ]
 
     def tasks(self, fingerprint: str) -> Iterator[Task]:
         """The judgments that need a call, in the order of the plan."""
-        for pair in self.pairs:
-            if not self.is_duplicate(pair):
-                yield Task(self, pair, self.key(pair, fingerprint))
+        for pair, key in zip(self.pairs, self.keys(fingerprint), strict=True):
+            if key is not None:
+                yield Task(self, pair, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +118,11 @@ def plan_groups(groups: Sequence[Group], design: PairDesign, showing: Showing) -
         raise InputError(f"--truncate-tokens must be at least 2, not {showing.truncate_tokens}")
     names = _names(groups)
     empty: list[str] = []
+    pairs = {n: tuple(design.plan(n)) for n in {group.n_responses for group in groups}}  # Most are of one size.
     plans = []
     for group, name in zip(groups, names, strict=True):
         shown = tuple(_show(text, showing) for text in _views(group, showing.view, empty))
-        pairs = tuple(design.plan(group.n_responses))
-        plans.append(GroupPlan(group, name, shown, pairs, not showing.judge_duplicates))
+        plans.append(GroupPlan(group, name, shown, pairs[group.n_responses], not showing.judge_duplicates))
     if empty:
         raise InputError(
             f"--view {showing.view}: {len(empty)} response(s) have nothing to show: {name_some(empty)}. "
@@ -175,6 +176,10 @@ def name_some(offenders: Sequence[str]) -> str:
     """The first few, and how many more there are."""
     more = len(offenders) - _NAMED
     return "; ".join(offenders[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _key(fingerprint: str, first: str, second: str, draw: int) -> str:
+    return hashlib.sha256(f"{_KEY_FORMAT}\n{fingerprint}\n{first}\n{second}\n{draw}".encode()).hexdigest()
 
 
 def _views(group: Group, view: View, empty: list[str]) -> Iterator[str]:

@@ -15,6 +15,8 @@ from diversity_judge.text_safety import well_formed
 
 DEFAULT_STRATEGY = "default"
 
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
 
 @dataclass(frozen=True)
 class Response:
@@ -67,8 +69,8 @@ def write_responses(path: PathLike, responses: Iterable[Response]) -> None:
         lines = ((response_line(response) + "\n").encode() for response in responses)
         with part.open("wb") as raw:
             if target.suffix == ".gz":
-                # No time stamp: the same responses give the same bytes.
-                with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as file:
+                # No name and no time stamp: the same responses give the same bytes.
+                with gzip.GzipFile("", fileobj=raw, mode="wb", mtime=0) as file:
                     file.writelines(lines)
             else:
                 raw.writelines(lines)
@@ -87,5 +89,4 @@ def response_line(response: Response) -> str:
     record = {name: value for name, value in known.items() if value is not None}
     if response.meta:
         record["meta"] = dict(response.meta)
-    text = json.dumps(record | {"response": response.text}, ensure_ascii=False, allow_nan=False)
-    return well_formed(text)[0]
+    return well_formed(_JSON.encode(record | {"response": response.text}))[0]

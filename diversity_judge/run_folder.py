@@ -42,13 +42,14 @@ def write_tables(folder: Path, result: ScoreResult) -> None:
         RunError: the disk does not take them.
     """
     groups = result.groups
-    csv_files = {SCORES: tables.scores(result), STRATEGIES: tables.strategies(result), PAIRS: tables.pairs(groups)}
+    csv_files = {SCORES: tables.scores(result), STRATEGIES: tables.strategies(result)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         responses = [response for group in groups for response in group.plan.group.responses]
         write_responses(folder / RESPONSES, responses)
         for name, rows in csv_files.items():
             write_whole(folder / name, partial(tables.write_csv, rows))
+        write_whole(folder / PAIRS, partial(tables.write_pairs, groups))
         write_whole(folder / MATRICES, partial(_write_matrices, groups))
     except OSError as error:
         raise RunError(f"{folder}: cannot write the tables: {error}") from error

@@ -7,8 +7,9 @@ judges does not wait for a data-frame library to be imported.
 from __future__ import annotations
 
 import csv
-import math
+import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from diversity_judge.results import GroupResult, ScoreResult
@@ -61,41 +62,51 @@ def strategies(result: ScoreResult) -> Iterator[Row]:
         }
 
 
-def pairs(groups: Iterable[GroupResult]) -> Iterator[Row]:
-    """One row a wanted judgment; `key` finds its replies in the ledger."""
-    for group in groups:
-        samples = [response.sample_id for response in group.plan.group.responses]
-        for judgment in group.judgments:
-            yield {
-                "problem_id": group.problem_id,
-                "strategy": group.strategy,
-                "first": samples[judgment.pair.first],
-                "second": samples[judgment.pair.second],
-                "draw": judgment.pair.draw,
-                "score": judgment.score,
-                "missing": judgment.reason,
-                "duplicate": judgment.is_duplicate,
-                "first_position": judgment.pair.first,
-                "second_position": judgment.pair.second,
-                "n_replies": judgment.n_replies,
-                "prompt_tokens": judgment.prompt_tokens,
-                "completion_tokens": judgment.completion_tokens,
-                "cached_tokens": judgment.cached_tokens,
-                "cost_usd": judgment.cost_usd,
-                "reply_id": judgment.reply_id,
-                "key": judgment.key,
-            }
+PAIR_COLUMNS = (
+    "problem_id", "strategy", "first", "second", "draw", "score", "missing", "duplicate", "first_position",
+    "second_position", "n_replies", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd", "reply_id",
+    "key",
+)  # fmt: skip
+
+
+def write_pairs(groups: Iterable[GroupResult], path: Path) -> None:
+    """Write pairs.csv: one row a wanted judgment; `key` finds its replies in the ledger.
+
+    As many rows as all other work of a run is about, so they are put together as text. Only names and reasons can
+    hold what must be quoted; the csv module quotes them, once a group.
+    """
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(PAIR_COLUMNS) + "\n")
+        for group in groups:
+            file.writelines(_pair_lines(group))
+
+
+def _pair_lines(group: GroupResult) -> Iterator[str]:
+    names = f"{_quoted(group.problem_id)},{_quoted(group.strategy)}"
+    samples = [_quoted(str(response.sample_id)) for response in group.plan.group.responses]
+    reasons = {reason: _quoted(reason) for reason in group.missing_reasons}
+    for (i, j, draw), key, score, reason, n_replies, reply_id, in_, out, cached, cost in group.judgments:
+        yield (
+            f"{names},{samples[i]},{samples[j]},{draw},{'' if score is None else score},"
+            f"{'' if reason is None else reasons[reason]},{key is None},{i},{j},{n_replies},{in_},{out},{cached},"
+            f"{cost!r},{'' if reply_id is None else reply_id},{key or ''}\n"
+        )
+
+
+def _quoted(text: str) -> str:
+    """A text that is not empty as a cell of a CSV file."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([text])
+    return line.getvalue()[:-1]
 
 
 def write_csv(rows: Iterable[Row], path: Path) -> None:
     """Write rows that all have the columns of the first; what is missing is an empty cell, never a number."""
+    rows = iter(rows)
+    first = next(rows, None)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        for number, row in enumerate(rows):
-            if number == 0:
-                writer.writerow(row)
-            writer.writerow([_cell(value) for value in row.values()])
-
-
-def _cell(value: Cell) -> Cell:
-    return None if isinstance(value, float) and math.isnan(value) else value
+        if first is not None:
+            writer.writerow(first)
+            # NaN alone differs from itself; a function a cell would take as long as all the writing.
+            writer.writerows([None if cell != cell else cell for cell in row.values()] for row in chain((first,), rows))

@@ -67,7 +67,7 @@ def well_formed(text: str) -> tuple[str, int]:
     Returns:
         The text with U+FFFD in their places, and their number.
     """
-    return _SURROGATE.subn(REPLACEMENT, text)
+    return (text, 0) if text.isascii() else _SURROGATE.subn(REPLACEMENT, text)
 
 
 def slug(text: str, *, max_length: int = SLUG_LENGTH) -> str:

@@ -1,4 +1,4 @@
 """Buying judgments: what is sent when, what is asked again, and when to stop.
 
-schedule -> (limiter, budget) -> judge -> ledger      `retry` around a call, `buyer` in charge, `session` around it
+schedule -> (ramp, limiter, budget) -> judge -> ledger      `retry` around a call, `buyer` in charge, `session` around
 """

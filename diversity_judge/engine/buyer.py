@@ -12,6 +12,7 @@ from diversity_judge.engine.budget import Budget
 from diversity_judge.engine.limiter import AdaptiveLimiter, LimiterClosedError
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.engine.outcome import Ending, Outcome
+from diversity_judge.engine.ramp import Ramp
 from diversity_judge.engine.retry import UnusableReplyError, retrying
 from diversity_judge.engine.schedule import PrefixSchedule
 from diversity_judge.engine.tally import Tally
@@ -73,7 +74,8 @@ class Buyer:
         self._tally = tally
         self._limiter = AdaptiveLimiter(options.concurrency)
         self._budget = Budget(options, tally, estimated_cost_usd)
-        self._schedule = PrefixSchedule(options.prefix_lead_s)
+        self._schedule = PrefixSchedule(options.prefix_lead_s, stock=options.concurrency)
+        self._ramp = Ramp(options.concurrency, options.prefix_lead_s)
         self._open: set[asyncio.Task[None]] = set()
         self._held_elsewhere: deque[Task] = deque()
         self._outcome = Outcome(Ending.DONE)
@@ -122,6 +124,8 @@ class Buyer:
         try:
             while True:
                 await self._limiter.acquire()
+                if (wait := self._ramp.wait_s(asyncio.get_running_loop().time())) > 0:
+                    await self._sleep(wait)
                 task = await self._next_task(bundles)
                 if task is None:
                     self._limiter.release()

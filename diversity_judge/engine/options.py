@@ -26,7 +26,8 @@ class EngineOptions:
         retry_time_s: Seconds after which a judgment is no longer asked again.
         max_calls: Most calls of this run, or None.
         max_cost_usd: Most USD of this run, or None.
-        prefix_lead_s: Seconds by which the first call of those that share their first text goes ahead.
+        prefix_lead_s: Seconds by which the first call of those that share their first text goes ahead. The first
+            calls of a run, which all go ahead of others, are spread evenly over as long.
         grace_s: Seconds that calls in flight get after an interrupt.
     """
 

@@ -21,11 +21,18 @@ def bundles(tasks: Iterable[Task]) -> Iterator[list[Task]]:
 class PrefixSchedule:
     """Hands out the leaders of bundles, and their followers once the lead has passed.
 
-    Followers that are ready come before new leaders, so that few bundles are open at a time.
+    Followers that are ready come before new leaders, so that few bundles are open at a time; new leaders come first
+    while few followers are left, so that no slot waits for a lead to pass.
+
+    Args:
+        lead_s: Seconds between a leader and its followers.
+        stock: Followers that are to be left when a new bundle is begun: as many as go out during a lead.
     """
 
-    def __init__(self, lead_s: float) -> None:
+    def __init__(self, lead_s: float, stock: int = 0) -> None:
         self._lead_s = lead_s
+        self._stock = stock
+        self._n_following = 0
         self._waiting: deque[list[Task]] = deque()
         self._following: deque[tuple[float, deque[Task]]] = deque()
 
@@ -45,7 +52,9 @@ class PrefixSchedule:
         Args:
             now: Seconds on a monotonic clock.
         """
-        if self._following and self._following[0][0] <= now:
+        has_stock = self._n_following >= self._stock or not self._waiting
+        if has_stock and self._following and self._following[0][0] <= now:
+            self._n_following -= 1
             followers = self._following[0][1]
             task = followers.popleft()
             if not followers:
@@ -56,6 +65,7 @@ class PrefixSchedule:
         leader, *rest = self._waiting.popleft()
         if rest:
             self._following.append((now + self._lead_s, deque(rest)))
+            self._n_following += len(rest)
         return leader
 
     def wait_s(self, now: float) -> float | None:

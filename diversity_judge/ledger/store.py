@@ -6,9 +6,10 @@ import contextlib
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from diversity_judge.errors import InputError
 from diversity_judge.judges.base import Reply
@@ -16,11 +17,14 @@ from diversity_judge.ledger.jobs import REPLY_FIELDS, AddReply, Claim, ClaimKeys
 from diversity_judge.ledger.schema import connect, in_parts, prepare
 from diversity_judge.ledger.writer import Writer
 
+_CACHE_KIB = 16 * 1024
+"""SQLite's own 2 MiB hold the index of 20,000 keys; with more it is read again for every reply."""
 
-@dataclass(frozen=True, slots=True)
-class StoredReply:
+
+class StoredReply(NamedTuple):
     """What is needed of a stored reply to score it and to account for it. `reasoning` is read only on demand."""
 
+    key: str
     id: int
     content: str
     finish_reason: str | None
@@ -51,6 +55,7 @@ class Ledger:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = connect(self.path)
+            self._reader.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
             prepare(self._reader, self.path)
         except (sqlite3.Error, OSError) as error:
             raise InputError(f"{self.path}: cannot open the ledger: {error}") from error
@@ -84,14 +89,12 @@ class Ledger:
     def replies(self, keys: Sequence[str]) -> dict[str, list[StoredReply]]:
         """The stored replies of each key that has any, oldest first."""
         found: dict[str, list[StoredReply]] = {}
-        columns = (
-            "key, id, content, finish_reason, prompt_tokens, completion_tokens, cached_tokens, "
-            "cost_usd, latency_s, output_limit"
-        )
+        columns = ", ".join(StoredReply._fields)
         for part, marks in in_parts(keys):
-            sql = f"SELECT {columns} FROM replies WHERE key IN ({marks}) ORDER BY id"  # noqa: S608
-            for key, *values in self._reader.execute(sql, part):
-                found.setdefault(key, []).append(StoredReply(*values))
+            # The index on the key has this order, so that no reply is copied to be sorted.
+            sql = f"SELECT {columns} FROM replies WHERE key IN ({marks}) ORDER BY key, id"  # noqa: S608
+            for reply in starmap(StoredReply, self._reader.execute(sql, part)):
+                found.setdefault(reply.key, []).append(reply)
         return found
 
     def failures(self, keys: Sequence[str]) -> dict[str, Failure]:

@@ -14,6 +14,7 @@ from diversity_judge.engine.buyer import Buyer
 from diversity_judge.engine.limiter import AdaptiveLimiter, LimiterClosedError
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.engine.outcome import Ending, Outcome
+from diversity_judge.engine.ramp import Ramp
 from diversity_judge.engine.schedule import PrefixSchedule, bundles
 from diversity_judge.engine.tally import Tally
 from diversity_judge.errors import InputError
@@ -230,8 +231,32 @@ def test_followers_wait_for_the_lead_and_come_before_new_leaders() -> None:
     assert list(schedule.drain()) == second[1:]
 
 
+def test_new_leaders_come_first_while_few_followers_are_left() -> None:
+    first, second = ([task for task in tasks(5) if task.pair.first == i] for i in (0, 1))
+    schedule = PrefixSchedule(lead_s=1.0, stock=1)
+    schedule.add(first)
+    schedule.add(second)
+    assert [schedule.next(now) for now in (0.0, 1.0)] == first
+    assert schedule.next(1.0) is second[0]
+    assert [schedule.next(now) for now in (1.5, 2.0)] == [None, second[1]]
+
+
 def test_bundles_hold_the_tasks_that_share_their_first_text() -> None:
     assert [{task.pair.first for task in bundle} for bundle in bundles(tasks(5))] == [{0}, {1}, {2}, {3}, {4}]
+
+
+def test_the_first_calls_of_a_run_are_spread_over_the_lead_and_no_later_ones() -> None:
+    ramp = Ramp(calls=4, seconds=1.0)
+    assert ramp.wait_s(10.0) == 0.0
+    assert ramp.wait_s(10.0) == 0.25
+    assert ramp.wait_s(10.9) == 0.0
+    assert ramp.wait_s(10.9) == 0.25, "what was held up does not go out in a burst"
+    assert [ramp.wait_s(10.9) for _ in range(3)] == [0.0, 0.0, 0.0]
+
+
+def test_without_a_lead_the_first_calls_go_out_at_once() -> None:
+    ramp = Ramp(calls=4, seconds=0.0)
+    assert [ramp.wait_s(10.0) for _ in range(5)] == [0.0] * 5
 
 
 # The number of calls at a time
