@@ -103,10 +103,9 @@ class Study:
     """Everything that was measured.
 
     Attributes:
-        main: The four strategies against token-normal.
-        against_expert: The same against expert-sample.
-        sweeps: Settings of Expert-Sample against its defaults.
-        greedy: Greedy accuracy with other numbers of active experts against the model's own.
+        main: The four strategies.
+        sweeps: Settings of Expert-Sample.
+        greedy: Greedy accuracy with several numbers of active experts.
         sampled: The same of pass@n.
         active: The model's own number of active experts.
         by_rank: (experts,) mean router probability by rank.
@@ -116,7 +115,6 @@ class Study:
     """
 
     main: Comparison
-    against_expert: Comparison
     sweeps: Comparison
     greedy: Comparison
     sampled: Comparison
@@ -126,18 +124,32 @@ class Study:
     speed: NDArray[np.float64]
     n: int
 
-    @property
-    def pass_n(self) -> str:
-        """The metric pass@n."""
-        return f"pass_at_{self.n}"
+
+def difference(comparison: Comparison, strategy: str, baseline: str, metric: str, k: int | None = None) -> Estimate:
+    """What a strategy has more than another one, paired on problems.
+
+    Args:
+        comparison: Where both are.
+        strategy: The one.
+        baseline: The other.
+        metric: `diversity`, or an outcome.
+        k: Of an outcome that has several.
+    """
+    own, other = (_values(comparison, name, metric, k) for name in (strategy, baseline))
+    return paired_difference(own, other).estimate
 
 
-def difference(comparison: Comparison, strategy: str, metric: str) -> Estimate:
-    """A strategy's paired difference to the comparison's baseline."""
-    for compared in comparison.comparisons:
-        if compared.strategy == strategy and compared.metric == metric:
-            return compared.found.estimate
-    raise ValueError(f"{strategy!r} was not compared on {metric!r}")
+def _values(comparison: Comparison, strategy: str, metric: str, k: int | None) -> dict[str, float]:
+    """Problem to value."""
+    values = {}
+    for group in comparison.groups:
+        if group.strategy == strategy:
+            if metric == "diversity":
+                values[group.problem_id] = group.process.diversity.value if group.process else float("nan")
+            else:
+                outcome = group.outcome(metric, k)
+                values[group.problem_id] = outcome.value if outcome else float("nan")
+    return values
 
 
 def all_claims(study: Study) -> list[Claim]:
@@ -156,8 +168,8 @@ def all_claims(study: Study) -> list[Claim]:
 
 def _active_experts(study: Study) -> Iterator[Claim]:
     half = study.active // 2
-    greedy = difference(study.greedy, f"{half} active", "pass_rate")
-    sampled = difference(study.sampled, f"{half} active", study.pass_n)
+    greedy = difference(study.greedy, f"{half} active", f"{study.active} active", "pass_rate")
+    sampled = difference(study.sampled, f"{half} active", f"{study.active} active", "pass_at_k", study.n)
     yield Claim(
         "2a",
         "Greedy accuracy hardly suffers when fewer experts are active.",
@@ -211,7 +223,7 @@ def _tiers(study: Study) -> Iterator[Claim]:
             "responses, the values from the other half.",
             decide(effect) if effect.n > 1 else Verdict.OPEN,
         )
-    diversities = {s: _diversities(study.main, s) for s in (NORMAL, EXPERT)}
+    diversities = {s: _values(study.main, s, "diversity", None) for s in (NORMAL, EXPERT)}
     hard = [name for name in normal if tiers[name] is Tier.HARD]
     own, base = ({n: diversities[s][n] for n in hard if n in diversities[s]} for s in (EXPERT, NORMAL))
     effect = paired_difference(own, base).estimate
@@ -224,7 +236,7 @@ def _tiers(study: Study) -> Iterator[Claim]:
 
 
 def _pass_curves(study: Study) -> Iterator[Claim]:
-    one, many = (difference(study.main, EXPERT, metric) for metric in ("pass_rate", study.pass_n))
+    one, many = (difference(study.main, EXPERT, NORMAL, "pass_at_k", k) for k in (1, study.n))
     yield Claim(
         "4",
         "Expert-Sample solves more problems with many samples than token sampling does.",
@@ -237,7 +249,7 @@ def _pass_curves(study: Study) -> Iterator[Claim]:
         f"pass@1 against token-normal: {points(one)}.",
         no_loss(one),
     )
-    high_one, high_many = (difference(study.main, HIGH, metric) for metric in ("pass_rate", study.pass_n))
+    high_one, high_many = (difference(study.main, HIGH, NORMAL, "pass_at_k", k) for k in (1, study.n))
     yield Claim(
         "4",
         "A high temperature buys its diversity with single-sample accuracy.",
@@ -245,18 +257,18 @@ def _pass_curves(study: Study) -> Iterator[Claim]:
         both(loss(high_one), gain(high_many)),
     )
     for other in (HIGH, EDT):
-        effect = difference(study.against_expert, other, study.pass_n)
+        effect = difference(study.main, EXPERT, other, "pass_at_k", study.n)
         yield Claim(
             "4",
             f"Expert-Sample solves more problems with many samples than {other}.",
-            f"pass@{study.n} of {other} against Expert-Sample: {points(effect)}.",
-            loss(effect),
+            f"pass@{study.n} of Expert-Sample against {other}: {points(effect)}.",
+            gain(effect),
         )
 
 
 def _verification(study: Study) -> Iterator[Claim]:
     for metric, label in (("best_of_n", "Best-of-N"), ("weighted_majority", "weighted majority voting")):
-        effect = difference(study.main, EXPERT, metric)
+        effect = difference(study.main, EXPERT, NORMAL, metric)
         yield Claim(
             "table 2",
             f"Expert-Sample improves {label}.",
@@ -266,8 +278,8 @@ def _verification(study: Study) -> Iterator[Claim]:
 
 
 def _sweeps(study: Study) -> Iterator[Claim]:
-    none_kept = difference(study.sweeps, "expert-sample:k_keep=0", "pass_rate") if _has(study, "k_keep=0") else None
-    if none_kept is not None:
+    if _has(study, "k_keep=0"):
+        none_kept = difference(study.sweeps, "expert-sample:k_keep=0", EXPERT, "pass_rate")
         yield Claim(
             "5, 6",
             "The head must be kept: drawing all experts costs accuracy.",
@@ -279,7 +291,7 @@ def _sweeps(study: Study) -> Iterator[Claim]:
         ("r", 64, "8", "A pool wider than 4k (r = 64) brings no more at pass@n."),
     ):
         if _has(study, f"{setting}={value}"):
-            effect = difference(study.sweeps, f"expert-sample:{setting}={value}", study.pass_n)
+            effect = difference(study.sweeps, f"expert-sample:{setting}={value}", EXPERT, "pass_at_k", study.n)
             yield Claim(
                 figure,
                 words,
@@ -300,7 +312,7 @@ def _overhead(study: Study) -> Claim:
 
 
 def _similarity(study: Study) -> Claim:
-    effect = difference(study.main, EXPERT, "diversity")
+    effect = difference(study.main, EXPERT, NORMAL, "diversity")
     return Claim(
         "9",
         "Expert-Sample's responses are less alike than token sampling's.",
@@ -324,11 +336,6 @@ def _diversity(effect: Estimate) -> str:
 
 def _groups(comparison: Comparison, strategy: str) -> dict[str, Group]:
     return {g.problem_id: g.member.group for g in comparison.groups if g.strategy == strategy}
-
-
-def _diversities(comparison: Comparison, strategy: str) -> dict[str, float]:
-    mine = (g for g in comparison.groups if g.strategy == strategy and g.process is not None)
-    return {g.problem_id: g.process.diversity.value for g in mine if g.process is not None}
 
 
 def _halves(groups: Mapping[str, Group], half: int) -> dict[str, Group]:

@@ -20,8 +20,10 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from diversity_judge.compare import compare
+from diversity_judge.comparing.files import write_tables
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS
+from diversity_judge.figures import save_figures
 from diversity_judge.runs import Run, load_run
 from examples.miniature import figures
 from examples.miniature.claims import EXPERT, NORMAL, Study, Verdict, all_claims, counted
@@ -59,6 +61,7 @@ def write_report(folder: Path, sweeps: Sequence[Sweep], *, active: int, page: Pa
         page: Such as docs/miniature.md.
     """
     study = load_study(folder, active)
+    _write_comparisons(folder / "compare", study)
     _draw(folder, study, sweeps)
     claims = all_claims(study)
     rows = [asdict(claim) | {"verdict": claim.verdict.value} for claim in claims]
@@ -86,8 +89,7 @@ def write_report(folder: Path, sweeps: Sequence[Sweep], *, active: int, page: Pa
 
 def load_study(folder: Path, active: int) -> Study:
     """Read what the steps left, and compare."""
-    main = load_run(folder / "scores" / "main")
-    own = compare([main], baseline=NORMAL)
+    own = compare([folder / "scores" / "main"], baseline=NORMAL)
     by_rank = pd.read_csv(folder / "routing" / "router_by_rank.csv")["mean_probability"].to_numpy()
     greedy, sampled = (
         compare(list(_active_runs(folder, strategy)), baseline=f"{active} active", tier_strategy=f"{active} active")
@@ -95,7 +97,6 @@ def load_study(folder: Path, active: int) -> Study:
     )
     return Study(
         main=own,
-        against_expert=compare([main], baseline=EXPERT),
         sweeps=compare([folder / "scores" / "sweeps"], baseline=EXPERT),
         greedy=greedy,
         sampled=sampled,
@@ -118,6 +119,13 @@ def _active_runs(folder: Path, strategy: str) -> Iterable[Run]:
 def _speed_ratios(overhead: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
     speed = (overhead.tokens / overhead.seconds).groupby([overhead["round"], overhead.strategy]).first().unstack()
     return (speed[EXPERT] / speed[NORMAL]).to_numpy()
+
+
+def _write_comparisons(folder: Path, study: Study) -> None:
+    """As the command `compare` leaves them."""
+    for name in ("main", "sweeps", "greedy", "sampled"):
+        write_tables(folder / name, getattr(study, name))
+    save_figures(study.main, folder / "main", heatmaps=False)
 
 
 def _draw(folder: Path, study: Study, sweeps: Sequence[Sweep]) -> None:

@@ -60,7 +60,7 @@ class Size:
     sweeps: tuple[sweeps.Sweep, ...]
 
 
-FULL = Size(1000, 32, 64, 150, 24, (2, 4, 6, 8, 12, 16), sweeps.FULL)
+FULL = Size(1000, 32, 32, 100, 16, (2, 4, 6, 8, 12, 16), sweeps.FULL)
 QUICK = Size(4, 8, None, 4, 2, (4, 8), sweeps.QUICK)
 
 
@@ -164,14 +164,19 @@ class MiniatureRun:
     def _responses(self, source: str) -> list[Response]:
         """What is judged: of the main experiment without greedy, which has one response a problem.
 
-        In order of sample numbers: the file has them as they were finished, which is another order each time.
+        In order of strategies and samples: the file has them as they were finished, which is another order each time.
         """
+        strategies = list(sweeps.strategies(self._size.sweeps) if source == "sweeps" else STRATEGIES)
         groups = read_responses(self._folder / ("sweeps.jsonl" if source == "sweeps" else "main.jsonl")).groups
-        wanted = {f"c{number:04}" for number in range(self._size.matrices if source == "matrices" else 10**4)}
+        wanted = sorted(
+            (group for group in groups if group.strategy in strategies),
+            key=lambda group: (group.problem_id, strategies.index(group.strategy)),
+        )
+        if source == "matrices":
+            wanted = wanted[: self._size.matrices * len(strategies)]
         return [
             response
-            for group in groups
-            if group.strategy != "greedy" and group.problem_id in wanted
+            for group in wanted
             for response in sorted(group.responses, key=lambda response: int(response.sample_id))
         ]
 
@@ -181,8 +186,6 @@ class MiniatureRun:
             *("diversity_judge.agree", scores / "matrices-proxy", scores / "matrices"),
             *("--out", self._folder / "agreement"),
         )
-        for name, more in (("main", ("--no-report", "--no-heatmaps")), ("sweeps", ("--no-report", "--no-figures"))):
-            self._run("diversity_judge.compare", scores / name, *more, "--out", self._folder / "compare" / name)
         self._run("diversity_judge.compare", scores / "matrices", "--out", self._folder / "compare" / "matrices")
 
     def _report(self) -> None:
