@@ -26,6 +26,8 @@ KEPT_SPEED = 0.97
 FLAT = 0.10
 """A tail is flat where the probability falls by less than this share from one rank to the next."""
 
+_TOO_FEW = "There are too few such problems."
+
 NORMAL, HIGH, EDT, EXPERT = "token-normal", "token-high", "edt", "expert-sample"
 
 
@@ -220,7 +222,9 @@ def _tiers(study: Study) -> Iterator[Claim]:
             "3",
             f"On {wanted.value} problems Expert-Sample {words}.",
             f"Against token-normal {label} changes by {points(effect)}. Tiers come from one half of token-normal's "
-            "responses, the values from the other half.",
+            "responses, the values from the other half."
+            if effect.n > 1
+            else _TOO_FEW,
             decide(effect) if effect.n > 1 else Verdict.OPEN,
         )
     diversities = {s: _values(study.main, s, "diversity", None) for s in (NORMAL, EXPERT)}
@@ -230,7 +234,7 @@ def _tiers(study: Study) -> Iterator[Claim]:
     yield Claim(
         "3",
         "On Hard problems Expert-Sample's reasoning is more diverse.",
-        f"Process diversity (exact judge) changes by {_diversity(effect)}.",
+        f"Process diversity (exact judge) changes by {_diversity(effect)}." if effect.n > 1 else _TOO_FEW,
         gain(effect) if effect.n > 1 else Verdict.OPEN,
     )
 
@@ -365,6 +369,14 @@ def _best_of_n(group: Group) -> float:
     return outcome.value if isinstance(outcome, Outcome) else float("nan")
 
 
-def counted(claims: Sequence[Claim]) -> dict[Verdict, int]:
-    """How many claims got each verdict, in the order of the verdicts."""
-    return {verdict: sum(claim.verdict is verdict for claim in claims) for verdict in Verdict}
+def summary(claims: Sequence[Claim]) -> str:
+    """How many claims got which verdict, as one sentence."""
+    one_and_more = {
+        Verdict.HOLDS: ("holds", "hold"),
+        Verdict.FAILS: ("does not hold", "do not hold"),
+        Verdict.OPPOSITE: ("is the other way round", "are the other way round"),
+        Verdict.OPEN: ("cannot be told", "cannot be told"),
+    }
+    counts = {verdict: sum(claim.verdict is verdict for claim in claims) for verdict in Verdict}
+    parts = [f"{n} {one_and_more[verdict][n > 1]}" for verdict, n in counts.items() if n]
+    return f"Of {len(claims)} claims, {', '.join(parts)} here."

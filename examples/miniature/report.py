@@ -26,7 +26,7 @@ from diversity_judge.comparing.tables import ALL_TIERS
 from diversity_judge.figures import save_figures
 from diversity_judge.runs import Run, load_run
 from examples.miniature import figures
-from examples.miniature.claims import EXPERT, NORMAL, Study, Verdict, all_claims, counted
+from examples.miniature.claims import EXPERT, NORMAL, Study, all_claims, summary
 from examples.miniature.sweeps import Sweep
 from generation.expert_sample.settings import ExpertSampleSettings
 
@@ -68,14 +68,13 @@ def write_report(folder: Path, sweeps: Sequence[Sweep], *, active: int, page: Pa
     pd.DataFrame(rows).to_csv(folder / "claims.csv", index=False)
     content = {
         "claims": claims,
-        "counts": {verdict.value: number for verdict, number in counted(claims).items()},
+        "summary": summary(claims),
         "strategies": _strategy_table(study.main),
         "agreement": _agreement(folder),
         "n_problems": len(study.main.problems),
         "n": study.n,
         "versions": _versions(folder),
         "training": _training(folder),
-        "Verdict": Verdict,
     }
     pictures = [picture for picture in _pictures(study) if (folder / picture.file).exists()]
     report = folder / "report.html"

@@ -3,7 +3,7 @@
 import pytest
 
 from diversity_judge.uncertainty import Estimate
-from examples.miniature.claims import Verdict, both, gain, loss, no_loss
+from examples.miniature.claims import Claim, Verdict, both, gain, loss, no_loss, summary
 
 
 def effect(low: float, high: float) -> Estimate:
@@ -31,3 +31,8 @@ def test_a_claim_of_two_parts_is_as_strong_as_its_weaker_part() -> None:
     assert both(Verdict.HOLDS, Verdict.OPEN) is Verdict.OPEN
     assert both(Verdict.OPEN, Verdict.FAILS) is Verdict.FAILS
     assert both(Verdict.HOLDS, Verdict.OPPOSITE) is Verdict.FAILS
+
+
+def test_the_summary_counts() -> None:
+    claims = [Claim("1", "a", "b", verdict) for verdict in (Verdict.HOLDS, Verdict.OPEN, Verdict.HOLDS, Verdict.FAILS)]
+    assert summary(claims) == "Of 4 claims, 2 hold, 1 does not hold, 1 cannot be told here."
