@@ -26,7 +26,7 @@ from diversity_judge.comparing.tables import ALL_TIERS
 from diversity_judge.figures import save_figures
 from diversity_judge.runs import Run, load_run
 from examples.miniature import figures
-from examples.miniature.claims import EXPERT, NORMAL, Study, all_claims, summary
+from examples.miniature.claims import EDT, EXPERT, NORMAL, Study, all_claims, summary
 from examples.miniature.sweeps import Sweep
 from generation.expert_sample.settings import ExpertSampleSettings
 
@@ -72,6 +72,7 @@ def write_report(folder: Path, sweeps: Sequence[Sweep], *, active: int, page: Pa
         "strategies": _strategy_table(study.main),
         "agreement": _agreement(folder),
         "n_problems": len(study.main.problems),
+        "n_others": sum(group.strategy == EDT for group in study.main.groups),
         "n": study.n,
         "versions": _versions(folder),
         "training": _training(folder),

@@ -28,12 +28,14 @@ from examples.miniature.problems import held_out
 from examples.miniature.verifier import with_rewards
 
 MODEL = Path(__file__).parent / "model"
+COMPARED = ("token-normal", "expert-sample")
+"""The strategies whose difference is small: they get all problems."""
 STRATEGIES = ("token-normal", "token-high", "edt", "expert-sample")
 ACTIVE = 8
 """The model's own number of active experts."""
 SEED = 0
-_ENGINE = ("--dtype", "float32", "--max-model-len", "96", "--enforce-eager", "--engine-arg", "max_num_seqs=512")
-_ROUNDS = ("--repeatable", "--concurrency", "512", "--max-tokens", "26")
+_ENGINE = ("--dtype", "float32", "--max-model-len", "96", "--enforce-eager", "--engine-arg", "max_num_seqs=1024")
+_ROUNDS = ("--repeatable", "--concurrency", "1024", "--max-tokens", "26")
 """The longest right solution has 25 tokens, with its end."""
 
 
@@ -42,7 +44,8 @@ class Size:
     """How much is sampled.
 
     Attributes:
-        problems: Held-out problems of the main experiment.
+        problems: Held-out problems for the strategies whose difference is small.
+        others: Of these, problems for the other strategies.
         n: Responses a problem and strategy.
         pairs: Judged pairs a group; None for all.
         study: Problems of the sweeps and of the numbers of active experts.
@@ -52,6 +55,7 @@ class Size:
     """
 
     problems: int
+    others: int
     n: int
     pairs: int | None
     study: int
@@ -60,8 +64,8 @@ class Size:
     sweeps: tuple[sweeps.Sweep, ...]
 
 
-FULL = Size(1000, 32, 32, 100, 16, (2, 4, 6, 8, 12, 16), sweeps.FULL)
-QUICK = Size(4, 8, None, 4, 2, (4, 8), sweeps.QUICK)
+FULL = Size(1000, 300, 32, 32, 60, 8, (2, 4, 8, 16), sweeps.FULL)
+QUICK = Size(4, 3, 8, None, 3, 2, (4, 8), sweeps.QUICK)
 
 
 class CommandError(Exception):
@@ -96,7 +100,8 @@ class MiniatureRun:
         """All steps; returns 0."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write_problems()
-        self._sample("main", ["greedy", *STRATEGIES], limit=self._size.problems)
+        self._sample("main", ["greedy", *COMPARED], limit=self._size.problems)
+        self._sample("others", [name for name in STRATEGIES if name not in COMPARED], limit=self._size.others)
         self._sample("sweeps", sweeps.strategies(self._size.sweeps), limit=self._size.study)
         self._study_routing()
         self._study_active_experts()
@@ -143,7 +148,7 @@ class MiniatureRun:
 
     def _measure_overhead(self) -> None:
         if not (self._folder / "overhead.csv").exists():
-            rounds = 5 if self._size.problems > QUICK.problems else 2
+            rounds = 4 if self._size.problems > QUICK.problems else 2
             self._run(
                 *("examples.miniature.overhead", "--model", self._model, "--problems", self._folder / "problems.jsonl"),
                 *("--rounds", rounds, "--out", self._folder / "overhead.csv"),
@@ -167,9 +172,10 @@ class MiniatureRun:
         In order of strategies and samples: the file has them as they were finished, which is another order each time.
         """
         strategies = list(sweeps.strategies(self._size.sweeps) if source == "sweeps" else STRATEGIES)
-        groups = read_responses(self._folder / ("sweeps.jsonl" if source == "sweeps" else "main.jsonl")).groups
+        files = ("sweeps",) if source == "sweeps" else ("main", "others")
+        read = (group for name in files for group in read_responses(self._folder / f"{name}.jsonl").groups)
         wanted = sorted(
-            (group for group in groups if group.strategy in strategies),
+            (group for group in read if group.strategy in strategies),
             key=lambda group: (group.problem_id, strategies.index(group.strategy)),
         )
         if source == "matrices":
@@ -205,7 +211,8 @@ class MiniatureRun:
         minutes = (time.monotonic() - self._began) / 60
         self._console.print(f"\n[{minutes:5.1f} min] $ python -m {' '.join(words)}", style="bold cyan", markup=False)
         # vLLM's default takes 40 % of a CPU's memory for the cache of a model that needs next to none.
-        environment = {"VLLM_CPU_KVCACHE_SPACE": "1"} | os.environ
+        # Its default leaves a core to the engine's own work, which here is no more than the model's.
+        environment = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_NUM_OF_RESERVED_CPU": "0"} | os.environ
         code = subprocess.run([sys.executable, "-m", *words], env=environment, check=False).returncode  # noqa: S603
         if code:
             raise CommandError(code)

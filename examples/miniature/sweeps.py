@@ -31,9 +31,9 @@ class Sweep:
 
 
 FULL = (
-    Sweep("k_keep", (0, 1, 2, 3, 4, 5, 6, 7), 5, "5 and 6"),
+    Sweep("k_keep", (0, 2, 4, 5, 6, 7), 5, "5 and 6"),
     Sweep("tau", (0.5, 1, 2, 4), 1, "7"),
-    Sweep("r", (12, 16, 32, 64), 32, "8"),
+    Sweep("r", (16, 32, 64), 32, "8"),
 )
 QUICK = (Sweep("k_keep", (2, 5), 5, "5 and 6"), Sweep("tau", (1, 4), 1, "7"), Sweep("r", (16, 32), 32, "8"))
 
