@@ -65,7 +65,7 @@ class Size:
 
 
 FULL = Size(1000, 300, 32, 32, 60, 8, (2, 4, 8, 16), sweeps.FULL)
-QUICK = Size(4, 3, 8, None, 3, 2, (4, 8), sweeps.QUICK)
+QUICK = Size(4, 4, 8, None, 3, 2, (4, 8), sweeps.QUICK)
 
 
 class CommandError(Exception):
@@ -100,8 +100,7 @@ class MiniatureRun:
         """All steps; returns 0."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write_problems()
-        self._sample("main", ["greedy", *COMPARED], limit=self._size.problems)
-        self._sample("others", [name for name in STRATEGIES if name not in COMPARED], limit=self._size.others)
+        self._sample_main()
         self._sample("sweeps", sweeps.strategies(self._size.sweeps), limit=self._size.study)
         self._study_routing()
         self._study_active_experts()
@@ -129,6 +128,13 @@ class MiniatureRun:
             *("--strategy", ",".join(strategies), "--n", self._size.n, "--seed", SEED, "--limit", limit),
             *(*_ENGINE, *_ROUNDS, "--out", self._folder / f"{name}.jsonl"),
         )
+
+    def _sample_main(self) -> None:
+        if self._size.others == self._size.problems:
+            self._sample("main", ["greedy", *STRATEGIES], limit=self._size.problems)
+        else:
+            self._sample("main", ["greedy", *COMPARED], limit=self._size.problems)
+            self._sample("others", [name for name in STRATEGIES if name not in COMPARED], limit=self._size.others)
 
     def _study_routing(self) -> None:
         if not (self._folder / "routing" / "router_by_rank.csv").exists():
@@ -172,8 +178,8 @@ class MiniatureRun:
         In order of strategies and samples: the file has them as they were finished, which is another order each time.
         """
         strategies = list(sweeps.strategies(self._size.sweeps) if source == "sweeps" else STRATEGIES)
-        files = ("sweeps",) if source == "sweeps" else ("main", "others")
-        read = (group for name in files for group in read_responses(self._folder / f"{name}.jsonl").groups)
+        files = [self._folder / f"{name}.jsonl" for name in (("sweeps",) if source == "sweeps" else ("main", "others"))]
+        read = (group for file in files if file.exists() for group in read_responses(file).groups)
         wanted = sorted(
             (group for group in read if group.strategy in strategies),
             key=lambda group: (group.problem_id, strategies.index(group.strategy)),
