@@ -149,7 +149,8 @@ class MiniatureRun:
             self._run(
                 *("generation.routing", "active-experts", self._folder / "problems.jsonl", "--model", self._model),
                 *("--active-experts", ",".join(map(str, self._size.active)), "--n", self._size.n, "--seed", SEED),
-                *("--out", self._folder / "routing", "--limit", self._size.study, *_ENGINE, *_ROUNDS),
+                # Their starts take longer than their samples, and are of one thread each.
+                *("--jobs", 2, "--out", self._folder / "routing", "--limit", self._size.study, *_ENGINE, *_ROUNDS),
             )
 
     def _measure_overhead(self) -> None:
@@ -218,7 +219,13 @@ class MiniatureRun:
         self._console.print(f"\n[{minutes:5.1f} min] $ python -m {' '.join(words)}", style="bold cyan", markup=False)
         # vLLM's default takes 40 % of a CPU's memory for the cache of a model that needs next to none.
         # Its default leaves a core to the engine's own work, which here is no more than the model's.
-        environment = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_NUM_OF_RESERVED_CPU": "0"} | os.environ
+        defaults = {
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+            "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",
+            "VLLM_LOGGING_LEVEL": "ERROR",
+            "TRANSFORMERS_VERBOSITY": "error",
+        }
+        environment = defaults | os.environ
         code = subprocess.run([sys.executable, "-m", *words], env=environment, check=False).returncode  # noqa: S603
         if code:
             raise CommandError(code)

@@ -16,6 +16,7 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 # Long enough for any sensible setting; short enough that a hostile one costs nothing to refuse.
 MAX_LENGTH = 40
@@ -55,6 +56,7 @@ def evaluate_whole(value: int | str, k: int) -> int:
         raise ValueError(f"{value!r} divides by zero at k={k}.") from None
 
 
+@lru_cache(maxsize=256)  # every request of a run brings the same few texts
 def _tokens(text: str) -> tuple[str, ...]:
     if len(text) > MAX_LENGTH:
         raise ValueError(f"an expression in k has at most {MAX_LENGTH} characters.")
@@ -68,6 +70,7 @@ def _tokens(text: str) -> tuple[str, ...]:
     return tuple(tokens)
 
 
+@lru_cache(maxsize=256)
 def _evaluate(tokens: tuple[str, ...], k: int) -> Fraction:
     parser = _Parser(tokens, k)
     value = parser.sum()
