@@ -59,6 +59,8 @@ class Claim:
 
 def gain(effect: Estimate) -> Verdict:
     """Of the claim that a difference is above 0."""
+    if _says_nothing(effect):
+        return Verdict.OPEN
     if effect.low > 0:
         return Verdict.HOLDS
     if effect.high < 0:
@@ -68,6 +70,8 @@ def gain(effect: Estimate) -> Verdict:
 
 def loss(effect: Estimate) -> Verdict:
     """Of the claim that a difference is below 0."""
+    if _says_nothing(effect):
+        return Verdict.OPEN
     if effect.high < 0:
         return Verdict.HOLDS
     if effect.low > 0:
@@ -77,9 +81,16 @@ def loss(effect: Estimate) -> Verdict:
 
 def no_loss(effect: Estimate) -> Verdict:
     """Of the claim that nothing is lost, up to the margin."""
+    if _says_nothing(effect):
+        return Verdict.OPEN
     if effect.low > -MARGIN:
         return Verdict.HOLDS
     return Verdict.FAILS if effect.high < 0 else Verdict.OPEN
+
+
+def _says_nothing(effect: Estimate) -> bool:
+    """Whether the interval has no width: where no problem differs, or there is one alone, their spread is not known."""
+    return not effect.high > effect.low
 
 
 def _no_difference(effect: Estimate) -> Verdict:
@@ -331,6 +342,8 @@ def _has(study: Study, setting: str) -> bool:
 
 def _at_most(effect: Estimate) -> Verdict:
     """Of the claim that nothing is gained, up to the margin."""
+    if _says_nothing(effect):
+        return Verdict.OPEN
     return Verdict.HOLDS if effect.high < MARGIN else Verdict.OPEN
 
 

@@ -48,7 +48,8 @@ class Size:
         others: Of these, problems for the other strategies.
         n: Responses a problem and strategy.
         pairs: Judged pairs a group; None for all.
-        study: Problems of the sweeps and of the numbers of active experts.
+        study: Problems of the sweeps.
+        active_study: Problems of the numbers of active experts.
         matrices: Problems whose pairs are all judged, by both judges.
         active: Numbers of active experts.
         sweeps: Values of each setting.
@@ -59,13 +60,14 @@ class Size:
     n: int
     pairs: int | None
     study: int
+    active_study: int
     matrices: int
     active: tuple[int, ...]
     sweeps: tuple[sweeps.Sweep, ...]
 
 
-FULL = Size(1000, 300, 32, 32, 60, 8, (2, 4, 8, 16), sweeps.FULL)
-QUICK = Size(4, 4, 8, None, 3, 2, (4, 8), sweeps.QUICK)
+FULL = Size(1000, 300, 32, 32, 60, 150, 8, (2, 4, 8, 16), sweeps.FULL)
+QUICK = Size(4, 4, 8, None, 3, 3, 2, (4, 8), sweeps.QUICK)
 
 
 class CommandError(Exception):
@@ -150,7 +152,16 @@ class MiniatureRun:
                 *("generation.routing", "active-experts", self._folder / "problems.jsonl", "--model", self._model),
                 *("--active-experts", ",".join(map(str, self._size.active)), "--n", self._size.n, "--seed", SEED),
                 # Their starts take longer than their samples, and are of one thread each.
-                *("--jobs", 2, "--out", self._folder / "routing", "--limit", self._size.study, *_ENGINE, *_ROUNDS),
+                *(
+                    "--jobs",
+                    2,
+                    "--out",
+                    self._folder / "routing",
+                    "--limit",
+                    self._size.active_study,
+                    *_ENGINE,
+                    *_ROUNDS,
+                ),
             )
 
     def _measure_overhead(self) -> None:

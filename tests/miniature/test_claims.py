@@ -18,6 +18,7 @@ def effect(low: float, high: float) -> Estimate:
         (-0.01, 0.01, Verdict.FAILS, Verdict.FAILS, Verdict.HOLDS),  # no difference of 2 points either way
         (-0.04, 0.04, Verdict.OPEN, Verdict.OPEN, Verdict.OPEN),
         (-0.01, 0.04, Verdict.OPEN, Verdict.OPEN, Verdict.HOLDS),
+        (0.0, 0.0, Verdict.OPEN, Verdict.OPEN, Verdict.OPEN),  # no problem differs: nothing is known of the spread
         (-0.015, -0.005, Verdict.OPPOSITE, Verdict.HOLDS, Verdict.HOLDS),  # a loss, but a small one
     ],
 )
