@@ -192,7 +192,7 @@ def validation_panel(comparison: Comparison) -> Figure | None:
     titles = list(dict.fromkeys((bar.tier, bar.title) for bar in bars))
     if not bars:
         return None
-    width = 1.0 + max(2.3, 0.55 * len(comparison.strategies)) * len(titles)
+    width = 1.0 + max(2.3, 0.75 * len(comparison.strategies)) * len(titles)
     figure, panels = _figure(len(titles), width=width, height=4.2)
     for axes, (tier, title) in zip(panels, titles, strict=True):
         _bars(axes, comparison, [bar for bar in bars if (bar.tier, bar.title) == (tier, title)])

@@ -50,7 +50,7 @@ def sweep_figure(table: pd.DataFrame, sweeps: Sequence[Sweep], n: int) -> Figure
     grid[1][0].set_ylabel("process diversity (exact judge)")
     handles, labels = grid[0][0].get_legend_handles_labels()
     more, names = grid[1][0].get_legend_handles_labels()
-    figure.legend(handles + more, labels + names, loc="outside lower center", ncols=6, frameon=False, fontsize="small")
+    figure.legend(handles + more, labels + names, loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     n_problems = int(table["n_problems"].max())
     figure.suptitle(f"Settings of Expert-Sample, {n_problems} problems; means with 95 % intervals over problems")
     return figure
@@ -74,8 +74,8 @@ def verification_figure(comparison: Comparison, strategies: Sequence[str]) -> Fi
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_ylabel("problems solved")
     axes.set_title("Choosing among samples with a simple verifier; 95 % intervals over problems", fontsize="medium")
-    axes.legend(frameon=False, ncols=4, loc="upper left", fontsize="small")
-    axes.set_ylim(0, min(1.0, axes.get_ylim()[1] * 1.12))
+    axes.set_ylim(0, 1)
+    figure.legend(frameon=False, ncols=4, loc="outside lower center", fontsize="small")
     return figure
 
 

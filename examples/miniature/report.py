@@ -24,6 +24,7 @@ from diversity_judge.comparing.files import write_tables
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS
 from diversity_judge.figures import save_figures
+from diversity_judge.reading import read_responses
 from diversity_judge.runs import Run, load_run
 from examples.miniature import figures
 from examples.miniature.claims import EDT, EXPERT, NORMAL, Study, all_claims, summary
@@ -76,6 +77,7 @@ def write_report(folder: Path, sweeps: Sequence[Sweep], *, active: int, page: Pa
         "n": study.n,
         "versions": _versions(folder),
         "training": _training(folder),
+        "greedy": _greedy_accuracy(folder),
     }
     pictures = [picture for picture in _pictures(study) if (folder / picture.file).exists()]
     report = folder / "report.html"
@@ -219,6 +221,11 @@ def _training(folder: Path) -> Mapping[str, Any]:
     file = Path(manifest["settings"]["model"]) / "training.json"
     loaded: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return loaded
+
+
+def _greedy_accuracy(folder: Path) -> float:
+    greedy = [group for group in read_responses(folder / "main.jsonl").groups if group.strategy == "greedy"]
+    return float(np.mean([response.correct is True for group in greedy for response in group.responses]))
 
 
 def _render(template: str, content: Mapping[str, Any]) -> str:
