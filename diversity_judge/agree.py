@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from diversity_judge import __version__
 from diversity_judge.agreeing import files
 from diversity_judge.agreeing.console import print_agreement
 from diversity_judge.agreeing.result import JudgeAgreement, judge_agreement
-from diversity_judge.errors import DiversityJudgeError
+from diversity_judge.command import exit_code, output_console
 from diversity_judge.runs import load_run
 
-EXIT_INTERRUPTED = 130
 _PLAIN_WIDTH = 180
 """Columns of the tables where no terminal says how wide it is."""
 
@@ -65,20 +63,13 @@ def run_command(command: AgreeCommand, console: Console) -> JudgeAgreement:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code of the contract."""
-    errors = Console(stderr=True, soft_wrap=True)
-    try:
+
+    def work() -> int:
         command = parse_arguments(argv)
-        console = Console(quiet=command.quiet)
-        if not console.is_terminal:
-            console = Console(quiet=command.quiet, width=_PLAIN_WIDTH)
-        run_command(command, console)
-    except DiversityJudgeError as error:
-        errors.print(Text(f"error: {error}"))
-        return error.exit_code
-    except KeyboardInterrupt:
-        errors.print(Text("stopped; the same command starts again"))
-        return EXIT_INTERRUPTED
-    return 0
+        run_command(command, output_console(quiet=command.quiet, plain_width=_PLAIN_WIDTH))
+        return 0
+
+    return exit_code(work, when_interrupted="stopped; the same command starts again")
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> AgreeCommand:

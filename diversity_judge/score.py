@@ -5,19 +5,17 @@ read -> plan -> bill -> buy -> read judgments -> matrices -> tables, pictures, m
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.text import Text
 
 from diversity_judge import console as show
 from diversity_judge import manifest, run_folder
+from diversity_judge.command import exit_code, output_console
 from diversity_judge.engine.session import buy
 from diversity_judge.engine.tally import Tally
-from diversity_judge.errors import DiversityJudgeError
 from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
 from diversity_judge.options import ScoreOptions
@@ -28,7 +26,6 @@ from diversity_judge.results import ScoreResult, group_results, score_result
 from diversity_judge.score_arguments import parse_arguments
 from diversity_judge.workload import check_fits, make_workload
 
-EXIT_INTERRUPTED = 130
 _PLAIN_WIDTH = 140
 """Columns of the tables where no terminal says how wide it is."""
 
@@ -82,20 +79,16 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreResult 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code of the contract."""
-    errors = Console(stderr=True, soft_wrap=True)
-    try:
+
+    def work() -> int:
         options = parse_arguments(argv)
-        console = Console(quiet=options.quiet)
-        if not console.is_terminal:
-            console = Console(quiet=options.quiet, width=_PLAIN_WIDTH)
-        result = score(options, console)
+        result = score(options, output_console(quiet=options.quiet, plain_width=_PLAIN_WIDTH))
         return 0 if result is None else result.exit_code
-    except DiversityJudgeError as error:
-        errors.print(Text(f"error: {error}"))
-        return error.exit_code
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        errors.print(Text("stopped at once; every reply that arrived is in the ledger, the same command goes on"))
-        return EXIT_INTERRUPTED
+
+    return exit_code(
+        work,
+        when_interrupted="stopped at once; every reply that arrived is in the ledger, the same command goes on",
+    )
 
 
 if __name__ == "__main__":
