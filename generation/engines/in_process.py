@@ -121,7 +121,8 @@ class InProcessEngine:
     async def generate_together(self, requests: Sequence[GenerationRequest]) -> list[Generation | SampleFailedError]:
         """See `Engine.generate_together`."""
         for request in requests:
-            await self._prompt(request.messages)
+            with contextlib.suppress(Exception):  # one that cannot be read fails as itself below
+                await self._prompt(request.messages)
         await self._llm.pause_generation(mode="keep", clear_cache=True)
         tasks = [asyncio.create_task(self.generate(request)) for request in requests]
         try:
