@@ -14,6 +14,13 @@ from generation.engines import Engine
 from generation.problems import Problem, read_problems
 from generation.strategies import Strategy
 
+_PARALLEL = (
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "data_parallel_size",
+    "distributed_executor_backend",
+)
+
 
 def positive_int(text: str) -> int:
     """For argparse: a whole number above 0."""
@@ -80,6 +87,12 @@ def add_in_process_options(parser: argparse.ArgumentParser) -> None:
     for name in ("tensor", "pipeline", "data"):
         group.add_argument(f"--{name}-parallel-size", type=positive_int, metavar="N")
     group.add_argument("--distributed-executor-backend", choices=("mp", "ray"))
+    group.add_argument(
+        "--cpu-replicas",
+        type=positive_int,
+        metavar="N",
+        help="for small models on a CPU: N copies side by side, each with all of vLLM in one process on one core",
+    )
     group.add_argument("--dtype", help="auto, bfloat16, float32, ...")
     group.add_argument("--max-model-len", type=positive_int, metavar="TOKENS")
     group.add_argument("--gpu-memory-utilization", type=float, metavar="SHARE")
@@ -143,7 +156,7 @@ def make_engine(args: argparse.Namespace, strategies: Sequence[Strategy]) -> Eng
     if args.base_url:
         from generation.engines.servers import ServerOptions, ServersEngine
 
-        given = sorted(engine_args(args)) + (["active_experts"] if args.active_experts else [])
+        given = sorted(engine_args(args)) + [n for n in ("active_experts", "cpu_replicas") if getattr(args, n)]
         if given:
             raise InputError(
                 f"--{given[0].replace('_', '-')} is for vLLM in this process; with --base-url give it to the server"
@@ -159,22 +172,26 @@ def make_engine(args: argparse.Namespace, strategies: Sequence[Strategy]) -> Eng
                 attempts=args.attempts,
             )
         )
-    from generation.engines.in_process import InProcessEngine, VLLMOptions, require_plugins
+    from generation.engines.in_process import InProcessEngine
+    from generation.engines.replicas import ReplicasEngine
+    from generation.engines.vllm_options import VLLMOptions, require_plugins
 
     require_plugins(strategies)
+    parallel = next((name for name in _PARALLEL if engine_args(args).get(name)), None)
+    if args.cpu_replicas and parallel:
+        raise InputError(f"--cpu-replicas runs each copy in one process: no --{parallel.replace('_', '-')} beside it")
     speculative = {"speculative_config", "spec_method", "spec_model"} & set(engine_args(args))
     if speculative and any(strategy.edt is not None for strategy in strategies):
         raise InputError("edt cannot be combined with speculative decoding: vLLM loads no logits processors then")
-    return InProcessEngine(
-        VLLMOptions(
-            model=args.model,
-            engine_args=engine_args(args),
-            active_experts=args.active_experts,
-            chat_template=not args.no_chat_template,
-            chat_template_kwargs=args.chat_template_kwargs,
-            expert_sample=any(strategy.expert_sample is not None for strategy in strategies),
-        )
+    options = VLLMOptions(
+        model=args.model,
+        engine_args=engine_args(args),
+        active_experts=args.active_experts,
+        chat_template=not args.no_chat_template,
+        chat_template_kwargs=args.chat_template_kwargs,
+        expert_sample=any(strategy.expert_sample is not None for strategy in strategies),
     )
+    return ReplicasEngine(options, args.cpu_replicas) if args.cpu_replicas else InProcessEngine(options)
 
 
 def split_repeated(values: Sequence[str] | None, default: str) -> list[str]:

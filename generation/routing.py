@@ -22,7 +22,8 @@ from diversity_judge.reading import read_responses
 from diversity_judge.responses import Group
 from diversity_judge.uncertainty import strategy_estimate
 from generation.engines import Engine, SampleFailedError
-from generation.engines.in_process import InProcessEngine, VLLMOptions
+from generation.engines.in_process import InProcessEngine
+from generation.engines.vllm_options import VLLMOptions
 from generation.expert_sample.settings import ExpertSampleSettings
 from generation.interrupts import run_interruptible
 from generation.options import (

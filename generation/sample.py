@@ -218,6 +218,7 @@ def _run_note(args: argparse.Namespace) -> Mapping[str, Any]:
         "n": args.n,
         "servers": list(args.base_url),
         "engine_args": engine_args(args),
+        "cpu_replicas": args.cpu_replicas,
     }
 
 

@@ -161,9 +161,11 @@ async def sample_missing(
         else:
             await finished.put((sample, generation))
 
+    wanted = frozenset(sample.key for sample in missing)
+    rounds = _rounds(plan, wanted, concurrency)
+
     async def work_in_rounds() -> None:
-        wanted = frozenset(sample.key for sample in missing)
-        for together in _rounds(plan, wanted, concurrency):
+        for together in rounds:
             outcomes = await engine.generate_together([plan.request(sample) for sample in together])
             for sample, outcome in zip(together, outcomes, strict=True):
                 if sample.key in wanted:
@@ -186,8 +188,8 @@ async def sample_missing(
                 on_response(row["n_tokens"] or 0)
 
     writer = asyncio.create_task(write())
-    jobs = [work_in_rounds()] if in_rounds else [work() for _ in range(min(concurrency, len(missing)))]
-    workers = [asyncio.create_task(job) for job in jobs]
+    n_workers = engine.rounds_at_once if in_rounds else min(concurrency, len(missing))
+    workers = [asyncio.create_task(work_in_rounds() if in_rounds else work()) for _ in range(n_workers)]
     try:
         await _all_or_first_error([*workers, writer], until=workers)
     finally:

@@ -1,10 +1,12 @@
 """Where responses come from, behind one small interface.
 
     base (the interface and the check that an engine honours a strategy's settings)
-      -> in_process (vLLM in this process)
+      -> in_process (vLLM's asynchronous engine, started by this process)
+      -> replicas (small models on a CPU: n processes, in each a replica, that is vLLM whole on one core)
       -> servers (any number of OpenAI-compatible servers)
 
-Both are asynchronous, because both wait: one for worker processes, the other for the network.
+What the first two tell vLLM is in vllm_options (to start it) and vllm_requests (to sample one response).
+All are asynchronous, because all wait: for other processes or for the network.
 """
 
 from generation.engines.base import (

@@ -70,7 +70,13 @@ class SampleFailedError(Exception):
 
 
 class Engine(Protocol):
-    """Something that samples responses. Usable between `start` and `close`, from one event loop."""
+    """Something that samples responses. Usable between `start` and `close`, from one event loop.
+
+    Attributes:
+        rounds_at_once: Calls of `generate_together` that can run at the same time.
+    """
+
+    rounds_at_once: int
 
     async def start(self) -> EngineInfo:
         """Load the model or reach the servers.

@@ -77,6 +77,7 @@ class ServersEngine:
             key = os.environ.get(options.api_key_env, "")
             if not key:
                 raise InputError(f"--api-key-env: the variable {options.api_key_env} is not set")
+        self.rounds_at_once = 0
         self._options = options
         self._model = options.model or ""
         self._servers = tuple(

@@ -53,7 +53,8 @@ def demo_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def shared_engine(vllm_with_plugin: None, demo_model: Path) -> Iterator[SharedEngine]:
     """The command's own engine, started once: float32, eager, Expert-Sample armed, routers watchable."""
-    from generation.engines.in_process import InProcessEngine, VLLMOptions
+    from generation.engines.in_process import InProcessEngine
+    from generation.engines.vllm_options import VLLMOptions
     from generation.routing_probe import EXTENSION
 
     args = {

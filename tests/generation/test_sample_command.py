@@ -235,10 +235,25 @@ def test_ctrl_c_exits_130_and_the_same_command_continues(problems: Path) -> None
 def test_edt_with_speculative_decoding_is_refused(
     problems: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("generation.engines.in_process.require_plugins", lambda strategies: None)
+    monkeypatch.setattr("generation.engines.vllm_options.require_plugins", lambda strategies: None)
     command = [str(problems), "--model", "m", "--out", str(problems.with_name("r.jsonl")), "--strategy", "edt"]
     assert sample.main([*command, "--engine-arg", 'speculative_config={"method": "ngram"}']) == 2
     assert "edt cannot be combined" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        (["--tensor-parallel-size", "2"], "no --tensor-parallel-size beside it"),
+        (["--base-url", "http://127.0.0.1:9/v1"], "--cpu-replicas is for vLLM in this process"),
+    ],
+)
+def test_replicas_are_refused_beside_what_contradicts_them(
+    problems: Path, capsys: pytest.CaptureFixture[str], beside: list[str], said: str
+) -> None:
+    command = [str(problems), "--model", "m", "--out", str(problems.with_name("r.jsonl")), "--cpu-replicas", "2"]
+    assert sample.main([*command, *beside]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_project_that_is_not_installed_is_noticed_before_the_engine_starts(

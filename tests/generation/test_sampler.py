@@ -25,6 +25,8 @@ def plan(*strategies: str, n: int = 4, seed: int = 1, problems: tuple[Problem, .
 class ScriptedEngine:
     """Answers with the request's seed, in a scrambled order; fails where told."""
 
+    rounds_at_once = 1
+
     def __init__(self, *, fail: frozenset[int] = frozenset(), die_after: int | None = None) -> None:
         self.fail = fail
         self.die_after = die_after

@@ -116,13 +116,14 @@ def test_a_server_refuses_settings_that_do_not_fit_its_model(
     assert rows(out) == []
 
 
+@pytest.mark.parametrize("replicas", [[], ["--cpu-replicas", "2"]])
 def test_kill_9_of_a_run_in_process_frees_everything_and_a_resume_completes_it(
-    vllm_with_plugin: None, demo_model: Path, problems: Path
+    vllm_with_plugin: None, demo_model: Path, problems: Path, replicas: list[str]
 ) -> None:
     out = problems.with_name("r.jsonl")
     command = [sys.executable, "-m", "generation.sample", str(problems), "--model", str(demo_model), *STARTING]
     command += ["--strategy", "token-normal,expert-sample", "--n", "24", "--seed", "1", "--max-tokens", "200"]
-    command += ["--engine-arg", "max_num_seqs=16", "--concurrency", "8", "--out", str(out)]
+    command += ["--engine-arg", "max_num_seqs=16", "--concurrency", "8", "--out", str(out), *replicas]
     environment = os.environ | ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
 
     log = problems.with_name("log")

@@ -12,7 +12,8 @@ pytest.importorskip("vllm")
 
 from diversity_judge.errors import InputError
 from generation.engines import Generation, GenerationRequest, SampleFailedError, check_strategies
-from generation.engines.in_process import active_experts_override
+from generation.engines.vllm_options import active_experts_override
+from generation.engines.vllm_requests import Prompts
 from generation.grading import Grader
 from generation.problems import Problem
 from generation.prompt_formats import Message, formats_for
@@ -113,14 +114,12 @@ def test_settings_that_do_not_fit_the_model_are_refused_with_its_range(shared_en
 def test_a_template_that_opens_the_reasoning_leaves_its_tag_in_the_response(shared_engine: SharedEngine) -> None:
     request = GenerationRequest((Message("user", "x<think>"),), TokenSampling(), 1, {}, 4)
     engine = shared_engine.engine
-    plain = dataclasses.replace(engine._options, chat_template=False)
-    engine._options, before = plain, engine._options
-    engine._prompts.clear()
+    before = engine._prompts
+    engine._prompts = Prompts(engine._llm.renderer, dataclasses.replace(engine._options, chat_template=False))
     try:
         assert shared_engine.thread.run(engine.generate(request)).text.startswith("<think>\n")
     finally:
-        engine._options = before
-        engine._prompts.clear()
+        engine._prompts = before
 
 
 def test_lines_are_written_and_resumed(shared_engine: SharedEngine, tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""One copy of the model in a process of its own, on one core: what `replicas` starts.
+
+vLLM's engine, scheduler and worker all run in this process, without the three processes and the waiting for one
+another that large models need. For a model of a few megabytes that is most of the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from diversity_judge.errors import DiversityJudgeError, RunError
+from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError
+from generation.engines.vllm_options import NOT_INSTALLED, VLLMOptions, versions
+from generation.engines.vllm_requests import Prompt, Prompts, RequestRefusedError, generation_of, sampling_params
+
+_SECONDS_TO_END = 3.0
+
+Outcome = Generation | SampleFailedError
+Answers = Sequence[tuple[int, Outcome]]
+"""What a replica sends: outcomes by the number of their request."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a replica is sent.
+
+    Attributes:
+        requests: By a number that the answer names.
+        with_empty_caches: Whether no cache may hold anything when they start.
+    """
+
+    requests: Mapping[int, GenerationRequest]
+    with_empty_caches: bool
+
+
+def serve(connection: Connection, options: VLLMOptions, core: int | None) -> None:
+    """Run a replica until the other end of the connection closes: the target of its process.
+
+    First an `EngineInfo` is sent, or the error that kept the engine from starting; then `Answers` to each `Work`.
+
+    Args:
+        connection: To the process that samples.
+        options: What vLLM is started with.
+        core: The core to run on, None for any.
+    """
+    # The terminal's Ctrl-C reaches all processes; the one that samples decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    arrived: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+    # Always reading, so that the other end can always write, and gone with it, whatever this process is doing.
+    threading.Thread(target=_read_all, args=(connection, arrived), daemon=True).start()
+    try:
+        _use_one_core(core)
+        replica = _Replica(options)
+    except DiversityJudgeError as error:
+        connection.send(error)
+        return
+    connection.send(EngineInfo(options.model, versions()))
+    try:
+        replica.run(arrived, connection)
+    except BaseException:
+        traceback.print_exc()
+        # Not through vLLM's own ends, which could wait for what is broken.
+        os._exit(1)
+
+
+def _read_all(connection: Connection, arrived: queue.SimpleQueue[Work | None]) -> None:
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            arrived.put(connection.recv())
+    arrived.put(None)
+    time.sleep(_SECONDS_TO_END)
+    os._exit(0)  # nobody waits for anything that this process could still do
+
+
+def _use_one_core(core: int | None) -> None:
+    """Before torch is imported: it reads its number of threads once."""
+    if core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+
+
+class _Replica:
+    """vLLM's synchronous engine and the requests that it works on."""
+
+    def __init__(self, options: VLLMOptions) -> None:
+        try:
+            from vllm.engine.arg_utils import EngineArgs
+            from vllm.platforms import current_platform
+            from vllm.v1.engine.llm_engine import LLMEngine
+        except ImportError as error:
+            raise RunError(NOT_INSTALLED.format(error=error)) from error
+        if not current_platform.is_cpu():
+            raise RunError("--cpu-replicas is for vLLM on a CPU; on GPUs use --data-parallel-size")
+        try:
+            args = EngineArgs(**({"distributed_executor_backend": "uni"} | options.for_vllm()))
+            self._llm = LLMEngine.from_engine_args(args)
+        except DiversityJudgeError:
+            raise
+        except Exception as error:  # vLLM's start raises many types
+            raise RunError(f"vLLM does not start with {options.model!r}: {error}") from error
+        self._prompts = Prompts(self._llm.renderer, options)
+        self._max_model_len = int(self._llm.vllm_config.model_config.max_model_len)
+        self._running: dict[str, Prompt] = {}
+
+    def run(self, arrived: queue.SimpleQueue[Work | None], connection: Connection) -> None:
+        """Work until None arrives; new requests join between two steps of the engine."""
+        while True:
+            while not (self._running and arrived.empty()):
+                work = arrived.get()
+                if work is None:
+                    return
+                if refused := self._admit(work):
+                    connection.send(refused)
+            outputs = [output for output in self._llm.step() if output.finished]
+            if outputs:
+                connection.send([(int(output.request_id), self._outcome(output)) for output in outputs])
+
+    def _admit(self, work: Work) -> Answers:
+        """Queue requests; returns those that are refused."""
+        if work.with_empty_caches:
+            self._llm.reset_prefix_cache()
+        queued = ((number, self._queue(str(number), request)) for number, request in work.requests.items())
+        return [(number, error) for number, error in queued if error is not None]
+
+    def _queue(self, name: str, request: GenerationRequest) -> SampleFailedError | None:
+        from vllm.exceptions import VLLMClientError
+
+        try:
+            prompt = self._prompts.of(request.messages)
+            params = sampling_params(request, prompt, self._max_model_len)
+            self._llm.add_request(name, dict(prompt.engine_input), params)
+        except SampleFailedError as error:
+            return error
+        except (VLLMClientError, ValueError) as error:
+            return RequestRefusedError(str(error))
+        self._running[name] = prompt
+        return None
+
+    def _outcome(self, output: Any) -> Outcome:
+        return generation_of(self._running.pop(output.request_id), output)

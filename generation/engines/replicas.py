@@ -1,0 +1,176 @@
+"""Several copies of a small model side by side, each in one process on one core of a CPU.
+
+Large models want the opposite: all cores for one copy, which is what `in_process` starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import multiprocessing
+import os
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+
+from diversity_judge.errors import DiversityJudgeError, RunError
+from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError, Settings
+from generation.engines.replica import Outcome, Work, serve
+from generation.engines.vllm_options import VLLMOptions
+from generation.engines.vllm_requests import rejection
+
+NAME = "the engines on this CPU"
+_SECONDS_TO_END = 5.0
+
+
+class ReplicasEngine:
+    """An `Engine` of n replicas; a request goes to the one with the fewest in flight, a round to an idle one.
+
+    Args:
+        options: What each replica is started with.
+        n: Replicas; more than cores are of no use.
+    """
+
+    def __init__(self, options: VLLMOptions, n: int) -> None:
+        self._options = options
+        self._replicas = [_Connected(options, core) for core in itertools.islice(_cores(), n)]
+        self._idle: asyncio.Queue[_Connected] = asyncio.Queue()
+        self.rounds_at_once = n
+
+    async def start(self) -> EngineInfo:
+        """Start all replicas at the same time.
+
+        Raises:
+            RunError: vLLM is not installed, does not start, or does not run on a CPU here.
+            InputError: the model has no experts whose number could be set.
+        """
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        infos = await asyncio.gather(*(replica.start() for replica in self._replicas))
+        for replica in self._replicas:
+            self._idle.put_nowait(replica)
+        return infos[0]
+
+    async def generate(self, request: GenerationRequest) -> Generation:
+        """See `Engine.generate`."""
+        replica = min(self._replicas, key=lambda replica: replica.n_in_flight)
+        (outcome,) = await replica.outcomes([request], with_empty_caches=False)
+        if isinstance(outcome, SampleFailedError):
+            raise outcome
+        return outcome
+
+    async def generate_together(self, requests: Sequence[GenerationRequest]) -> list[Generation | SampleFailedError]:
+        """See `Engine.generate_together`; each replica does a round at a time."""
+        replica = await self._idle.get()
+        try:
+            return await replica.outcomes(requests, with_empty_caches=True)
+        finally:
+            self._idle.put_nowait(replica)
+
+    async def rejections(self, extra_args: Settings) -> Mapping[str, str | None]:
+        """See `Engine.rejections`; the replicas are alike, so one is asked."""
+        return {NAME: await rejection(self, extra_args)}
+
+    async def close(self) -> None:
+        """End the replicas' processes."""
+        for replica in self._replicas:
+            replica.hang_up()
+        for replica in self._replicas:
+            await asyncio.to_thread(replica.end)
+
+
+class _Connected:
+    """This end of one replica: its process, and the requests that it has not answered."""
+
+    def __init__(self, options: VLLMOptions, core: int | None) -> None:
+        self._options, self._core = options, core
+        self._connection: Connection | None = None
+        self._process: SpawnProcess | None = None
+        self._waiting: dict[int, asyncio.Future[Outcome]] = {}
+        self._numbers = itertools.count()
+        self._dead: RunError | None = None
+        self._started: asyncio.Future[EngineInfo] | None = None
+
+    @property
+    def n_in_flight(self) -> int:
+        return len(self._waiting)
+
+    async def start(self) -> EngineInfo:
+        """Start the process and wait until its engine is ready."""
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, self._options, self._core), daemon=True)
+        self._process.start()
+        theirs.close()  # so that its end is noticed here
+        loop = asyncio.get_running_loop()
+        self._started = loop.create_future()
+        loop.add_reader(self._connection.fileno(), self._receive)
+        return await self._started
+
+    async def outcomes(self, requests: Sequence[GenerationRequest], *, with_empty_caches: bool) -> list[Outcome]:
+        """Have requests answered, in their order.
+
+        Raises:
+            RunError: the replica has died.
+        """
+        if self._dead is not None or self._connection is None:
+            raise self._dead or RunError("the engine was not started")
+        loop = asyncio.get_running_loop()
+        work = {next(self._numbers): request for request in requests}
+        futures = {number: loop.create_future() for number in work}
+        self._waiting |= futures
+        try:
+            self._connection.send(Work(work, with_empty_caches))
+            return list(await asyncio.gather(*futures.values()))
+        except OSError:
+            raise self._die() from None
+        finally:
+            for number in futures:
+                self._waiting.pop(number, None)
+
+    def hang_up(self) -> None:
+        """Close the connection, which ends the process."""
+        if self._connection is not None:
+            asyncio.get_running_loop().remove_reader(self._connection.fileno())
+            self._connection.close()
+        self._connection = None
+
+    def end(self) -> None:
+        """Wait for the process to end, and not for long."""
+        if self._process is not None:
+            self._process.join(_SECONDS_TO_END)
+            self._process.kill()
+            self._process.join()
+        self._process = None
+
+    def _receive(self) -> None:
+        assert self._connection is not None
+        assert self._started is not None
+        try:
+            message = self._connection.recv()
+        except (EOFError, OSError):
+            self._die()
+            return
+        if isinstance(message, EngineInfo):
+            self._started.set_result(message)
+        elif isinstance(message, DiversityJudgeError):
+            self._started.set_exception(message)
+        else:
+            for number, outcome in message:
+                if (future := self._waiting.get(number)) is not None and not future.done():
+                    future.set_result(outcome)
+
+    def _die(self) -> RunError:
+        """Note that the process is gone, and tell everybody who waits for it."""
+        self._dead = RunError("a replica of the vLLM engine died; its log above has the reason, a resume continues")
+        if self._connection is not None:
+            asyncio.get_running_loop().remove_reader(self._connection.fileno())
+        for future in (self._started, *self._waiting.values()):
+            if future is not None and not future.done():
+                future.set_exception(self._dead)
+        return self._dead
+
+
+def _cores() -> itertools.chain[int | None]:
+    """The cores that this process may use, then none in particular."""
+    allowed: list[int] = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return itertools.chain(allowed, itertools.repeat(None))
