@@ -11,7 +11,6 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
@@ -84,7 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--strategy", default="token-normal", help="for pass@n (default %(default)s)")
     study.add_argument("--n", type=positive_int, default=32, help="responses for pass@n (default 32)")
     study.add_argument("--seed", type=int, default=0)
-    study.add_argument("--jobs", type=positive_int, default=1, help="engines side by side (default 1)")
     study.add_argument("--out", type=Path, default=Path("results/routing"), help="default %(default)s")
     return parser
 
@@ -145,11 +143,10 @@ async def _generate(engine: Engine, plan: SamplingPlan, sample: Sample) -> None:
 def _active_experts(args: argparse.Namespace, rest: Sequence[str], console: Console) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     paths = {number: args.out / f"active_{number}.jsonl" for number in args.active_experts}
-    with ThreadPoolExecutor(args.jobs) as pool:
-        for code in pool.map(lambda number: _sample(args, number, paths[number], rest), paths):
-            if code not in (0, 3):
-                pool.shutdown(cancel_futures=True)
-                return code
+    for number, path in paths.items():
+        code = _sample(args, number, path, rest)
+        if code not in (0, 3):
+            return code
     points: list[ActiveExpertsPoint] = []
     for number, path in paths.items():
         points += active_experts_points(number, read_responses(path).groups, strategy=args.strategy)

@@ -136,7 +136,8 @@ def active_experts_figure(points: Sequence[ActiveExpertsPoint], *, model: str) -
         axes.set_ylim(0, 1)
     if numbers:
         right.legend(frameon=False)
-    n_problems = max((p.n_problems for p in points), default=0)
+    fewest, most = min(p.n_problems for p in points), max(p.n_problems for p in points)
+    n_problems = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
     figure.suptitle(f"{model}: {n_problems} problems, 95 % intervals over problems", fontsize="medium")
     return figure
 

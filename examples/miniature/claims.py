@@ -117,7 +117,8 @@ class Study:
 
     Attributes:
         main: The four strategies.
-        sweeps: Settings of Expert-Sample.
+        sweeps: Settings of Expert-Sample, judged.
+        settings: Those of them that a claim is about, on more problems and not judged.
         greedy: Greedy accuracy with several numbers of active experts.
         sampled: The same of pass@n.
         active: The model's own number of active experts.
@@ -129,6 +130,7 @@ class Study:
 
     main: Comparison
     sweeps: Comparison
+    settings: Comparison
     greedy: Comparison
     sampled: Comparison
     active: int
@@ -294,7 +296,7 @@ def _verification(study: Study) -> Iterator[Claim]:
 
 def _sweeps(study: Study) -> Iterator[Claim]:
     if _has(study, "k_keep=0"):
-        none_kept = difference(study.sweeps, "expert-sample:k_keep=0", EXPERT, "pass_rate")
+        none_kept = difference(study.settings, "expert-sample:k_keep=0", EXPERT, "pass_rate")
         yield Claim(
             "5, 6",
             "The head must be kept: drawing all experts costs accuracy.",
@@ -306,7 +308,7 @@ def _sweeps(study: Study) -> Iterator[Claim]:
         ("r", 64, "8", "A pool wider than 4k (r = 64) brings no more at pass@n."),
     ):
         if _has(study, f"{setting}={value}"):
-            effect = difference(study.sweeps, f"expert-sample:{setting}={value}", EXPERT, "pass_at_k", study.n)
+            effect = difference(study.settings, f"expert-sample:{setting}={value}", EXPERT, "pass_at_k", study.n)
             yield Claim(
                 figure,
                 words,
@@ -337,7 +339,7 @@ def _similarity(study: Study) -> Claim:
 
 
 def _has(study: Study, setting: str) -> bool:
-    return f"expert-sample:{setting}" in study.sweeps.strategies
+    return f"expert-sample:{setting}" in study.settings.strategies
 
 
 def _at_most(effect: Estimate) -> Verdict:

@@ -10,8 +10,8 @@ import base64
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ from diversity_judge.comparing.files import write_tables
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS
 from diversity_judge.figures import save_figures
-from diversity_judge.reading import read_responses
-from diversity_judge.runs import Run, load_run
-from examples.miniature import figures
-from examples.miniature.claims import EDT, EXPERT, NORMAL, Study, all_claims, summary
-from examples.miniature.sweeps import Sweep
+from diversity_judge.responses import Group
+from examples.miniature import figures, responses
+from examples.miniature.claims import EXPERT, NORMAL, Study, all_claims, summary
+from examples.miniature.plan import ACTIVE, CLAIMED, FULL, NO_HEAD, Size
 from generation.expert_sample.settings import ExpertSampleSettings
+from generation.routing import active_experts_points
+from generation.routing_report import write_active_experts
 
 TEMPLATES = Path(__file__).parent
 DPI = 130
@@ -52,18 +53,19 @@ class Picture:
     table: str
 
 
-def write_report(folder: Path, sweeps: Sequence[Sweep], *, active: int, page: Path | None = None) -> Path:
+def write_report(folder: Path, size: Size, *, page: Path | None = None) -> Path:
     """Write the figures, `claims.csv` and `report.html`; with `page` also a Markdown page with its pictures beside it.
 
     Args:
         folder: The run's.
-        sweeps: That were run.
-        active: The model's own number of active experts.
+        size: What was run.
         page: Such as docs/miniature.md.
     """
-    study = load_study(folder, active)
+    sampled = responses.sampled(folder, size)
+    by_active = {ACTIVE: sampled} | {active: responses.active(folder, active) for active in size.active}
+    study = load_study(folder, sampled, by_active)
     _write_comparisons(folder / "compare", study)
-    _draw(folder, study, sweeps)
+    _draw(folder, study, size, by_active)
     claims = all_claims(study)
     rows = [asdict(claim) | {"verdict": claim.verdict.value} for claim in claims]
     pd.DataFrame(rows).to_csv(folder / "claims.csv", index=False)
@@ -72,12 +74,13 @@ def write_report(folder: Path, sweeps: Sequence[Sweep], *, active: int, page: Pa
         "summary": summary(claims),
         "strategies": _strategy_table(study.main),
         "agreement": _agreement(folder),
-        "n_problems": len(study.main.problems),
-        "n_others": sum(group.strategy == EDT for group in study.main.groups),
+        "size": size,
+        "minutes": _minutes(folder),
+        "n_sampled": _n_responses(by_active),
         "n": study.n,
         "versions": _versions(folder),
         "training": _training(folder),
-        "greedy": _greedy_accuracy(folder),
+        "greedy": _share_right(sampled["greedy"]),
     }
     pictures = [picture for picture in _pictures(study) if (folder / picture.file).exists()]
     report = folder / "report.html"
@@ -89,33 +92,38 @@ def write_report(folder: Path, sweeps: Sequence[Sweep], *, active: int, page: Pa
     return report
 
 
-def load_study(folder: Path, active: int) -> Study:
-    """Read what the steps left, and compare."""
+Sampled = Mapping[str, Sequence[Group]]
+"""Strategy -> its groups."""
+
+
+def load_study(folder: Path, sampled: Sampled, by_active: Mapping[int, Sampled]) -> Study:
+    """Read what the steps left, and compare.
+
+    Args:
+        folder: The run's.
+        sampled: With the model's own number of active experts.
+        by_active: With each number of active experts.
+    """
     own = compare([folder / "scores" / "main"], baseline=NORMAL)
     by_rank = pd.read_csv(folder / "routing" / "router_by_rank.csv")["mean_probability"].to_numpy()
-    greedy, sampled = (
-        compare(list(_active_runs(folder, strategy)), baseline=f"{active} active", tier_strategy=f"{active} active")
+    own_name = responses.active_name(ACTIVE)
+    greedy, sampled_active = (
+        compare([responses.with_active(by_active, strategy)], baseline=own_name, tier_strategy=own_name)
         for strategy in ("greedy", NORMAL)
     )
+    settings = [group for name in (EXPERT, *CLAIMED, NO_HEAD) for group in sampled.get(name, ())]
     return Study(
         main=own,
         sweeps=compare([folder / "scores" / "sweeps"], baseline=EXPERT),
+        settings=compare([responses.unjudged(settings)], baseline=EXPERT),
         greedy=greedy,
-        sampled=sampled,
-        active=active,
+        sampled=sampled_active,
+        active=ACTIVE,
         by_rank=by_rank,
-        k_keep=ExpertSampleSettings().resolve(active, len(by_rank)).k_keep,
+        k_keep=ExpertSampleSettings().resolve(ACTIVE, len(by_rank)).k_keep,
         speed=_speed_ratios(pd.read_csv(folder / "overhead.csv")),
         n=max(group.n_responses for group in own.groups),
     )
-
-
-def _active_runs(folder: Path, strategy: str) -> Iterable[Run]:
-    """One run for each number of active experts, of one strategy's responses."""
-    for path in sorted((folder / "routing").glob("active_*.jsonl")):
-        run = load_run(path)
-        mine = replace(run, groups=tuple(group for group in run.groups if group.strategy == strategy))
-        yield mine.renamed({strategy: f"{path.stem.removeprefix('active_')} active"}.__getitem__)
 
 
 def _speed_ratios(overhead: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -125,12 +133,17 @@ def _speed_ratios(overhead: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64
 
 def _write_comparisons(folder: Path, study: Study) -> None:
     """As the command `compare` leaves them."""
-    for name in ("main", "sweeps", "greedy", "sampled"):
+    for name in ("main", "sweeps", "settings", "greedy", "sampled"):
         write_tables(folder / name, getattr(study, name))
     save_figures(study.main, folder / "main", heatmaps=False)
 
 
-def _draw(folder: Path, study: Study, sweeps: Sequence[Sweep]) -> None:
+def _draw(folder: Path, study: Study, size: Size, by_active: Mapping[int, Sampled]) -> None:
+    points = []
+    for active, sampled in sorted(by_active.items()):
+        points += active_experts_points(active, [*sampled["greedy"], *sampled[NORMAL]], strategy=NORMAL)
+    write_active_experts(points, folder / "routing", model=_model(folder).name)
+    sweeps = size.sweeps
     table = figures.sweep_rows(study.sweeps, sweeps, study.n)
     table.to_csv(folder / "sweeps.csv", index=False)
     (folder / "figures").mkdir(exist_ok=True)
@@ -210,6 +223,12 @@ def _agreement(folder: Path) -> Mapping[str, Any]:
     return {str(name): value for name, value in table.iloc[-1].items()}
 
 
+def _minutes(folder: Path) -> float:
+    """What the run took; steps aside ran beside another one."""
+    steps = pd.read_json(folder / "steps.jsonl", lines=True)
+    return float(steps.seconds[~steps.aside].sum() / 60)
+
+
 def _versions(folder: Path) -> str:
     with (folder / "main.jsonl").open(encoding="utf-8") as file:
         engine = json.loads(file.readline())["meta"]["engine"]
@@ -217,15 +236,21 @@ def _versions(folder: Path) -> str:
 
 
 def _training(folder: Path) -> Mapping[str, Any]:
-    manifest = json.loads((folder / "main.manifest.json").read_text(encoding="utf-8"))
-    file = Path(manifest["settings"]["model"]) / "training.json"
-    loaded: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    loaded: Mapping[str, Any] = json.loads((_model(folder) / "training.json").read_text(encoding="utf-8"))
     return loaded
 
 
-def _greedy_accuracy(folder: Path) -> float:
-    greedy = [group for group in read_responses(folder / "main.jsonl").groups if group.strategy == "greedy"]
-    return float(np.mean([response.correct is True for group in greedy for response in group.responses]))
+def _model(folder: Path) -> Path:
+    manifest = json.loads((folder / "main.manifest.json").read_text(encoding="utf-8"))
+    return Path(manifest["settings"]["model"])
+
+
+def _share_right(groups: Sequence[Group]) -> float:
+    return float(np.mean([response.correct is True for group in groups for response in group.responses]))
+
+
+def _n_responses(by_active: Mapping[int, Sampled]) -> int:
+    return sum(group.n_responses for sampled in by_active.values() for groups in sampled.values() for group in groups)
 
 
 def _render(template: str, content: Mapping[str, Any]) -> str:
@@ -252,13 +277,11 @@ def _copied(file: Path, page: Path) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the report of a finished run again."""
-    from examples.miniature.run import ACTIVE, FULL
-
     parser = argparse.ArgumentParser(prog="python -m examples.miniature.report", description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--page", type=Path, help="also write this Markdown page, with its pictures in images/")
     args = parser.parse_args(argv)
-    print(write_report(args.folder, FULL.sweeps, active=ACTIVE, page=args.page))  # noqa: T201
+    print(write_report(args.folder, FULL, page=args.page))  # noqa: T201
     return 0
 
 

@@ -67,7 +67,8 @@ def test_replicas_give_the_responses_of_one_engine(replicas: Replicas, shared_en
 
     async def in_rounds() -> list[Generation | SampleFailedError]:
         rounds = [requests[start : start + 8] for start in range(0, len(requests), 8)]
-        return sum(await asyncio.gather(*map(replicas.engine.generate_together, rounds)), [])
+        answers = await asyncio.gather(*map(replicas.engine.generate_together, rounds))
+        return [outcome for answer in answers for outcome in answer]
 
     assert replicas.thread.run(one_by_one()) == expected
     assert replicas.thread.run(in_rounds()) == expected
@@ -105,7 +106,7 @@ def test_a_model_that_is_not_there_is_an_error_of_one_line(vllm_with_plugin: Non
     thread = EngineThread()
     engine = ReplicasEngine(VLLMOptions(str(tmp_path / "no-model")), 1)
     try:
-        with pytest.raises(RunError, match="vLLM does not start with .*no-model"):
+        with pytest.raises(RunError, match=r"vLLM does not start with .*no-model"):
             thread.run(engine.start())
     finally:
         thread.run(engine.close())

@@ -15,7 +15,8 @@ import pytest
 from diversity_judge.countdown import is_solution, read_problem, read_steps, similarity
 from diversity_judge.reading import read_responses
 from diversity_judge.runs import load_run
-from examples.miniature.run import MODEL, QUICK, STRATEGIES
+from examples.miniature.plan import QUICK, STRATEGIES
+from examples.miniature.run import MODEL
 
 pytestmark = [pytest.mark.vllm, pytest.mark.usefixtures("vllm_with_plugin")]
 

@@ -1,0 +1,71 @@
+"""Where a run keeps its responses, and how they are read back for each of its experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from diversity_judge.reading import read_responses
+from diversity_judge.responses import Group, Response
+from diversity_judge.runs import Run, RunGroup
+from examples.miniature.plan import Size
+
+
+def file_of(size: Size, n_problems: int) -> str:
+    """The file of the strategies that are sampled for so many problems."""
+    return "main.jsonl" if n_problems == size.problems else f"first_{n_problems}.jsonl"
+
+
+def active_file(active: int) -> str:
+    """The file of another number of active experts."""
+    return f"routing/active_{active}.jsonl"
+
+
+def active_name(active: int) -> str:
+    """What a number of active experts is called where it is compared as a strategy."""
+    return f"{active} active"
+
+
+def sampled(folder: Path, size: Size) -> dict[str, list[Group]]:
+    """Strategy -> its groups, of all that was sampled with the model's own number of active experts."""
+    return _by_strategy([folder / file_of(size, n_problems) for n_problems in size.strategies()])
+
+
+def active(folder: Path, number: int) -> dict[str, list[Group]]:
+    """The same of another number of active experts."""
+    return _by_strategy([folder / active_file(number)])
+
+
+def of(groups: Mapping[str, Sequence[Group]], strategies: Sequence[str], *, limit: int | None = None) -> list[Response]:
+    """The responses of some strategies to the first problems, in order of problems, strategies and samples."""
+    wanted = sorted(
+        (group for strategy in strategies for group in groups[strategy]),
+        key=lambda group: (group.problem_id, strategies.index(group.strategy)),
+    )
+    first = set(sorted({group.problem_id for group in wanted})[:limit])
+    return [response for group in wanted if group.problem_id in first for response in group.responses]
+
+
+def unjudged(groups: Sequence[Group]) -> Run:
+    """A run of responses alone, to compare their outcomes."""
+    return Run(Path(), tuple(map(RunGroup, groups)))
+
+
+def with_active(by_active: Mapping[int, Mapping[str, Sequence[Group]]], strategy: str) -> Run:
+    """One strategy with each number of active experts, as if these were the strategies."""
+    return unjudged([_renamed(g, active_name(n)) for n in sorted(by_active) for g in by_active[n][strategy]])
+
+
+def _by_strategy(files: Sequence[Path]) -> dict[str, list[Group]]:
+    """Samples in their order: the files have them as they were finished, which is another order each time."""
+    found: dict[str, list[Group]] = {}
+    for file in files:
+        for group in read_responses(file).groups:
+            ordered = sorted(group.responses, key=lambda response: int(response.sample_id))
+            found.setdefault(group.strategy, []).append(replace(group, responses=tuple(ordered)))
+    return found
+
+
+def _renamed(group: Group, strategy: str) -> Group:
+    return replace(group, strategy=strategy, responses=tuple(replace(r, strategy=strategy) for r in group.responses))
