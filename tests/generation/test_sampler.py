@@ -207,6 +207,17 @@ def test_rounds_start_together_and_are_the_same_after_a_kill(tmp_path: Path) -> 
     assert all(seeds in engine.rounds for seeds in resumed.rounds)
 
 
+def test_engines_that_can_do_several_rounds_at_once(tmp_path: Path) -> None:
+    one, three = tmp_path / "one.jsonl", tmp_path / "three.jsonl"
+    engine, wide = ScriptedEngine(), ScriptedEngine()
+    wide.rounds_at_once = 3
+    run(engine, plan(), one, in_rounds=True)
+    run(wide, plan(), three, in_rounds=True)
+    assert wide.rounds == engine.rounds
+    assert wide.most_in_flight > 5 >= engine.most_in_flight
+    assert sorted(lines(three)) == sorted(lines(one))
+
+
 def test_a_failure_in_a_round_costs_its_sample_only(tmp_path: Path) -> None:
     result = run(ScriptedEngine(fail=frozenset({2, 7})), plan(), tmp_path / "r.jsonl", in_rounds=True)
     assert (result.written, result.failures.total()) == (22, 2)
