@@ -56,6 +56,7 @@ def _commands(out: Path, n: int) -> list[list[str]]:
     problems.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     sample = ["generation.sample", str(problems), "--model", str(MODEL), "--strategy", STRATEGIES]
     sample += ["--n", str(n), "--seed", "0", "--dtype", "float32", "--max-model-len", "96", "--enforce-eager"]
+    sample += ["--cpu-replicas", "2"]
     score = ["diversity_judge.score", responses, "--judge"]
     exact = [*score, "countdown", "--out", str(out / "countdown")]
     proxy = [*score, "proxy", "--out", str(out / "proxy"), "--quiet"]

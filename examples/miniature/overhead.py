@@ -22,7 +22,7 @@ from generation.strategies import Strategy, load_presets, parse_strategies
 
 STRATEGIES = ("token-normal", "expert-sample")
 _TOKENS = 26
-_REQUESTS = 512
+_REQUESTS = 256
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m examples.miniature.overhead", description=__doc__.split("\n")[0])
     parser.add_argument("--model", required=True)
     parser.add_argument("--problems", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")

@@ -142,7 +142,7 @@ def _draw(folder: Path, study: Study, size: Size, by_active: Mapping[int, Sample
     points = []
     for active, sampled in sorted(by_active.items()):
         points += active_experts_points(active, [*sampled["greedy"], *sampled[NORMAL]], strategy=NORMAL)
-    write_active_experts(points, folder / "routing", model=_model(folder).name)
+    write_active_experts(points, folder / "routing", model="the miniature")
     sweeps = size.sweeps
     table = figures.sweep_rows(study.sweeps, sweeps, study.n)
     table.to_csv(folder / "sweeps.csv", index=False)

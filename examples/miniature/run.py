@@ -29,9 +29,19 @@ from examples.miniature.verifier import with_rewards
 
 MODEL = Path(__file__).parent / "model"
 SEED = 0
+_ENVIRONMENT = {
+    # vLLM's default takes 40 % of a CPU's memory for the cache of a model that needs next to none.
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    # What many starts say again and again buries what the steps say.
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "PYTHONWARNINGS": "ignore::FutureWarning",
+}
 STEPS = "steps.jsonl"
 """What was run, and how long it took."""
 _ENGINE = ("--dtype", "float32", "--max-model-len", "96", "--enforce-eager", "--engine-arg", "max_num_seqs=1024")
+_SILENT = ("--engine-arg", "use_tqdm_on_load=false")
 _ROUNDS = ("--repeatable", "--concurrency", "1024", "--max-tokens", "26")
 """The longest right solution has 25 tokens, with its end."""
 _MOST_REPLICAS = 8
@@ -76,11 +86,12 @@ class MiniatureRun:
             self._sample(file, ["greedy", COMPARED[0]], "--active-experts", active, limit=n_problems)
         self._measure_overhead()
         self._reward()
-        # On one core each: the large one, and beside it what is left.
-        with ThreadPoolExecutor(1) as beside:
-            rest = beside.submit(self._judge_the_rest)
+        # Each of these keeps one core busy.
+        with ThreadPoolExecutor(1) as second_core:
+            aside = second_core.submit(self._look_aside)
             self._judge("main", "main", "countdown", self._size.pairs)
-            rest.result()
+            self._compare_all_pairs()
+            aside.result()
         self._report()
         return 0
 
@@ -97,7 +108,15 @@ class MiniatureRun:
         self._run(
             *("generation.sample", self._folder / "problems.jsonl", "--model", self._model),
             *("--strategy", ",".join(strategies), "--n", self._size.n, "--seed", SEED, "--limit", limit, *options),
-            *("--cpu-replicas", min(_cores(), _MOST_REPLICAS), *_ENGINE, *_ROUNDS, "--out", self._folder / file),
+            *(
+                "--cpu-replicas",
+                min(_cores(), _MOST_REPLICAS),
+                *_ENGINE,
+                *_SILENT,
+                *_ROUNDS,
+                "--out",
+                self._folder / file,
+            ),
         )
 
     def _measure_overhead(self) -> None:
@@ -124,8 +143,7 @@ class MiniatureRun:
             write_responses(begun / f"{name}.jsonl", with_rewards(rows))
         begun.rename(folder)
 
-    def _judge_the_rest(self) -> None:
-        scores = self._folder / "scores"
+    def _look_aside(self) -> None:
         if not (self._folder / "routing" / "router_by_rank.csv").exists():
             self._run(
                 *("generation.routing", "probabilities", self._folder / "problems.jsonl", "--model", self._model),
@@ -134,15 +152,16 @@ class MiniatureRun:
                 aside=True,
             )
         self._judge("sweeps", "sweeps", "countdown", self._size.pairs, aside=True)
-        self._judge("matrices", "matrices", "countdown", None, heatmaps=True, aside=True)
-        self._judge("matrices", "matrices-proxy", "proxy", None, aside=True)
+
+    def _compare_all_pairs(self) -> None:
+        scores = self._folder / "scores"
+        self._judge("matrices", "matrices", "countdown", None, heatmaps=True)
+        self._judge("matrices", "matrices-proxy", "proxy", None)
         self._run(
             *("diversity_judge.agree", scores / "matrices-proxy", scores / "matrices"),
             *("--out", self._folder / "agreement"),
-            aside=True,
         )
-        out = self._folder / "compare" / "matrices"
-        self._run("diversity_judge.compare", scores / "matrices", "--out", out, aside=True)
+        self._run("diversity_judge.compare", scores / "matrices", "--out", self._folder / "compare" / "matrices")
 
     def _judge(
         self,
@@ -179,18 +198,12 @@ class MiniatureRun:
         words = [module, *map(str, arguments)]
         minutes = (time.monotonic() - self._began) / 60
         said = f"\n[{minutes:5.1f} min] $ python -m {' '.join(words)}"
-        # vLLM's default takes 40 % of a CPU's memory for the cache of a model that needs next to none.
-        defaults = {
-            "VLLM_CPU_KVCACHE_SPACE": "1",
-            "VLLM_LOGGING_LEVEL": "ERROR",
-            "TRANSFORMERS_VERBOSITY": "error",
-        }
         if not aside:
             self._console.print(said, style="bold cyan", markup=False)
         began = time.monotonic()
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-m", *words],
-            env=defaults | os.environ,
+            env=_ENVIRONMENT | os.environ,
             check=False,
             stdout=subprocess.PIPE if aside else None,
             stderr=subprocess.STDOUT if aside else None,

@@ -1,9 +1,10 @@
 """A verdict follows from an interval, and from nothing else."""
 
+import numpy as np
 import pytest
 
 from diversity_judge.uncertainty import Estimate
-from examples.miniature.claims import Claim, Verdict, both, gain, loss, no_loss, summary
+from examples.miniature.claims import Claim, Verdict, both, gain, loss, no_loss, speed_kept, summary
 
 
 def effect(low: float, high: float) -> Estimate:
@@ -37,3 +38,16 @@ def test_a_claim_of_two_parts_is_as_strong_as_its_weaker_part() -> None:
 def test_the_summary_counts() -> None:
     claims = [Claim("1", "a", "b", verdict) for verdict in (Verdict.HOLDS, Verdict.OPEN, Verdict.HOLDS, Verdict.FAILS)]
     assert summary(claims) == "Of 4 claims, 2 hold, 1 does not hold, 1 cannot be told here."
+
+
+@pytest.mark.parametrize(
+    ("ratios", "verdict"),
+    [
+        ([0.99, 1.0, 1.01, 1.0], Verdict.HOLDS),
+        ([0.90, 0.91, 0.89, 0.90], Verdict.FAILS),
+        ([0.90, 1.10, 0.95, 1.05], Verdict.OPEN),
+        ([1.0], Verdict.OPEN),
+    ],
+)
+def test_speed_is_decided_by_the_interval_over_rounds(ratios: list[float], verdict: Verdict) -> None:
+    assert speed_kept(np.array(ratios)).verdict is verdict
