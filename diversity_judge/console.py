@@ -76,7 +76,9 @@ def print_results(console: Console, result: ScoreResult, folder: Path) -> None:
         console.print(Text(printable(f"stopped: {result.outcome.message}"), style="bold"))
     tally = result.tally
     cost = f"{tally.cost_usd:,.4f} USD" if result.has_prices else "cost unknown"
-    console.print(Text(printable(f"results in {folder} · {tally.calls:,} calls, {cost} in this run")))
+    unanswered = tally.calls - tally.replies
+    calls = f"{tally.calls:,} calls" + (f" ({unanswered:,} without a reply)" if unanswered else "")
+    console.print(Text(printable(f"results in {folder} · {calls}, {cost} in this run")))
 
 
 def _print_groups(console: Console, result: ScoreResult) -> None:

@@ -65,6 +65,13 @@ def test_a_passing_fault_is_asked_again_until_the_matrix_is_exact(name: str, res
         assert len(server.calls) == 2 * SAMPLE.n_pairs
 
 
+def test_calls_that_brought_nothing_are_not_shown_as_answers(responses: Path, tmp_path: Path) -> None:
+    with JudgeServer(faults=first_attempts("503")) as server:
+        finished = run(responses, server, tmp_path / "run")
+    n = SAMPLE.n_pairs
+    assert f"{2 * n} calls ({n} without a reply)" in " ".join(finished.output.split())
+
+
 @pytest.mark.parametrize("name", IS_AN_ANSWER)
 def test_an_odd_reply_with_a_valid_score_is_not_asked_again(name: str, responses: Path, tmp_path: Path) -> None:
     quick = {"first_byte_after": 0.05} if name == "slow-first-byte" else {}
