@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _probabilities(args: argparse.Namespace, console: Console) -> int:
+    if args.cpu_replicas:
+        raise InputError("--cpu-replicas: the routers are watched in one engine; leave the option out")
     problems = load_problems(args)
     strategies = parse_strategies([args.strategy], load_presets())
     plan = SamplingPlan(problems, strategies, 1, args.seed, args.max_tokens, formats_for(problems, args.prompt_format))

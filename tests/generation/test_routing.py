@@ -99,3 +99,8 @@ def test_a_failing_run_ends_the_study_with_its_code(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("subprocess.run", lambda command, check: type("Done", (), {"returncode": 2}))
     command = ["active-experts", "p.jsonl", "--model", "m", "--active-experts", "2"]
     assert routing.main([*command, "--out", str(tmp_path)]) == 2
+
+
+def test_replicas_cannot_be_watched_together(capsys: pytest.CaptureFixture[str]) -> None:
+    assert routing.main(["probabilities", "aime25", "--model", "m", "--cpu-replicas", "2"]) == 2
+    assert "the routers are watched in one engine" in " ".join(capsys.readouterr().err.split())
