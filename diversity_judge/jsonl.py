@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from typing import Any, BinaryIO, NoReturn
 from diversity_judge.errors import InputError
 from diversity_judge.text_safety import printable
 
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_FEW_BRACKETS = 200
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -24,11 +27,19 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True)
 class Line:
-    """One line that is not blank: its number from 1 and its JSON value, or what is wrong with it."""
+    """One line that is not blank.
+
+    Attributes:
+        number: From 1.
+        value: Its JSON value.
+        error: What is wrong with it; None if nothing is.
+        is_plain: Whether it surely holds no lone surrogate and isn't nested deeply, so that it needs no second look.
+    """
 
     number: int
     value: Any = None
     error: str | None = None
+    is_plain: bool = False
 
 
 def open_bytes(path: Path) -> BinaryIO:
@@ -74,7 +85,8 @@ def read_json_lines(path: Path) -> Iterator[Line]:
 def _parse(number: int, raw: bytes) -> Line:
     try:
         text = raw.decode("utf-8")
-        return Line(number, json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique))
+        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique)
+        return Line(number, value, is_plain=_is_plain(raw))
     except UnicodeDecodeError as fault:
         error = f"not valid UTF-8 at byte {fault.start + 1} of the line; save the file as UTF-8"
         if raw.startswith(_UTF16_MARKS):
@@ -88,6 +100,11 @@ def _parse(number: int, raw: bytes) -> Line:
     if not raw.endswith(b"\n"):
         error = f"the last line is cut off ({error}); delete it or write the file again"
     return Line(number, error=error)
+
+
+def _is_plain(raw: bytes) -> bool:
+    """UTF-8 holds no surrogate that is not escaped, and nesting takes brackets."""
+    return _ESCAPED_SURROGATE.search(raw) is None and raw.count(b"[") + raw.count(b"{") < _FEW_BRACKETS
 
 
 def _refuse(constant: str) -> NoReturn:

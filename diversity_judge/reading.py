@@ -107,15 +107,16 @@ class _Collector:
         if self._n_faults <= MAX_REPORTED:
             self._faults.append(f"{place}: {message}")
 
-    def add(self, record: Mapping[str, Any], place: str, default_strategy: str) -> None:
-        try:
-            record, n_surrogates = clean(record)
-        except RecursionError:
-            self.fault(place, "JSON is nested too deeply; write flat objects")
-            return
-        if n_surrogates:
-            self._surrogate_place = self._surrogate_place or place
-            self._n_surrogates += n_surrogates
+    def add(self, record: Mapping[str, Any], place: str, default_strategy: str, *, is_plain: bool) -> None:
+        if not is_plain:
+            try:
+                record, n_surrogates = clean(record)
+            except RecursionError:
+                self.fault(place, "JSON is nested too deeply; write flat objects")
+                return
+            if n_surrogates:
+                self._surrogate_place = self._surrogate_place or place
+                self._n_surrogates += n_surrogates
         found = list(faults(record))
         for message in found:
             self.fault(place, message)
@@ -234,21 +235,22 @@ def _read_file(path: Path, format_name: str, source: Source, collector: _Collect
         else:
             if convert is None:
                 convert = converter("lighteval" if is_table else _detect(line.value, place), source)
-            _add_row(line.value, convert, place, source.strategy or DEFAULT_STRATEGY, collector)
+            _add_row(line, convert, place, source.strategy or DEFAULT_STRATEGY, collector)
     if is_empty:
         collector.fault(shown, "holds no responses; check that it was written to the end")
 
 
-def _add_row(row: Mapping[str, Any], convert: Converter, place: str, strategy: str, collector: _Collector) -> None:
+def _add_row(line: Line, convert: Converter, place: str, strategy: str, collector: _Collector) -> None:
     try:
-        records = convert(row)
+        records = convert(line.value)
     except RowError as error:
         collector.fault(place, str(error))
         return
     if records == []:
         collector.empty_rows.append(place)
     for number, record in enumerate(records or (), start=1):
-        collector.add(record, place if len(records or ()) == 1 else f"{place} (response {number})", strategy)
+        where = place if len(records or ()) == 1 else f"{place} (response {number})"
+        collector.add(record, where, strategy, is_plain=line.is_plain)
 
 
 def _detect(row: Mapping[str, Any], place: str) -> str:

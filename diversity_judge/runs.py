@@ -233,31 +233,33 @@ def load_run(path: PathLike) -> Run:
 
 def _groups(folder: Path, groups: Sequence[Group], pairs: pd.DataFrame) -> tuple[RunGroup, ...]:
     by_group = pairs.groupby(["problem_id", "strategy"], sort=False).indices
+    judgments = list(_judgments(pairs))
     found = []
     for group in groups:
-        rows = pairs.iloc[by_group.get((group.problem_id, group.strategy), [])]
-        last = max(rows["first_position"].max(), rows["second_position"].max()) if len(rows) else -1
+        mine = tuple(judgments[row] for row in by_group.get((group.problem_id, group.strategy), ()))
+        last = max((max(judgment.pair.first, judgment.pair.second) for judgment in mine), default=-1)
         if last >= group.n_responses:
             raise InputError(
                 f"{folder / run_folder.PAIRS}: names response {last} of {group.problem_id} / {group.strategy}, which "
                 f"has {group.n_responses}; the tables are of different runs: run score --offline again"
             )
-        found.append(RunGroup(group, tuple(_judgments(rows))))
+        found.append(RunGroup(group, mine))
     return tuple(found)
 
 
 def _judgments(rows: pd.DataFrame) -> Iterable[Judgment]:
     columns = ("first_position", "second_position", "draw", "key", "score", "missing", "n_replies", "reply_id")
-    for first, second, draw, key, score, missing, n_replies, reply_id in zip(
-        *(rows[column] for column in columns), strict=True
+    scores, reply_ids = (rows[column].notna().tolist() for column in ("score", "reply_id"))
+    for first, second, draw, key, score, missing, n_replies, reply_id, has_score, has_reply in zip(
+        *(rows[column].tolist() for column in columns), scores, reply_ids, strict=True
     ):
         yield Judgment(
             Pair(int(first), int(second), int(draw)),
             key or None,
-            None if pd.isna(score) else int(score),
+            int(score) if has_score else None,
             missing or None,
             n_replies=int(n_replies),
-            reply_id=None if pd.isna(reply_id) else int(reply_id),
+            reply_id=int(reply_id) if has_reply else None,
         )
 
 

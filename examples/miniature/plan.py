@@ -59,5 +59,5 @@ class Size:
         return found
 
 
-FULL = Size(1000, 300, 60, {2: 200, 4: 1000, 16: 200}, n=32, pairs=32, matrices=8, rounds=9)
+FULL = Size(1000, 300, 60, {2: 200, 4: 1000, 16: 200}, n=32, pairs=32, matrices=8, rounds=6)
 QUICK = Size(3, 3, 3, {4: 3}, n=8, pairs=None, matrices=2, rounds=3, sweeps=sweeps.QUICK)

@@ -35,6 +35,9 @@ from generation.routing_report import write_active_experts
 TEMPLATES = Path(__file__).parent
 DPI = 130
 
+Sampled = Mapping[str, Sequence[Group]]
+"""Strategy -> its groups."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -53,15 +56,15 @@ class Picture:
     table: str
 
 
-def write_report(folder: Path, size: Size, *, page: Path | None = None) -> Path:
+def write_report(folder: Path, size: Size, sampled: Sampled, *, page: Path | None = None) -> Path:
     """Write the figures, `claims.csv` and `report.html`; with `page` also a Markdown page with its pictures beside it.
 
     Args:
         folder: The run's.
         size: What was run.
+        sampled: Its responses, as `responses.sampled` reads them.
         page: Such as docs/miniature.md.
     """
-    sampled = responses.sampled(folder, size)
     by_active = {ACTIVE: sampled} | {active: responses.active(folder, active) for active in size.active}
     study = load_study(folder, sampled, by_active)
     _write_comparisons(folder / "compare", study)
@@ -90,10 +93,6 @@ def write_report(folder: Path, size: Size, *, page: Path | None = None) -> Path:
         addresses = [(picture, _copied(folder / picture.file, page)) for picture in pictures]
         page.write_text(_render("page.md.j2", content | {"pictures": addresses}), encoding="utf-8")
     return report
-
-
-Sampled = Mapping[str, Sequence[Group]]
-"""Strategy -> its groups."""
 
 
 def load_study(folder: Path, sampled: Sampled, by_active: Mapping[int, Sampled]) -> Study:
@@ -281,7 +280,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--page", type=Path, help="also write this Markdown page, with its pictures in images/")
     args = parser.parse_args(argv)
-    print(write_report(args.folder, FULL, page=args.page))  # noqa: T201
+    print(write_report(args.folder, FULL, responses.sampled(args.folder, FULL), page=args.page))  # noqa: T201
     return 0
 
 

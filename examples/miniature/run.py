@@ -13,14 +13,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
 
-from diversity_judge.responses import write_responses
+from diversity_judge.responses import Group, write_responses
 from diversity_judge.run_folder import write_whole
 from examples.miniature import responses, sweeps
 from examples.miniature.plan import COMPARED, FULL, QUICK, STRATEGIES, Size
@@ -79,21 +80,22 @@ class MiniatureRun:
         """All steps; returns 0."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write_problems()
-        for n_problems, strategies in self._size.strategies().items():
-            self._sample(responses.file_of(self._size, n_problems), strategies, limit=n_problems)
-        for active, n_problems in self._size.active.items():
-            file = responses.active_file(active)
-            self._sample(file, ["greedy", COMPARED[0]], "--active-experts", active, limit=n_problems)
+        (whole, strategies), *others = self._size.strategies().items()
+        self._sample(whole, strategies, replicas=_cores())
+        # An engine's start takes longer than a small sample: these get half of the cores each.
+        self._side_by_side(self._sample_active, lambda: self._sample_others(others))
         self._measure_overhead()
         self._reward()
-        # Each of these keeps one core busy.
-        with ThreadPoolExecutor(1) as second_core:
-            aside = second_core.submit(self._look_aside)
-            self._judge("main", "main", "countdown", self._size.pairs)
-            self._compare_all_pairs()
-            aside.result()
+        self._side_by_side(self._judge_main, self._judge_sweeps)
         self._report()
         return 0
+
+    def _side_by_side(self, shown: Callable[[], None], aside: Callable[[], None]) -> None:
+        """Do two things at the same time; what the second one prints comes when it is done."""
+        with ThreadPoolExecutor(1) as pool:
+            second = pool.submit(aside)
+            shown()
+            second.result()
 
     # --- steps -----------------------------------------------------------------------------------------------------
 
@@ -104,19 +106,31 @@ class MiniatureRun:
         )
         write_whole(self._folder / "problems.jsonl", lambda path: path.write_text("".join(lines), encoding="utf-8"))
 
-    def _sample(self, file: str, strategies: Sequence[str], *options: object, limit: int) -> None:
+    def _sample_others(self, others: Sequence[tuple[int, Sequence[str]]]) -> None:
+        for n_problems, strategies in others:
+            self._sample(n_problems, strategies, replicas=_cores() // 2, aside=True)
+
+    def _sample_active(self) -> None:
+        for active, n_problems in self._size.active.items():
+            self._sample(n_problems, ["greedy", COMPARED[0]], replicas=_cores() // 2, active=active)
+
+    def _sample(
+        self,
+        n_problems: int,
+        strategies: Sequence[str],
+        *,
+        replicas: int,
+        active: int | None = None,
+        aside: bool = False,
+    ) -> None:
+        file = responses.file_of(self._size, n_problems) if active is None else responses.active_file(active)
         self._run(
             *("generation.sample", self._folder / "problems.jsonl", "--model", self._model),
-            *("--strategy", ",".join(strategies), "--n", self._size.n, "--seed", SEED, "--limit", limit, *options),
-            *(
-                "--cpu-replicas",
-                min(_cores(), _MOST_REPLICAS),
-                *_ENGINE,
-                *_SILENT,
-                *_ROUNDS,
-                "--out",
-                self._folder / file,
-            ),
+            *("--strategy", ",".join(strategies), "--n", self._size.n, "--seed", SEED, "--limit", n_problems),
+            *(() if active is None else ("--active-experts", active)),
+            *("--cpu-replicas", max(1, min(replicas, _MOST_REPLICAS)), *_ENGINE, *_SILENT, *_ROUNDS),
+            *("--out", self._folder / file),
+            aside=aside,
         )
 
     def _measure_overhead(self) -> None:
@@ -131,11 +145,10 @@ class MiniatureRun:
         folder = self._folder / "rewarded"
         if folder.exists():
             return
-        sampled = responses.sampled(self._folder, self._size)
         wanted = {
-            "main": responses.of(sampled, STRATEGIES),
-            "sweeps": responses.of(sampled, sweeps.strategies(self._size.sweeps), limit=self._size.study),
-            "matrices": responses.of(sampled, STRATEGIES, limit=self._size.matrices),
+            "main": responses.of(self._sampled, STRATEGIES),
+            "sweeps": responses.of(self._sampled, sweeps.strategies(self._size.sweeps), limit=self._size.study),
+            "matrices": responses.of(self._sampled, STRATEGIES, limit=self._size.matrices),
         }
         begun = folder.with_name("rewarded.begun")
         begun.mkdir(exist_ok=True)
@@ -143,7 +156,12 @@ class MiniatureRun:
             write_responses(begun / f"{name}.jsonl", with_rewards(rows))
         begun.rename(folder)
 
-    def _look_aside(self) -> None:
+    @cached_property
+    def _sampled(self) -> dict[str, list[Group]]:
+        """Read once for all steps."""
+        return responses.sampled(self._folder, self._size)
+
+    def _judge_sweeps(self) -> None:
         if not (self._folder / "routing" / "router_by_rank.csv").exists():
             self._run(
                 *("generation.routing", "probabilities", self._folder / "problems.jsonl", "--model", self._model),
@@ -153,8 +171,9 @@ class MiniatureRun:
             )
         self._judge("sweeps", "sweeps", "countdown", self._size.pairs, aside=True)
 
-    def _compare_all_pairs(self) -> None:
+    def _judge_main(self) -> None:
         scores = self._folder / "scores"
+        self._judge("main", "main", "countdown", self._size.pairs)
         self._judge("matrices", "matrices", "countdown", None, heatmaps=True)
         self._judge("matrices", "matrices-proxy", "proxy", None)
         self._run(
@@ -185,8 +204,8 @@ class MiniatureRun:
     def _report(self) -> None:
         from examples.miniature.report import write_report
 
+        report = write_report(self._folder, self._size, self._sampled)
         minutes = (time.monotonic() - self._began) / 60
-        report = write_report(self._folder, self._size)
         self._console.print(f"\n{minutes:.1f} minutes. Open {report} in a browser.", style="bold", soft_wrap=True)
 
     def _run(self, module: str, *arguments: object, aside: bool = False) -> None:

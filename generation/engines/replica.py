@@ -36,7 +36,7 @@ class Work:
 
     Attributes:
         requests: By a number that the answer names.
-        with_empty_caches: Whether no cache may hold anything when they start.
+        with_empty_caches: Whether they wait until the engine has nothing to do, and start with empty caches.
     """
 
     requests: Mapping[int, GenerationRequest]
@@ -114,24 +114,31 @@ class _Replica:
         self._running: dict[str, Prompt] = {}
 
     def run(self, arrived: queue.SimpleQueue[Work | None], connection: Connection) -> None:
-        """Work until None arrives; new requests join between two steps of the engine."""
+        """Work until None arrives; new requests join between two steps of the engine, or wait until it is empty."""
+        waiting: Work | None = None
         while True:
-            while not (self._running and arrived.empty()):
-                work = arrived.get()
-                if work is None:
+            while waiting is None and not (self._running and arrived.empty()):
+                waiting = arrived.get()
+                if waiting is None:
                     return
-                if refused := self._admit(work):
-                    connection.send(refused)
+                if not (waiting.with_empty_caches and self._running):
+                    self._begin(waiting, connection)
+                    waiting = None
             outputs = [output for output in self._llm.step() if output.finished]
             if outputs:
                 connection.send([(int(output.request_id), self._outcome(output)) for output in outputs])
+            if waiting is not None and not self._running:
+                self._begin(waiting, connection)
+                waiting = None
 
-    def _admit(self, work: Work) -> Answers:
-        """Queue requests; returns those that are refused."""
+    def _begin(self, work: Work, connection: Connection) -> None:
+        """Queue requests, and answer those that are refused."""
         if work.with_empty_caches:
             self._llm.reset_prefix_cache()
         queued = ((number, self._queue(str(number), request)) for number, request in work.requests.items())
-        return [(number, error) for number, error in queued if error is not None]
+        refused: Answers = [(number, error) for number, error in queued if error is not None]
+        if refused:
+            connection.send(refused)
 
     def _queue(self, name: str, request: GenerationRequest) -> SampleFailedError | None:
         from vllm.exceptions import VLLMClientError

@@ -21,10 +21,12 @@ from generation.engines.vllm_requests import rejection
 
 NAME = "the engines on this CPU"
 _SECONDS_TO_END = 5.0
+_ROUNDS_AHEAD = 2
+"""Rounds that a replica is given at a time: the next one is there when the first is done."""
 
 
 class ReplicasEngine:
-    """An `Engine` of n replicas; a request goes to the one with the fewest in flight, a round to an idle one.
+    """An `Engine` of n replicas; a request goes to the one with the fewest in flight, a round to the next free one.
 
     Args:
         options: What each replica is started with.
@@ -33,9 +35,9 @@ class ReplicasEngine:
 
     def __init__(self, options: VLLMOptions, n: int) -> None:
         self._options = options
-        self._replicas = [_Connected(options, core) for core in itertools.islice(_cores(), n)]
-        self._idle: asyncio.Queue[_Connected] = asyncio.Queue()
-        self.rounds_at_once = n
+        self._replicas = [_Connected(options, core) for core in _cores(n)]
+        self._free: asyncio.Queue[_Connected] = asyncio.Queue()
+        self.rounds_at_once = n * _ROUNDS_AHEAD
 
     async def start(self) -> EngineInfo:
         """Start all replicas at the same time.
@@ -46,8 +48,8 @@ class ReplicasEngine:
         """
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         infos = await asyncio.gather(*(replica.start() for replica in self._replicas))
-        for replica in self._replicas:
-            self._idle.put_nowait(replica)
+        for replica in self._replicas * _ROUNDS_AHEAD:
+            self._free.put_nowait(replica)
         return infos[0]
 
     async def generate(self, request: GenerationRequest) -> Generation:
@@ -59,12 +61,12 @@ class ReplicasEngine:
         return outcome
 
     async def generate_together(self, requests: Sequence[GenerationRequest]) -> list[Generation | SampleFailedError]:
-        """See `Engine.generate_together`; each replica does a round at a time."""
-        replica = await self._idle.get()
+        """See `Engine.generate_together`; each replica does its rounds one after the other."""
+        replica = await self._free.get()
         try:
             return await replica.outcomes(requests, with_empty_caches=True)
         finally:
-            self._idle.put_nowait(replica)
+            self._free.put_nowait(replica)
 
     async def rejections(self, extra_args: Settings) -> Mapping[str, str | None]:
         """See `Engine.rejections`; the replicas are alike, so one is asked."""
@@ -170,7 +172,7 @@ class _Connected:
         return self._dead
 
 
-def _cores() -> itertools.chain[int | None]:
-    """The cores that this process may use, then none in particular."""
+def _cores(n: int) -> Sequence[int | None]:
+    """A core for each of n replicas where all cores are taken; else none in particular, as others may run too."""
     allowed: list[int] = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    return itertools.chain(allowed, itertools.repeat(None))
+    return allowed if n == len(allowed) else [None] * n
