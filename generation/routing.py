@@ -1,6 +1,6 @@
 """`python -m generation.routing`: how a model routes, and what other numbers of experts do to it.
 
-probabilities   mean router probability by rank, as a table and the paper's two-panel figure
+probabilities   mean router probability by rank with intervals over problems, as tables and the two-panel figure
 active-experts  greedy accuracy and pass@n for several numbers of active experts
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -37,6 +38,9 @@ from generation.routing_probe import EXTENSION, RoutingProfile
 from generation.routing_report import ActiveExpertsPoint, write_active_experts, write_profile
 from generation.sampler import Sample, SamplingPlan
 from generation.strategies import load_presets, parse_strategies
+
+_MOST_BLOCKS = 20
+"""Blocks of problems in which the routers are watched; more would leave the engine with small batches."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -124,12 +128,21 @@ async def _profile(engine: InProcessEngine, plan: SamplingPlan) -> RoutingProfil
         for reason in await engine.call_workers("start_routing_probe"):
             if reason is not None:
                 raise RunError(f"the routing of this model can't be studied: {reason}")
-        await asyncio.gather(*(_generate(engine, plan, sample) for sample in plan.samples()))
-        return RoutingProfile.from_workers(await engine.call_workers("read_routing_probe"))
+        readings = []
+        for block in _blocks(list(plan.samples())):
+            await asyncio.gather(*(_generate(engine, plan, sample) for sample in block))
+            readings.append(await engine.call_workers("read_routing_probe"))
+        return RoutingProfile.from_workers(*readings)
     except ValueError as error:
         raise RunError(f"the routing of this model can't be studied: {error}") from error
     finally:
         await engine.close()
+
+
+def _blocks(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
+    """The samples, one a problem, in pieces of equal size: what differs between pieces tells how sure the mean is."""
+    size = math.ceil(len(samples) / _MOST_BLOCKS)
+    return [samples[start : start + size] for start in range(0, len(samples), size)]
 
 
 async def _generate(engine: Engine, plan: SamplingPlan, sample: Sample) -> None:

@@ -9,13 +9,17 @@ without its watcher.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 EXTENSION = "generation.routing_probe.RoutingProbe"
+
+
+def _no_blocks() -> NDArray[np.float64]:
+    return np.empty((0, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +31,14 @@ class RoutingProfile:
         by_layer: (layers, experts) mean probability of the expert at each rank, best first; rows sum to 1.
         n_tokens: Tokens that went through each layer.
         active_experts: Experts a token, k.
+        by_block: (blocks, experts) mean over tokens and layers in each block of problems; (0, 0) if unknown.
     """
 
     layers: tuple[int, ...]
     by_layer: NDArray[np.float64]
     n_tokens: int
     active_experts: int
+    by_block: NDArray[np.float64] = field(default_factory=_no_blocks)
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -41,24 +47,36 @@ class RoutingProfile:
         return result
 
     @classmethod
-    def from_workers(cls, answers: Sequence[Mapping[str, Any]]) -> RoutingProfile:
+    def from_workers(cls, *readings: Sequence[Mapping[str, Any]]) -> RoutingProfile:
         """Join what the workers saw: tensor-parallel ranks saw the same, pipeline stages other layers.
+
+        Args:
+            readings: The workers' answers after each block of problems; their sums go on from block to block.
 
         Raises:
             ValueError: no layer saw a token, or layers differ in their experts; the message says why.
         """
-        layers: dict[int, tuple[list[float], int]] = {}
-        for answer in answers:
-            for layer, (total, n_tokens) in answer["layers"].items():
-                layers.setdefault(int(layer), (total, n_tokens))
-        if not layers or any(n_tokens == 0 for _, n_tokens in layers.values()):
-            raise ValueError("no router was asked: the model's experts run in a kernel that routes by itself")
-        if len({len(total) for total, _ in layers.values()}) > 1:
-            raise ValueError("the model's layers differ in their number of experts")
-        order = sorted(layers)
-        rows = [np.asarray(layers[layer][0]) / layers[layer][1] for layer in order]
-        n_tokens = min(layers[layer][1] for layer in order)
-        return cls(tuple(order), np.stack(rows), n_tokens, int(answers[0]["active_experts"]))
+        joined = [_joined(answers) for answers in readings]
+        order = sorted(joined[-1])
+        totals = np.array([[reading[layer][0] for layer in order] for reading in joined])
+        counts = np.array([[reading[layer][1] for layer in order] for reading in joined], dtype=np.float64)
+        by_layer = totals[-1] / counts[-1][:, None]
+        grown = np.diff(totals, axis=0, prepend=0.0) / np.diff(counts, axis=0, prepend=0.0)[:, :, None]
+        n_tokens, active = int(counts[-1].min()), int(readings[-1][0]["active_experts"])
+        return cls(tuple(order), by_layer, n_tokens, active, grown.mean(axis=1))
+
+
+def _joined(answers: Sequence[Mapping[str, Any]]) -> dict[int, tuple[list[float], int]]:
+    """Layer -> sums of probabilities by rank, and tokens."""
+    layers: dict[int, tuple[list[float], int]] = {}
+    for answer in answers:
+        for layer, (total, n_tokens) in answer["layers"].items():
+            layers.setdefault(int(layer), (total, n_tokens))
+    if not layers or any(n_tokens == 0 for _, n_tokens in layers.values()):
+        raise ValueError("no router was asked: the model's experts run in a kernel that routes by itself")
+    if len({len(total) for total, _ in layers.values()}) > 1:
+        raise ValueError("the model's layers differ in their number of experts")
+    return layers
 
 
 class RoutingProbe:

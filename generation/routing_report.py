@@ -17,7 +17,9 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import ScalarFormatter
+from numpy.typing import NDArray
 
+from diversity_judge.uncertainty import strategy_estimate
 from generation.routing_probe import RoutingProfile
 
 DPI = 150
@@ -49,13 +51,20 @@ class ActiveExpertsPoint:
 
 
 def write_profile(profile: RoutingProfile, folder: Path, *, k_keep: int, model: str) -> tuple[Path, ...]:
-    """Write `router_by_rank.csv`, `router_by_layer.csv` and `router_by_rank.png`; returns their paths."""
+    """Write `router_by_rank.csv`, `router_by_layer.csv`, `router_by_block.csv` and `router_by_rank.png`.
+
+    Returns:
+        Their paths. The interval of a rank is over blocks of problems.
+    """
     mean, by_layer = profile.mean, profile.by_layer
+    low, high = rank_intervals(profile)
     cumulative = np.cumsum(mean)
     by_rank = [
         {
             "rank": rank + 1,
             "mean_probability": mean[rank],
+            "ci_low": low[rank],
+            "ci_high": high[rank],
             "cumulative_probability": cumulative[rank],
             "lowest_layer": by_layer[:, rank].min(),
             "highest_layer": by_layer[:, rank].max(),
@@ -67,11 +76,27 @@ def write_profile(profile: RoutingProfile, folder: Path, *, k_keep: int, model: 
         for layer, row in zip(profile.layers, by_layer, strict=True)
         for rank in range(len(row))
     ]
-    paths = tuple(folder / name for name in ("router_by_rank.csv", "router_by_layer.csv", "router_by_rank.png"))
-    _write_csv(paths[0], by_rank)
-    _write_csv(paths[1], layers)
-    profile_figure(profile, k_keep=k_keep, model=model).savefig(paths[2], dpi=DPI)
-    return paths
+    blocks = [
+        {"block": block + 1, "rank": rank + 1, "mean_probability": row[rank]}
+        for block, row in enumerate(profile.by_block)
+        for rank in range(len(row))
+    ]
+    tables = {"router_by_rank.csv": by_rank, "router_by_layer.csv": layers, "router_by_block.csv": blocks}
+    for name, table in tables.items():
+        if table:
+            _write_csv(folder / name, table)
+    picture = folder / "router_by_rank.png"
+    profile_figure(profile, k_keep=k_keep, model=model).savefig(picture, dpi=DPI)
+    return (*(folder / name for name, table in tables.items() if table), picture)
+
+
+def rank_intervals(profile: RoutingProfile, *, confidence: float = 0.95) -> tuple[NDArray[np.float64], ...]:
+    """(experts,) lower and upper ends of each rank's mean probability, over blocks of problems; NaN below two."""
+    if len(profile.by_block) < 2:
+        unknown = np.full(len(profile.mean), np.nan)
+        return unknown, unknown
+    estimates = [strategy_estimate(column, confidence=confidence) for column in profile.by_block.T]
+    return np.array([e.low for e in estimates]), np.array([e.high for e in estimates])
 
 
 def profile_figure(profile: RoutingProfile, *, k_keep: int, model: str) -> Figure:
@@ -98,6 +123,11 @@ def profile_figure(profile: RoutingProfile, *, k_keep: int, model: str) -> Figur
     whole.legend(frameon=False)
     colours = [_HEAD] * k_keep + [_TAIL] * (k - k_keep) + [_REST] * (shown - k)
     top.bar(ranks[:shown], mean[:shown], color=colours[:shown], width=0.85)
+    low, high = (ends[:shown] for ends in rank_intervals(profile))
+    if not np.isnan(low).any():
+        # The mean over tokens stands for blocks of slightly unequal length: never a bar of negative length.
+        spread = np.maximum([mean[:shown] - low, high - mean[:shown]], 0)
+        top.errorbar(ranks[:shown], mean[:shown], yerr=spread, fmt="none", ecolor="black", elinewidth=0.8)
     legend = (
         Patch(color=_HEAD, label=f"head: kept, ranks 1 to {k_keep}" if k_keep else "head: none"),
         Patch(color=_TAIL, label=f"tail: the other {k - k_keep} of the active {k}"),

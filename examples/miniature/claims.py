@@ -123,6 +123,7 @@ class Study:
         sampled: The same of pass@n.
         active: The model's own number of active experts.
         by_rank: (experts,) mean router probability by rank.
+        by_block: (blocks, experts) the same in blocks of problems.
         k_keep: Experts that the defaults keep.
         speed: Ratios of tokens a second, with Expert-Sample to without.
         n: Responses a group.
@@ -135,6 +136,7 @@ class Study:
     sampled: Comparison
     active: int
     by_rank: NDArray[np.float64]
+    by_block: NDArray[np.float64]
     k_keep: int
     speed: NDArray[np.float64]
     n: int
@@ -201,19 +203,40 @@ def _active_experts(study: Study) -> Iterator[Claim]:
 
 def _head_and_tail(study: Study) -> Claim:
     mean, k = study.by_rank, study.active
-    tail = mean[study.k_keep : 4 * k]
-    fall = 1 - (tail[-1] / tail[0]) ** (1 / max(1, len(tail) - 1))
-    falls_in_head = 1 - (mean[study.k_keep - 1] / mean[0]) ** (1 / max(1, study.k_keep - 1))
-    is_head, is_flat = falls_in_head > 2 * fall, fall < FLAT
+    in_head = fall(study.by_block[:, : study.k_keep])
+    in_tail = fall(study.by_block[:, study.k_keep : 4 * k])
+    head, tail, steeper = (strategy_estimate(x, bounds=None) for x in (in_head, in_tail, in_head - 2 * in_tail))
     return Claim(
         "2c",
         "The router is sure of a head of few experts and nearly indifferent among the tail.",
         f"Rank 1 has {mean[0]:.3f}, rank {study.k_keep} {mean[study.k_keep - 1]:.3f}, rank {k} {mean[k - 1]:.3f}, rank "
         f"{min(4 * k, len(mean))} {mean[: 4 * k][-1]:.4f} (uniform: {1 / len(mean):.4f}). From rank to rank the "
-        f"probability falls by {falls_in_head:.0%} in the head and by {fall:.0%} in the tail; the rule is: less than "
-        f"{FLAT:.0%} in the tail, and at most half of the head's.",
-        Verdict.HOLDS if is_head and is_flat else Verdict.FAILS,
+        f"probability falls by {_percent(head)} in the head and by {_percent(tail)} in the tail; the rule is: less "
+        f"than {FLAT:.0%} in the tail, and at most half of the head's (intervals over {tail.n} blocks of problems).",
+        head_and_flat_tail(tail, steeper),
     )
+
+
+def fall(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(blocks,) the share by which (blocks, ranks) probabilities fall from rank to rank, as a geometric mean."""
+    steps = max(1, probabilities.shape[1] - 1)
+    return np.asarray(1 - (probabilities[:, -1] / probabilities[:, 0]) ** (1 / steps))
+
+
+def head_and_flat_tail(tail: Estimate, steeper: Estimate) -> Verdict:
+    """Of a router with a head and a flat tail.
+
+    Args:
+        tail: The tail's fall from rank to rank.
+        steeper: What the head's fall has above twice the tail's.
+    """
+    if tail.high < FLAT and steeper.low > 0:
+        return Verdict.HOLDS
+    return Verdict.FAILS if tail.low >= FLAT or steeper.high <= 0 else Verdict.OPEN
+
+
+def _percent(share: Estimate) -> str:
+    return f"{share.value:.0%} ({share.low:.1%} to {share.high:.1%})"
 
 
 def _tiers(study: Study) -> Iterator[Claim]:

@@ -105,6 +105,7 @@ def load_study(folder: Path, sampled: Sampled, by_active: Mapping[int, Sampled])
     """
     own = compare([folder / "scores" / "main"], baseline=NORMAL)
     by_rank = pd.read_csv(folder / "routing" / "router_by_rank.csv")["mean_probability"].to_numpy()
+    by_block = pd.read_csv(folder / "routing" / "router_by_block.csv")
     own_name = responses.active_name(ACTIVE)
     greedy, sampled_active = (
         compare([responses.with_active(by_active, strategy)], baseline=own_name, tier_strategy=own_name)
@@ -119,6 +120,7 @@ def load_study(folder: Path, sampled: Sampled, by_active: Mapping[int, Sampled])
         sampled=sampled_active,
         active=ACTIVE,
         by_rank=by_rank,
+        by_block=by_block.pivot_table(index="block", columns="rank", values="mean_probability").to_numpy(),
         k_keep=ExpertSampleSettings().resolve(ACTIVE, len(by_rank)).k_keep,
         speed=_speed_ratios(pd.read_csv(folder / "overhead.csv")),
         n=max(group.n_responses for group in own.groups),

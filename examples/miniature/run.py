@@ -162,7 +162,7 @@ class MiniatureRun:
         return responses.sampled(self._folder, self._size)
 
     def _judge_sweeps(self) -> None:
-        if not (self._folder / "routing" / "router_by_rank.csv").exists():
+        if not (self._folder / "routing" / "router_by_rank.png").exists():
             self._run(
                 *("generation.routing", "probabilities", self._folder / "problems.jsonl", "--model", self._model),
                 *("--limit", self._size.study, "--dtype", "float32", "--max-model-len", 96),

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from diversity_judge.responses import Group, Response
+from diversity_judge.uncertainty import strategy_estimate
 from generation import routing
 from generation.routing import active_experts_points
 from generation.routing_probe import RoutingProfile
-from generation.routing_report import write_active_experts, write_profile
+from generation.routing_report import rank_intervals, write_active_experts, write_profile
 
 
 def group(problem: str, strategy: str, *correct: bool) -> Group:
@@ -39,6 +40,31 @@ def test_workers_answers_are_joined_by_layer() -> None:
 def test_what_cannot_be_studied_says_why(layers: dict[int, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RoutingProfile.from_workers([{"layers": layers, "active_experts": 1}])
+
+
+def test_blocks_of_problems_give_an_interval(tmp_path: Path) -> None:
+    """Sums go on from reading to reading: blocks of 2, 4 and 2 tokens, two layers."""
+
+    def reading(first: list[float], second: list[float], n_tokens: int) -> list[dict[str, object]]:
+        return [{"layers": {0: (first, n_tokens), 1: (second, n_tokens)}, "active_experts": 1}]
+
+    readings = [
+        reading([1.6, 0.4], [1.2, 0.8], 2),
+        reading([4.4, 1.6], [4.0, 2.0], 6),
+        reading([5.8, 2.2], [5.4, 2.6], 8),
+    ]
+    profile = RoutingProfile.from_workers(*readings)
+    assert profile.by_block == pytest.approx(np.array([[0.7, 0.3], [0.7, 0.3], [0.7, 0.3]]))
+    assert profile.mean == pytest.approx([0.7, 0.3])
+    varied = RoutingProfile((0,), np.array([[0.7, 0.3]]), 8, 1, np.array([[0.6, 0.4], [0.7, 0.3], [0.8, 0.2]]))
+    low, high = rank_intervals(varied)
+    expected = strategy_estimate([0.6, 0.7, 0.8])
+    assert (low[0], high[0]) == pytest.approx((expected.low, expected.high))
+    write_profile(varied, tmp_path, k_keep=1, model="m")
+    with (tmp_path / "router_by_rank.csv").open() as file:
+        first = next(csv.DictReader(file))
+    assert (float(first["ci_low"]), float(first["ci_high"])) == pytest.approx((expected.low, expected.high))
+    assert len((tmp_path / "router_by_block.csv").read_text().splitlines()) == 1 + 3 * 2
 
 
 def test_the_profile_is_written_as_tables_and_a_figure(tmp_path: Path) -> None:

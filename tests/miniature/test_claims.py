@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from diversity_judge.uncertainty import Estimate
-from examples.miniature.claims import Claim, Verdict, both, gain, loss, no_loss, speed_kept, summary
+from examples.miniature.claims import (
+    Claim,
+    Verdict,
+    both,
+    fall,
+    gain,
+    head_and_flat_tail,
+    loss,
+    no_loss,
+    speed_kept,
+    summary,
+)
 
 
 def effect(low: float, high: float) -> Estimate:
@@ -51,3 +62,22 @@ def test_the_summary_counts() -> None:
 )
 def test_speed_is_decided_by_the_interval_over_rounds(ratios: list[float], verdict: Verdict) -> None:
     assert speed_kept(np.array(ratios)).verdict is verdict
+
+
+def test_the_fall_of_a_geometric_series_is_its_ratio() -> None:
+    series = np.array([[0.4 * 0.7**rank for rank in range(5)], [0.1 * 0.95**rank for rank in range(5)]])
+    assert fall(series) == pytest.approx([0.3, 0.05])
+
+
+@pytest.mark.parametrize(
+    ("tail", "steeper", "verdict"),
+    [
+        (effect(0.05, 0.07), effect(0.30, 0.35), Verdict.HOLDS),
+        (effect(0.12, 0.15), effect(0.30, 0.35), Verdict.FAILS),  # no flat tail
+        (effect(0.05, 0.07), effect(-0.05, -0.01), Verdict.FAILS),  # no head
+        (effect(0.08, 0.12), effect(0.30, 0.35), Verdict.OPEN),
+        (effect(0.05, 0.07), effect(-0.01, 0.35), Verdict.OPEN),
+    ],
+)
+def test_head_and_tail_are_decided_by_intervals(tail: Estimate, steeper: Estimate, verdict: Verdict) -> None:
+    assert head_and_flat_tail(tail, steeper) is verdict
