@@ -58,10 +58,13 @@ def with_active(by_active: Mapping[int, Mapping[str, Sequence[Group]]], strategy
 
 
 def _by_strategy(files: Sequence[Path]) -> dict[str, list[Group]]:
-    """Samples in their order: the files have them as they were finished, which is another order each time."""
+    """Problems and samples in their order: the files have them as they were finished, another order each time.
+
+    A mean's last digit and the draws of a permutation test depend on it.
+    """
     found: dict[str, list[Group]] = {}
     for file in files:
-        for group in read_responses(file).groups:
+        for group in sorted(read_responses(file).groups, key=lambda group: group.problem_id):
             ordered = sorted(group.responses, key=lambda response: int(response.sample_id))
             found.setdefault(group.strategy, []).append(replace(group, responses=tuple(ordered)))
     return found

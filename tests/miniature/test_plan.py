@@ -49,6 +49,7 @@ def test_responses_are_read_in_order_whatever_the_order_of_the_files(tmp_path: P
         ("a", f"{strategy} {number}") for strategy in ("token-normal", "edt", "expert-sample") for number in (0, 1)
     ]
     by_active: dict[int, dict[str, list[Group]]] = {8: found, 4: responses.active(tmp_path, 4)}
+    assert [group.problem_id for group in found["expert-sample"]] == ["a", "b"]
     run = responses.with_active(by_active, "token-normal")
     assert [(group.strategy, group.problem_id) for group in run.groups] == [
         ("4 active", "a"),
