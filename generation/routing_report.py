@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import StrMethodFormatter
 from numpy.typing import NDArray
 
 from diversity_judge.uncertainty import strategy_estimate
@@ -162,7 +162,7 @@ def active_experts_figure(points: Sequence[ActiveExpertsPoint], *, model: str) -
         colour = colormaps["viridis"](0.85 * place / max(1, len(numbers) - 1))
         _with_interval(right, [p.k for p in curve], curve, color=colour, label=f"{number} active")
     right.set_xscale("log", base=2)
-    right.xaxis.set_major_formatter(ScalarFormatter())
+    right.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     right.set(title="pass@n", xlabel="n", ylabel="")
     for axes in (left, right):
         axes.set_ylim(0, 1)

@@ -225,9 +225,10 @@ def _agreement(folder: Path) -> Mapping[str, Any]:
 
 
 def _minutes(folder: Path) -> float:
-    """What the run took; steps aside ran beside another one."""
+    """What the run took: steps aside ran beside another one, and a resumed run passes over what is done."""
     steps = pd.read_json(folder / "steps.jsonl", lines=True)
-    return float(steps.seconds[~steps.aside].sum() / 60)
+    shown = steps[~steps.aside]
+    return float(shown.groupby(shown.command.map(" ".join)).seconds.max().sum() / 60)
 
 
 def _versions(folder: Path) -> str:

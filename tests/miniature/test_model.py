@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from examples.miniature.run import ACTIVE, MODEL
+from examples.miniature.plan import ACTIVE
+from examples.miniature.run import MODEL
 from examples.miniature.tokens import VOCABULARY
 
 CONFIG = json.loads((MODEL / "config.json").read_text(encoding="utf-8"))
