@@ -78,7 +78,7 @@ def test_every_table_and_figure_is_there(finished: Path) -> None:
 
 def test_grades_and_similarities_are_the_truth(finished: Path) -> None:
     groups = read_responses(finished / "main.jsonl").groups
-    assert {group.strategy for group in groups} == {"greedy", *STRATEGIES}
+    assert {group.strategy for group in groups} >= {"greedy", *STRATEGIES}
     for group in groups:
         problem = read_problem(group.problem or "")
         assert all(r.correct == is_solution(problem, read_steps(r.text)) for r in group.responses)
