@@ -162,7 +162,8 @@ class MiniatureRun:
         return responses.sampled(self._folder, self._size)
 
     def _judge_sweeps(self) -> None:
-        if not (self._folder / "routing" / "router_by_rank.png").exists():
+        routing = [self._folder / "routing" / f"router_by_{name}" for name in ("rank.csv", "block.csv", "rank.png")]
+        if not all(path.exists() for path in routing):
             self._run(
                 *("generation.routing", "probabilities", self._folder / "problems.jsonl", "--model", self._model),
                 *("--limit", self._size.study, "--dtype", "float32", "--max-model-len", 96),

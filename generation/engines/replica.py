@@ -67,6 +67,8 @@ def serve(connection: Connection, options: VLLMOptions, core: int | None) -> Non
     connection.send(EngineInfo(options.model, versions()))
     try:
         replica.run(arrived, connection)
+    except BrokenPipeError:
+        pass  # nobody waits for the answer any more
     except BaseException:
         traceback.print_exc()
         # Not through vLLM's own ends, which could wait for what is broken.

@@ -34,7 +34,6 @@ class ReplicasEngine:
     """
 
     def __init__(self, options: VLLMOptions, n: int) -> None:
-        self._options = options
         self._replicas = [_Connected(options, core) for core in _cores(n)]
         self._free: asyncio.Queue[_Connected] = asyncio.Queue()
         self.rounds_at_once = n * _ROUNDS_AHEAD
@@ -146,20 +145,25 @@ class _Connected:
 
     def _receive(self) -> None:
         assert self._connection is not None
-        assert self._started is not None
         try:
             message = self._connection.recv()
         except (EOFError, OSError):
             self._die()
             return
-        if isinstance(message, EngineInfo):
-            self._started.set_result(message)
-        elif isinstance(message, DiversityJudgeError):
-            self._started.set_exception(message)
+        if isinstance(message, (EngineInfo, DiversityJudgeError)):
+            self._tell_started(message)
         else:
             for number, outcome in message:
                 if (future := self._waiting.get(number)) is not None and not future.done():
                     future.set_result(outcome)
+
+    def _tell_started(self, message: EngineInfo | DiversityJudgeError) -> None:
+        if self._started is None or self._started.done():  # it was interrupted while it started
+            return
+        if isinstance(message, EngineInfo):
+            self._started.set_result(message)
+        else:
+            self._started.set_exception(message)
 
     def _die(self) -> RunError:
         """Note that the process is gone, and tell everybody who waits for it."""

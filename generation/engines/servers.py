@@ -71,13 +71,14 @@ class _Server:
 class ServersEngine:
     """An `Engine` on OpenAI-compatible servers."""
 
+    rounds_at_once = 1
+
     def __init__(self, options: ServerOptions) -> None:
         key = "none"
         if options.api_key_env is not None:
             key = os.environ.get(options.api_key_env, "")
             if not key:
                 raise InputError(f"--api-key-env: the variable {options.api_key_env} is not set")
-        self.rounds_at_once = 0
         self._options = options
         self._model = options.model or ""
         self._servers = tuple(
