@@ -28,15 +28,15 @@ import pandas as pd
 
 from benchmarks.measuring import median_ratio, spread
 from benchmarks.throughput import write_groups
+from diversity_judge.inputs.reading import read_responses
 from diversity_judge.judges.base import Reply
 from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
-from diversity_judge.options import ScoreOptions
-from diversity_judge.planning import plan_groups
-from diversity_judge.prompting import PromptTemplate
-from diversity_judge.reading import read_responses
+from diversity_judge.planning.groups import plan_groups
+from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.score import score
-from diversity_judge.score_arguments import parse_arguments
+from diversity_judge.scoring.arguments import parse_arguments
+from diversity_judge.scoring.options import ScoreOptions
 from tests.judge_texts import N_SCORES
 
 GROUPS = 100

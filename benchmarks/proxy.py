@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
+from diversity_judge.inputs.reading import read_responses
+from diversity_judge.inputs.responses import Group
 from diversity_judge.judges.proxy import proxy_similarity
-from diversity_judge.reading import read_responses
-from diversity_judge.responses import Group
 
 Similarity = Callable[[Sequence[str]], NDArray[np.float64]]
 CORPORA: dict[str, Similarity] = {

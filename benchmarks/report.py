@@ -21,18 +21,18 @@ from pathlib import Path
 from typing import Any
 
 import diversity_judge as dj
-from diversity_judge import run_folder
 from diversity_judge.engine.outcome import Ending, Outcome
 from diversity_judge.engine.tally import Tally
+from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.judges.base import Reply
-from diversity_judge.judgments import Judgment, build_matrix
 from diversity_judge.ledger import Ledger
-from diversity_judge.pairs import PairDesign
-from diversity_judge.planning import GroupPlan, Showing, plan_groups
+from diversity_judge.ledger.judgments import Judgment, build_matrix
+from diversity_judge.measures.uncertainty import group_estimate
+from diversity_judge.planning.groups import GroupPlan, Showing, plan_groups
+from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.report import write_report
-from diversity_judge.responses import Group, Response
-from diversity_judge.results import GroupResult, ScoreResult, strategy_results
-from diversity_judge.uncertainty import group_estimate
+from diversity_judge.runs import layout as run_folder
+from diversity_judge.scoring.result import GroupResult, ScoreResult, strategy_results
 
 OPENINGS = 7
 _SPACE_PER_PIECE = 2

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diversity_judge.compare import compare as compare
-    from diversity_judge.runs import Run as Run
-    from diversity_judge.runs import load_run as load_run
+    from diversity_judge.runs.loading import Run as Run
+    from diversity_judge.runs.loading import load_run as load_run
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Run": "diversity_judge.runs",
-    "load_run": "diversity_judge.runs",
+    "Run": "diversity_judge.runs.loading",
+    "load_run": "diversity_judge.runs.loading",
     "compare": "diversity_judge.compare",
 }
 

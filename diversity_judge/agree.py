@@ -18,7 +18,7 @@ from diversity_judge.agreeing import files
 from diversity_judge.agreeing.console import print_agreement
 from diversity_judge.agreeing.result import JudgeAgreement, judge_agreement
 from diversity_judge.command import exit_code, output_console
-from diversity_judge.runs import load_run
+from diversity_judge.runs.loading import load_run
 
 _PLAIN_WIDTH = 180
 """Columns of the tables where no terminal says how wide it is."""
@@ -52,7 +52,7 @@ def run_command(command: AgreeCommand, console: Console) -> JudgeAgreement:
         InputError: the runs cannot be held against each other, or one cannot be read.
         RunError: the disk does not take the outputs.
     """
-    from diversity_judge.agreement_figure import save_figure
+    from diversity_judge.agreeing.figure import save_figure
 
     found = judge_agreement(load_run(command.tested), load_run(command.reference))
     files.write_tables(command.out, found)

@@ -15,11 +15,11 @@ from typing import Any
 from rich.console import Console
 
 from diversity_judge.command import exit_code, output_console
-from diversity_judge.compare_arguments import CompareCommand, RunArgument, parse_arguments
 from diversity_judge.comparing import files
+from diversity_judge.comparing.arguments import CompareCommand, RunArgument, parse_arguments
 from diversity_judge.comparing.console import print_comparison
 from diversity_judge.comparing.result import CompareOptions, Comparison, compare_runs
-from diversity_judge.runs import Run, load_run
+from diversity_judge.runs.loading import Run, load_run
 
 _PLAIN_WIDTH = 160
 """Columns of the tables where no terminal says how wide it is."""
@@ -60,7 +60,7 @@ def run_command(command: CompareCommand, console: Console) -> Comparison:
     files.write_tables(command.out, comparison)
     written = [command.out]
     if command.figures:
-        from diversity_judge.figures import save_figures
+        from diversity_judge.comparing.figures import save_figures
 
         written.append(save_figures(comparison, command.out, heatmaps=command.heatmaps))
     if command.report:

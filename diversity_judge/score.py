@@ -11,20 +11,21 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from diversity_judge import console as show
-from diversity_judge import manifest, run_folder
 from diversity_judge.command import exit_code, output_console
 from diversity_judge.engine.session import buy
 from diversity_judge.engine.tally import Tally
+from diversity_judge.engine.workload import check_fits, make_workload
+from diversity_judge.inputs.reading import read_responses
 from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
-from diversity_judge.options import ScoreOptions
-from diversity_judge.planning import plan_groups
-from diversity_judge.prompting import PromptTemplate
-from diversity_judge.reading import read_responses
-from diversity_judge.results import ScoreResult, group_results, score_result
-from diversity_judge.score_arguments import parse_arguments
-from diversity_judge.workload import check_fits, make_workload
+from diversity_judge.planning.groups import plan_groups
+from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.runs import layout as run_folder
+from diversity_judge.scoring import console as show
+from diversity_judge.scoring import manifest
+from diversity_judge.scoring.arguments import parse_arguments
+from diversity_judge.scoring.options import ScoreOptions
+from diversity_judge.scoring.result import ScoreResult, group_results, score_result
 
 _PLAIN_WIDTH = 140
 """Columns of the tables where no terminal says how wide it is."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from diversity_judge.errors import InputError
-from diversity_judge.prompt_files import PromptFile, load_prompt_file
+from diversity_judge.planning.prompt_files import PromptFile, load_prompt_file
 from generation.problems import Problem, ProblemKind
 
 DEFAULT_FORMATS = {

@@ -17,25 +17,25 @@ from pathlib import Path
 from rich.console import Console
 
 from diversity_judge.errors import DiversityJudgeError, InputError, RunError
-from diversity_judge.outcomes import Outcome, curve_sizes, pass_curve
-from diversity_judge.reading import read_responses
-from diversity_judge.responses import Group
-from diversity_judge.uncertainty import strategy_estimate
+from diversity_judge.inputs.reading import read_responses
+from diversity_judge.inputs.responses import Group
+from diversity_judge.measures.outcomes import Outcome, curve_sizes, pass_curve
+from diversity_judge.measures.uncertainty import strategy_estimate
 from generation.engines import Engine, SampleFailedError
 from generation.engines.in_process import InProcessEngine
 from generation.engines.vllm_options import VLLMOptions
 from generation.expert_sample.settings import ExpertSampleSettings
 from generation.interrupts import run_interruptible
-from generation.options import (
+from generation.prompt_formats import formats_for
+from generation.routing_study.probe import EXTENSION, RoutingProfile
+from generation.routing_study.report import ActiveExpertsPoint, write_active_experts, write_profile
+from generation.sample_options import (
     add_in_process_options,
     add_problem_options,
     engine_args,
     load_problems,
     positive_int,
 )
-from generation.prompt_formats import formats_for
-from generation.routing_probe import EXTENSION, RoutingProfile
-from generation.routing_report import ActiveExpertsPoint, write_active_experts, write_profile
 from generation.sampler import Sample, SamplingPlan
 from generation.strategies import load_presets, parse_strategies
 

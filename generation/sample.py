@@ -25,16 +25,6 @@ from generation.bill import print_bill
 from generation.engines import Engine, check_strategies
 from generation.grading import Grader
 from generation.interrupts import run_interruptible
-from generation.options import (
-    add_in_process_options,
-    add_problem_options,
-    add_server_options,
-    engine_args,
-    load_problems,
-    make_engine,
-    positive_int,
-    split_repeated,
-)
 from generation.problems import Problem, ProblemKind
 from generation.progress import sampling_progress
 from generation.prompt_formats import formats_for
@@ -45,6 +35,16 @@ from generation.response_file import (
     finished_samples,
     open_response_file,
     read_manifest,
+)
+from generation.sample_options import (
+    add_in_process_options,
+    add_problem_options,
+    add_server_options,
+    engine_args,
+    load_problems,
+    make_engine,
+    positive_int,
+    split_repeated,
 )
 from generation.sampler import Sample, SamplingPlan, SamplingResult, sample_missing
 from generation.seeds import fresh_run_seed

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from diversity_judge.agreeing.result import JudgeAgreement
-from diversity_judge.agreement import Agreement
+from diversity_judge.measures.agreement import Agreement
+from diversity_judge.measures.uncertainty import Estimate
 from diversity_judge.text_safety import printable
-from diversity_judge.uncertainty import Estimate
 
 _NAME_WIDTH = 40
 _POOLED = "all together"

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from diversity_judge import run_folder
 from diversity_judge.agreeing.result import JudgeAgreement
-from diversity_judge.agreement import Agreement, confusion
 from diversity_judge.errors import RunError
-from diversity_judge.tables import Row, write_csv
-from diversity_judge.uncertainty import Estimate
+from diversity_judge.measures.agreement import Agreement, confusion
+from diversity_judge.measures.uncertainty import Estimate
+from diversity_judge.runs import layout as run_folder
+from diversity_judge.scoring.tables import Row, write_csv
 
 AGREEMENT = "agreement.csv"
 CONFUSION = "confusion.csv"

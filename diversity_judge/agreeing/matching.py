@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from diversity_judge.agreement import SharedGroup
 from diversity_judge.errors import InputError
-from diversity_judge.planning import name_some
-from diversity_judge.runs import Run, RunGroup
+from diversity_judge.measures.agreement import SharedGroup
+from diversity_judge.planning.groups import name_some
+from diversity_judge.runs.loading import Run, RunGroup
 from diversity_judge.text_safety import printable
 
 _SHOWN: dict[str, Callable[[Run], Any]] = {

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from diversity_judge.agreeing.matching import match_runs
-from diversity_judge.agreement import Agreement, SharedGroup, agreements
-from diversity_judge.runs import Run
+from diversity_judge.measures.agreement import Agreement, SharedGroup, agreements
+from diversity_judge.runs.loading import Run
 from diversity_judge.text_safety import printable
 
 

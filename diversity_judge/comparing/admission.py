@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from diversity_judge.errors import InputError
-from diversity_judge.runs import Run, RunGroup
+from diversity_judge.runs.loading import Run, RunGroup
 from diversity_judge.text_safety import printable
 
 _INSTRUMENT: dict[str, Callable[[Run], Any]] = {

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from diversity_judge.comparing.measures import GroupMeasures, ProcessMetric, is_known, values_of
+from diversity_judge.comparing.group_measures import GroupMeasures, ProcessMetric, is_known, values_of
 from diversity_judge.comparing.tables import DifferenceRow
-from diversity_judge.comparison import PairedDifference, paired_difference, with_holm
+from diversity_judge.measures.paired import PairedDifference, paired_difference, with_holm
 
 CHOICES = {"majority": "majority vote", "best_of_n": "Best-of-N", "weighted_majority": "weighted majority"}
 

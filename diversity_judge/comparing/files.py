@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from diversity_judge import __version__, run_folder
+from diversity_judge import __version__
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.errors import RunError
+from diversity_judge.runs import layout as run_folder
 
 PROCESS = "process.csv"
 DIFFERENCES = "differences.csv"

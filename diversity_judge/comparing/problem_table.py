@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from diversity_judge.comparing.measures import GroupMeasures, ProcessMetric
-from diversity_judge.outcomes import Tier
-from diversity_judge.runs import RunGroup
+from diversity_judge.comparing.group_measures import GroupMeasures, ProcessMetric
+from diversity_judge.measures.outcomes import Tier
+from diversity_judge.runs.loading import RunGroup
 
 if TYPE_CHECKING:
     import pandas as pd

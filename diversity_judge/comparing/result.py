@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from diversity_judge.comparing.admission import admit
 from diversity_judge.comparing.differences import StrategyDifference, compare_all
-from diversity_judge.comparing.measures import (
+from diversity_judge.comparing.group_measures import (
     NEVER_BELOW,
     GroupMeasures,
     ProcessMetric,
@@ -26,10 +26,10 @@ from diversity_judge.comparing.outcome_table import outcome_rows, problem_tiers
 from diversity_judge.comparing.problem_table import ProblemTable
 from diversity_judge.comparing.tables import DifferenceRow, OutcomeRow, ProcessRow, Table
 from diversity_judge.errors import InputError
-from diversity_judge.outcomes import Tier
-from diversity_judge.runs import Run
+from diversity_judge.measures.outcomes import Tier
+from diversity_judge.measures.uncertainty import strategy_estimate
+from diversity_judge.runs.loading import Run
 from diversity_judge.text_safety import printable
-from diversity_judge.uncertainty import strategy_estimate
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from diversity_judge.comparing.differences import StrategyDifference
-from diversity_judge.comparison import PairedDifference, problems_needed
+from diversity_judge.measures.paired import PairedDifference, problems_needed
 from diversity_judge.text_safety import printable
 
 LEVEL = 0.05

@@ -18,8 +18,8 @@ from diversity_judge.engine.schedule import PrefixSchedule
 from diversity_judge.engine.tally import Tally
 from diversity_judge.judges.base import CallError, FatalError, Judge, Reply, TransientError
 from diversity_judge.ledger import Failure, Ledger
-from diversity_judge.planning import Task
-from diversity_judge.prompting import parse_reply
+from diversity_judge.planning.groups import Task
+from diversity_judge.planning.prompting import parse_reply
 
 _FIRST_CALLS = 8
 """If so many judgments end before a single reply has come, the fault is not theirs and the run stops."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from diversity_judge.planning import Task
+from diversity_judge.planning.groups import Task
 
 
 def bundles(tasks: Iterable[Task]) -> Iterator[list[Task]]:

@@ -18,9 +18,9 @@ from diversity_judge.engine.outcome import Outcome
 from diversity_judge.engine.progress import progress_of
 from diversity_judge.engine.schedule import bundles
 from diversity_judge.engine.tally import Tally
+from diversity_judge.engine.workload import Workload
 from diversity_judge.judges.base import Judge
 from diversity_judge.ledger import Ledger
-from diversity_judge.workload import Workload
 
 
 def buy(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from diversity_judge.bill import Bill
+from diversity_judge.engine.bill import Bill
 from diversity_judge.judges.base import Reply
 
 

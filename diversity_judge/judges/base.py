@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from diversity_judge.judges.presets import JudgeSpec
-from diversity_judge.planning import GroupPlan, Task
+from diversity_judge.planning.groups import GroupPlan, Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from diversity_judge.errors import InputError
 from diversity_judge.judges.base import FatalError, RejectedError, Reply, TransientError
 from diversity_judge.judges.presets import LIMIT_PARAMETERS, JudgeSpec
-from diversity_judge.planning import GroupPlan, Task
-from diversity_judge.prompting import PromptTemplate
+from diversity_judge.planning.groups import GroupPlan, Task
+from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.text_safety import well_formed
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from diversity_judge.countdown import Step, read_steps, similarity
 from diversity_judge.judges.base import Reply
 from diversity_judge.judges.presets import JudgeSpec
-from diversity_judge.planning import GroupPlan, Task
+from diversity_judge.planning.groups import GroupPlan, Task
 
 _VERSION = "1"
 """Part of every key: raise it when a change of this module or of `diversity_judge.countdown` changes a score."""

@@ -10,7 +10,7 @@ from diversity_judge.judges.chat import ChatJudge, read_key
 from diversity_judge.judges.countdown import CountdownJudge
 from diversity_judge.judges.presets import COUNTDOWN, PROXY, JudgeSpec
 from diversity_judge.judges.proxy import ProxyJudge
-from diversity_judge.prompting import PromptTemplate
+from diversity_judge.planning.prompting import PromptTemplate
 
 _EMBEDDED_JUDGES: Mapping[str, Callable[[JudgeSpec], Judge]] = {PROXY: ProxyJudge, COUNTDOWN: CountdownJudge}
 

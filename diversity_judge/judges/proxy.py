@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from diversity_judge.judges.base import Reply
 from diversity_judge.judges.presets import JudgeSpec
-from diversity_judge.planning import GroupPlan, Task
+from diversity_judge.planning.groups import GroupPlan, Task
 
 Sparse = Any
 """A sparse matrix of scipy, (texts, terms); scikit-learn, which makes it, is imported when it is needed."""

@@ -52,7 +52,7 @@ def write_report(comparison: Comparison, path: Path, *, megabytes: float = DEFAU
     """
     check_installed()
     from diversity_judge.report.page import render
-    from diversity_judge.run_folder import write_whole
+    from diversity_judge.runs.layout import write_whole
 
     html = render(comparison, megabytes=megabytes)
     try:

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from diversity_judge.comparing.measures import SENSITIVITY_THRESHOLDS, GroupMeasures, pass_at_largest
+from diversity_judge.comparing.group_measures import SENSITIVITY_THRESHOLDS, GroupMeasures, pass_at_largest
 from diversity_judge.comparing.outcome_table import TIERS, PanelBar, panel_bars
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
-from diversity_judge.looks import look_of
+from diversity_judge.drawing.style import look_of
 from diversity_judge.text_safety import printable
 
 Json = dict[str, Any]

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from diversity_judge.approaches import approach_labels
-from diversity_judge.matrix import MAX_SCORE
+from diversity_judge.measures.approaches import approach_labels
+from diversity_judge.measures.matrix import MAX_SCORE
 
 
 def cluster_order(similarity: NDArray[np.float64], *, threshold: float) -> list[int]:

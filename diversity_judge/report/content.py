@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from diversity_judge.comparing.measures import GroupMeasures
+from diversity_judge.comparing.group_measures import GroupMeasures
 from diversity_judge.comparing.result import Comparison
-from diversity_judge.judgments import Judgment
-from diversity_judge.matrix import SimilarityMatrix
+from diversity_judge.inputs.responses import Response
+from diversity_judge.ledger.judgments import Judgment
+from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.report.clusters import cluster_order
 from diversity_judge.report.mathematics import Formulas, Part, Trees
 from diversity_judge.report.packing import Cuts, Lengths, cut
-from diversity_judge.responses import Response
-from diversity_judge.runs import Rationale, Run
+from diversity_judge.runs.loading import Rationale, Run
 from diversity_judge.text_safety import printable, slugs
 
 Json = dict[str, Any]

@@ -15,8 +15,8 @@ from diversity_judge import __version__
 from diversity_judge.comparing.outcome_table import TIERS, ties
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS
+from diversity_judge.drawing.style import look_of
 from diversity_judge.errors import InputError
-from diversity_judge.looks import look_of
 from diversity_judge.report.charts import charts
 from diversity_judge.report.content import (
     ProblemSection,

@@ -20,17 +20,17 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from diversity_judge.compare import compare
+from diversity_judge.comparing.figures import save_figures
 from diversity_judge.comparing.files import write_tables
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS
-from diversity_judge.figures import save_figures
-from diversity_judge.responses import Group
+from diversity_judge.inputs.responses import Group
 from examples.miniature import figures, responses
 from examples.miniature.claims import EXPERT, NORMAL, Study, all_claims, summary
 from examples.miniature.plan import ACTIVE, CLAIMED, FULL, NO_HEAD, Size
 from generation.expert_sample.settings import ExpertSampleSettings
 from generation.routing import active_experts_points
-from generation.routing_report import write_active_experts
+from generation.routing_study.report import write_active_experts
 
 TEMPLATES = Path(__file__).parent
 DPI = 130

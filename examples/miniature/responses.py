@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from diversity_judge.reading import read_responses
-from diversity_judge.responses import Group, Response
-from diversity_judge.runs import Run, RunGroup
+from diversity_judge.inputs.reading import read_responses
+from diversity_judge.inputs.responses import Group, Response
+from diversity_judge.runs.loading import Run, RunGroup
 from examples.miniature.plan import Size
 
 

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from diversity_judge.responses import Group, write_responses
-from diversity_judge.run_folder import write_whole
+from diversity_judge.inputs.responses import Group, write_responses
+from diversity_judge.runs.layout import write_whole
 from examples.miniature import responses, sweeps
 from examples.miniature.plan import COMPARED, FULL, QUICK, STRATEGIES, Size
 from examples.miniature.problems import held_out

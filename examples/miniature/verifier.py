@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from diversity_judge.countdown import Countdown, read_problem, read_steps
 from diversity_judge.errors import InputError
-from diversity_judge.responses import Response
+from diversity_judge.inputs.responses import Response
 
 
 def reward(problem: Countdown, text: str) -> float:

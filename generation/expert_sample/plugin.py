@@ -44,7 +44,7 @@ def untried_reason(version: str, *, allow: bool) -> str | None:
 
 def _install() -> None:
     """Replace the functions of vLLM that Expert-Sample needs."""
-    from generation.expert_sample import (
+    from generation.expert_sample.vllm import (
         frontend,
         kernel_scan,
         outputs,
@@ -62,7 +62,7 @@ def _install() -> None:
 def _refuse_everything(reason: str) -> None:
     """Hook the front end alone, where an unknown vLLM lets us."""
     try:
-        from generation.expert_sample import frontend
+        from generation.expert_sample.vllm import frontend
 
         frontend.install(refusal=reason)
     except (ImportError, AttributeError, RuntimeError):

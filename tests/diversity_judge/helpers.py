@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.judges.base import CallError, Reply
 from diversity_judge.judges.presets import JudgeSpec, Prices
-from diversity_judge.pairs import PairDesign
-from diversity_judge.planning import GroupPlan, Showing, Task, plan_groups
-from diversity_judge.responses import Group, Response
+from diversity_judge.planning.groups import GroupPlan, Showing, Task, plan_groups
+from diversity_judge.planning.pairs import PairDesign
 
 
 def group(texts: Sequence[str], problem_id: str = "p", strategy: str = "s", problem: str | None = None) -> Group:

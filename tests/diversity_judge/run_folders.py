@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from diversity_judge import run_folder
 from diversity_judge.engine.outcome import Ending, Outcome
 from diversity_judge.engine.tally import Tally
+from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.judges.base import Reply
-from diversity_judge.judgments import Judgment, build_matrix
 from diversity_judge.ledger import Ledger
-from diversity_judge.pairs import Orders, PairDesign
-from diversity_judge.planning import Showing, plan_groups
-from diversity_judge.responses import Group, Response
-from diversity_judge.results import GroupResult, ScoreResult, strategy_results
-from diversity_judge.uncertainty import group_estimate
+from diversity_judge.ledger.judgments import Judgment, build_matrix
+from diversity_judge.measures.uncertainty import group_estimate
+from diversity_judge.planning.groups import Showing, plan_groups
+from diversity_judge.planning.pairs import Orders, PairDesign
+from diversity_judge.runs import layout as run_folder
+from diversity_judge.scoring.result import GroupResult, ScoreResult, strategy_results
 
 Score = Callable[[Response, Response], int | None]
 Say = Callable[[Response, Response], tuple[str, str | None]]

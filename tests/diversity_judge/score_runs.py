@@ -20,8 +20,8 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from diversity_judge import score_arguments
 from diversity_judge.score import main
+from diversity_judge.scoring import arguments as score_arguments
 from tests.judge_process import REPOSITORY
 from tests.judge_server import JudgeServer
 from tests.judge_texts import Sample

@@ -15,10 +15,10 @@ import pytest
 
 from diversity_judge import __main__ as console_command
 from diversity_judge.agree import main
+from diversity_judge.agreeing.figure import agreement_figure
 from diversity_judge.agreeing.result import judge_agreement
-from diversity_judge.agreement_figure import agreement_figure
-from diversity_judge.responses import Group, Response
-from diversity_judge.runs import load_run
+from diversity_judge.inputs.responses import Group, Response
+from diversity_judge.runs.loading import load_run
 from diversity_judge.score import main as score
 from tests.diversity_judge.run_folders import Score, group, make_run
 from tests.diversity_judge.test_countdown_judge import SCORES, SOLUTIONS, UNREADABLE

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
-from diversity_judge import agreement as judge_agreement
-from diversity_judge.agreement import (
+from diversity_judge.measures import agreement as judge_agreement
+from diversity_judge.measures.agreement import (
     Agreement,
     SharedGroup,
     agreement,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from diversity_judge.approaches import approach_labels, count_approaches, other_route
+from diversity_judge.measures.approaches import approach_labels, count_approaches, other_route
 
 NAN = math.nan
 

@@ -14,9 +14,9 @@ import pytest
 
 import diversity_judge as dj
 from diversity_judge.compare import main
-from diversity_judge.comparing.measures import Thresholds
+from diversity_judge.comparing.group_measures import Thresholds
 from diversity_judge.errors import InputError
-from diversity_judge.responses import Response
+from diversity_judge.inputs.responses import Response
 from tests.diversity_judge.run_folders import group, make_run
 
 N = 6

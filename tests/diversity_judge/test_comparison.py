@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from diversity_judge import comparison
-from diversity_judge.comparison import (
+from diversity_judge.measures import paired as comparison
+from diversity_judge.measures.paired import (
     holm,
     paired_difference,
     problems_needed,

@@ -15,7 +15,7 @@ from diversity_judge.engine.options import EngineOptions
 from diversity_judge.judges.countdown import CountdownJudge
 from diversity_judge.judges.make import make_judge
 from diversity_judge.judges.presets import EMBEDDED, find_judge
-from diversity_judge.prompting import PromptTemplate
+from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.score import main
 from tests.diversity_judge.helpers import plan
 

@@ -21,7 +21,7 @@ from diversity_judge.errors import InputError
 from diversity_judge.judges.base import CallError, FatalError, RejectedError, Reply, TransientError
 from diversity_judge.judges.chat import retry_after_s
 from diversity_judge.ledger import Ledger
-from diversity_judge.planning import Task
+from diversity_judge.planning.groups import Task
 from tests.diversity_judge.helpers import ScriptedJudge, plan, reply
 
 FAST = EngineOptions(concurrency=1, retry_wait_s=0.001, prefix_lead_s=0.0, grace_s=0.05)

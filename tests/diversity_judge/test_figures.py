@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import diversity_judge as dj
+from diversity_judge.comparing.figures import FIGURE_MAKERS, save_figures
 from diversity_judge.comparing.result import Comparison
-from diversity_judge.figures import FIGURE_MAKERS, save_figures
 from tests.diversity_judge.run_folders import group, make_run
 
 HOSTILE = "$\\frac{x$ <b>\x1b[31m"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from diversity_judge.errors import InputError
-from diversity_judge.reading import ReadResult, read_responses
+from diversity_judge.inputs.reading import ReadResult, read_responses
 
 DATA = Path(__file__).parent / "data"
 LM_EVAL = DATA / "samples_aqua_cot_2025-01-31T10-00-00.000000.jsonl"

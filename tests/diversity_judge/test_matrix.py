@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diversity_judge.matrix import SimilarityMatrix, vendi_score
+from diversity_judge.measures.matrix import SimilarityMatrix, vendi_score
 
 NAN = math.nan
 KERNEL = np.array([[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]])

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diversity_judge.outcomes import (
+from diversity_judge.inputs.responses import Group, Response
+from diversity_judge.measures.outcomes import (
     Outcome,
     Skipped,
     Tier,
@@ -22,7 +23,6 @@ from diversity_judge.outcomes import (
     tier,
     weighted_majority,
 )
-from diversity_judge.responses import Group, Response
 
 
 def group(*rows):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from diversity_judge.errors import InputError
-from diversity_judge.pairs import Pair, PairDesign
-from diversity_judge.planning import Showing, check_context, plan_groups
-from diversity_judge.views import estimate_tokens, truncate, view_of
+from diversity_judge.inputs.views import estimate_tokens, truncate, view_of
+from diversity_judge.planning.groups import Showing, check_context, plan_groups
+from diversity_judge.planning.pairs import Pair, PairDesign
 from tests.diversity_judge.helpers import group, plan
 
 THOUGHT = "<think>\nfirst\n</think>\nsecond"

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from diversity_judge.plots import COLOURS, Heatmap, problem_heatmaps, save_heatmaps, similarity_heatmap
+from diversity_judge.drawing.heatmaps import COLOURS, Heatmap, problem_heatmaps, save_heatmaps, similarity_heatmap
 
 
 def heatmap(scores: NDArray[np.float64], strategy: str = "s", problem_id: str = "p", **rest: object) -> Heatmap:

@@ -9,7 +9,7 @@ import pytest
 from diversity_judge.errors import InputError
 from diversity_judge.judges.chat import chat_fingerprint, read_key
 from diversity_judge.judges.presets import JudgeSpec, Prices, adjust, find_judge, load_presets
-from diversity_judge.prompting import PromptTemplate
+from diversity_judge.planning.prompting import PromptTemplate
 from tests.diversity_judge.helpers import plan
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diversity_judge.errors import InputError
-from diversity_judge.prompting import PromptTemplate, parse_reply, visible_answer
+from diversity_judge.planning.prompting import PromptTemplate, parse_reply, visible_answer
 
 REPLIES = Path(__file__).parents[1] / "data" / "judge_replies.jsonl"
 

@@ -14,8 +14,8 @@ from scipy.stats import spearmanr
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import roc_auc_score
 
+from diversity_judge.inputs.reading import read_responses
 from diversity_judge.judges.proxy import WORD, proxy_score, proxy_similarity
-from diversity_judge.reading import read_responses
 
 DATA = Path(__file__).parent / "data"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "responses.jsonl"

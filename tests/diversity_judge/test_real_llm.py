@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from diversity_judge.prompting import parse_reply
+from diversity_judge.planning.prompting import parse_reply
 from tests.diversity_judge.score_runs import run
 
 TEMPLATE = """---

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import diversity_judge as dj
+from diversity_judge.inputs.responses import Response
 from diversity_judge.report import write_report
-from diversity_judge.responses import Response
 from tests import browser
 from tests.diversity_judge.run_folders import group, make_run
 

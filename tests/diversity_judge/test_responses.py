@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from diversity_judge.errors import InputError
-from diversity_judge.reading import MAX_REPORTED, read_responses
-from diversity_judge.responses import Response, response_line, write_responses
+from diversity_judge.inputs.reading import MAX_REPORTED, read_responses
+from diversity_judge.inputs.responses import Response, response_line, write_responses
 
 GOOD = {"problem_id": "p", "response": "text"}
 

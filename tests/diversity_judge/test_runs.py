@@ -11,7 +11,7 @@ import pytest
 
 import diversity_judge as dj
 from diversity_judge.errors import InputError
-from diversity_judge.responses import Response
+from diversity_judge.inputs.responses import Response
 from tests.diversity_judge.run_folders import group, make_run
 
 GROUPS = [
@@ -136,7 +136,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 def test_comparing_and_reporting_need_no_torch() -> None:
     code = (
-        "import sys, diversity_judge as dj, diversity_judge.report, diversity_judge.figures; dj.compare; "
+        "import sys, diversity_judge as dj, diversity_judge.report, diversity_judge.comparing.figures; dj.compare; "
         "print(sorted({'torch', 'vllm', 'transformers'} & set(sys.modules)))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

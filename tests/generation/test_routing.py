@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diversity_judge.responses import Group, Response
-from diversity_judge.uncertainty import strategy_estimate
+from diversity_judge.inputs.responses import Group, Response
+from diversity_judge.measures.uncertainty import strategy_estimate
 from generation import routing
 from generation.routing import active_experts_points
-from generation.routing_probe import RoutingProfile
-from generation.routing_report import rank_intervals, write_active_experts, write_profile
+from generation.routing_study.probe import RoutingProfile
+from generation.routing_study.report import rank_intervals, write_active_experts, write_profile
 
 
 def group(problem: str, strategy: str, *correct: bool) -> Group:

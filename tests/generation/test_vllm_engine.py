@@ -18,7 +18,7 @@ from generation.grading import Grader
 from generation.problems import Problem
 from generation.prompt_formats import Message, formats_for
 from generation.response_file import Manifest, finished_samples, open_response_file
-from generation.routing_probe import RoutingProfile
+from generation.routing_study.probe import RoutingProfile
 from generation.sampler import SamplingPlan, sample_missing
 from generation.strategies import TokenSampling, load_presets, parse_strategies
 from tests.generation.conftest import SharedEngine

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from diversity_judge.responses import Group
+from diversity_judge.inputs.responses import Group
 from examples.miniature import responses, sweeps
 from examples.miniature.plan import CLAIMED, COMPARED, FULL, NO_HEAD, QUICK, STRATEGIES, Size
 

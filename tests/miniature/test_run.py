@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from diversity_judge.countdown import is_solution, read_problem, read_steps, similarity
-from diversity_judge.reading import read_responses
-from diversity_judge.runs import load_run
+from diversity_judge.inputs.reading import read_responses
+from diversity_judge.runs.loading import load_run
 from examples.miniature.plan import QUICK
 from examples.miniature.run import MODEL
 

@@ -4,7 +4,7 @@ import pytest
 
 from diversity_judge.countdown import read_problem
 from diversity_judge.errors import InputError
-from diversity_judge.responses import Response
+from diversity_judge.inputs.responses import Response
 from examples.miniature.verifier import reward, with_rewards
 
 PROBLEM = read_problem("12 2 11 6 target 52")

@@ -13,10 +13,10 @@ from vllm import SamplingParams
 from vllm.exceptions import VLLMClientError
 from vllm.v1.engine.parallel_sampling import ParentRequest
 
-from generation.expert_sample import frontend, server_default
-from generation.expert_sample.frontend import Admission, RefusedRequestError
-from generation.expert_sample.routing_request import WIRE, RoutingRequest
-from generation.expert_sample.support import ModelSupport
+from generation.expert_sample.vllm import frontend, server_default
+from generation.expert_sample.vllm.frontend import Admission, RefusedRequestError
+from generation.expert_sample.vllm.routing_request import WIRE, RoutingRequest
+from generation.expert_sample.vllm.support import ModelSupport
 
 MODEL = ModelSupport(k=8, n_experts=128, reason=None)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from generation.expert_sample import patching, plugin
+from generation.expert_sample import plugin
+from generation.expert_sample.vllm import patching
 
 
 @pytest.mark.parametrize("version", ["0.32.0", "0.32.1", "0.32.0+cpu"])
@@ -51,7 +52,7 @@ def test_vllm_finds_the_plugin(vllm_with_plugin: None) -> None:
 def refused() -> Iterator[None]:
     """An engine's front end as an untried vLLM gets it, and as it was before."""
     pytest.importorskip("vllm")
-    from generation.expert_sample import frontend
+    from generation.expert_sample.vllm import frontend
 
     before = frontend._REFUSAL
     plugin._refuse_everything("vLLM 9 has not been tried")
@@ -62,7 +63,7 @@ def refused() -> Iterator[None]:
 def test_in_an_untried_vllm_requests_are_refused_and_others_pass(refused: None) -> None:
     from vllm import SamplingParams
 
-    from generation.expert_sample.frontend import Admission, RefusedRequestError
+    from generation.expert_sample.vllm.frontend import Admission, RefusedRequestError
 
     admission = Admission({})
     assert not admission.concerns(SamplingParams())

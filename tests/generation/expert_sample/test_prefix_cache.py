@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("vllm")
 
-from generation.expert_sample import prefix_cache
-from generation.expert_sample.routing_request import RoutingRequest
+from generation.expert_sample.vllm import prefix_cache
+from generation.expert_sample.vllm.routing_request import RoutingRequest
 
 BLOCK = 4
 

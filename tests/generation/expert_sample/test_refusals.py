@@ -16,8 +16,8 @@ from vllm.model_executor.layers.fused_moe.router.fused_topk_router import FusedT
 from vllm.model_executor.layers.fused_moe.router.grouped_topk_router import GroupedTopKRouter
 from vllm.model_executor.layers.fused_moe.runner.moe_runner import MoERunner
 
-from generation.expert_sample import refusals
-from generation.expert_sample.support import ModelSupport
+from generation.expert_sample.vllm import refusals
+from generation.expert_sample.vllm.support import ModelSupport
 
 BIAS = torch.zeros(64)
 

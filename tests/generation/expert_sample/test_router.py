@@ -15,9 +15,10 @@ from vllm.config import VllmConfig, set_current_vllm_config
 from vllm.model_executor.layers.fused_moe.config import RoutingMethodType
 from vllm.model_executor.layers.fused_moe.router.cpu_router import CPURouter
 
-from generation.expert_sample import reference, router
-from generation.expert_sample.routing_request import RoutingRequest
-from generation.expert_sample.step import STEP, RowSettings, drawn_rows
+from generation.expert_sample import reference
+from generation.expert_sample.vllm import router
+from generation.expert_sample.vllm.routing_request import RoutingRequest
+from generation.expert_sample.vllm.step import STEP, RowSettings, drawn_rows
 
 N_EXPERTS, K, LAYER, N_ROWS = 64, 6, 3, 17
 REQUEST = RoutingRequest(seed=8, sample_index=2, k_keep=2, r=24, tau=1.5, scope="all")

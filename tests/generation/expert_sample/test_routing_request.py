@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from generation.expert_sample.routing_request import WIRE, RoutingRequest
+from generation.expert_sample.vllm.routing_request import WIRE, RoutingRequest
 
 ROUTING = RoutingRequest(seed=-5, sample_index=3, k_keep=5, r=32, tau=0.1, scope="generation")
 

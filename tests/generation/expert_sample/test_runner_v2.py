@@ -23,9 +23,9 @@ from vllm.v1.worker.gpu import model_states
 from vllm.v1.worker.gpu.input_batch import InputBatch, InputBuffers
 from vllm.v1.worker.gpu.model_states.interface import ModelState
 
-from generation.expert_sample import runner_v2
-from generation.expert_sample.routing_request import RoutingRequest
-from generation.expert_sample.step import STEP, drawn_rows
+from generation.expert_sample.vllm import runner_v2
+from generation.expert_sample.vllm.routing_request import RoutingRequest
+from generation.expert_sample.vllm.step import STEP, drawn_rows
 
 ROUTING = RoutingRequest(seed=4, sample_index=1, k_keep=2, r=16, tau=1.0, scope="generation")
 

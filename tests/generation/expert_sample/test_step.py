@@ -13,8 +13,8 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from generation.expert_sample.noise import row_keys  # noqa: E402
-from generation.expert_sample.routing_request import RoutingRequest  # noqa: E402
-from generation.expert_sample.step import Step, drawn_rows  # noqa: E402
+from generation.expert_sample.vllm.routing_request import RoutingRequest  # noqa: E402
+from generation.expert_sample.vllm.step import Step, drawn_rows  # noqa: E402
 
 
 def _request(seed: int = 0, *, sample_index: int = 0, scope: str = "generation") -> RoutingRequest:

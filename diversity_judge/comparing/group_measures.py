@@ -1,0 +1,260 @@
+"""Everything that is measured of one group: its process diversity, and what its responses achieve."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from diversity_judge.measures.approaches import (
+    OTHER_ROUTE,
+    SAME_APPROACH,
+    ApproachCount,
+    OtherRoute,
+    count_approaches,
+    other_route,
+)
+from diversity_judge.measures.matrix import MAX_SCORE, VendiScore
+from diversity_judge.measures.outcomes import Outcome, Skipped, curve_sizes, outcomes
+from diversity_judge.measures.uncertainty import Estimate, group_estimate
+from diversity_judge.runs.loading import RunGroup
+
+SENSITIVITY_THRESHOLDS = (3.0, 4.0, 5.0)
+"""The number of approaches is shown at these too, so that a reader sees how much hangs on the threshold."""
+NEVER_BELOW = 0.95
+"""A group of less coverage is marked: too much of its diversity rests on what is missing."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where similar ends and different begins, in points of 0..5.
+
+    Attributes:
+        approach: From here on two responses are joined to one approach.
+        other_route: Up to here two responses went different ways.
+    """
+
+    approach: float = SAME_APPROACH
+    other_route: float = OTHER_ROUTE
+
+
+@dataclass(frozen=True)
+class Process:
+    """How differently the responses of a group reason.
+
+    Attributes:
+        coverage: Share of the wanted judgments that have a score.
+        diversity: With its interval over responses.
+        vendi: Vendi score and the mass that its repair clipped.
+        approaches: Number of distinct approaches by threshold, the user's first.
+        other_route: Pairs of the same answer by another route.
+        order_asymmetry: Mean difference between the two orders; NaN unless both were judged.
+    """
+
+    coverage: float
+    diversity: Estimate
+    vendi: VendiScore
+    approaches: Mapping[float, ApproachCount]
+    other_route: OtherRoute
+    order_asymmetry: float
+
+
+@dataclass(frozen=True)
+class GroupMeasures:
+    """One problem under one strategy, measured.
+
+    Attributes:
+        member: The group.
+        process: None where nothing was judged.
+        outcomes: Metric and k to outcome.
+        skipped: Metrics that cannot be computed, and what they need.
+    """
+
+    member: RunGroup
+    process: Process | None
+    outcomes: Mapping[tuple[str, int], Outcome] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def problem_id(self) -> str:
+        """The problem."""
+        return self.member.problem_id
+
+    @property
+    def strategy(self) -> str:
+        """How the responses were sampled."""
+        return self.member.strategy
+
+    @property
+    def n_responses(self) -> int:
+        """Number of responses."""
+        return self.member.group.n_responses
+
+    @property
+    def has_low_coverage(self) -> bool:
+        """Whether so many judgments are missing that the diversity should be read with care."""
+        return self.process is not None and not self.process.coverage >= NEVER_BELOW
+
+    def outcome(self, metric: str, k: int | None = None) -> Outcome | None:
+        """An outcome by its metric, and by k where the metric has several."""
+        for (name, size), found in self.outcomes.items():
+            if name == metric and k in (None, size):
+                return found
+        return None
+
+
+@dataclass(frozen=True)
+class ProcessMetric:
+    """A figure of the process side, as all tables name it.
+
+    Attributes:
+        name: In the tables.
+        label: For people.
+        value: Of one group; NaN where it is not known.
+        bounds: Smallest and largest value; None where it has none that an interval should respect.
+        is_compared: Whether strategies are tested for a difference in it.
+        depends_on_n: Whether more responses alone make it larger, so that groups of two sizes cannot be compared.
+        needs: What would give it a value where it has none.
+    """
+
+    name: str
+    label: str
+    value: Callable[[Process], float]
+    bounds: tuple[float, float] | None = None
+    is_compared: bool = True
+    depends_on_n: bool = False
+    needs: str = "pairs with a score"
+
+
+def process_metrics(thresholds: Thresholds) -> tuple[ProcessMetric, ...]:
+    """The metrics of the process side, in the order of the tables."""
+    share = (0.0, 1.0)
+    answers = "`answer` on the responses"
+    all_pairs = "a score for every pair (no --pairs-per-group, nothing missing)"
+    others = [t for t in SENSITIVITY_THRESHOLDS if t != thresholds.approach]
+    return (
+        ProcessMetric("diversity", "process diversity", lambda p: p.diversity.value, share),
+        ProcessMetric("vendi", "Vendi score", lambda p: p.vendi.value, depends_on_n=True, needs=all_pairs),
+        ProcessMetric(
+            "vendi_clipped_mass",
+            "clipped mass of the Vendi score",
+            lambda p: p.vendi.clipped_mass,
+            is_compared=False,
+            needs=all_pairs,
+        ),
+        ProcessMetric(
+            "approaches",
+            f"distinct approaches (joined at {thresholds.approach:g})",
+            _approaches_at(thresholds.approach),
+            depends_on_n=True,
+            needs=all_pairs,
+        ),
+        *(
+            ProcessMetric(
+                f"approaches_at_{threshold:g}",
+                f"distinct approaches (joined at {threshold:g})",
+                _approaches_at(threshold),
+                is_compared=False,
+                depends_on_n=True,
+                needs=all_pairs,
+            )
+            for threshold in others
+        ),
+        ProcessMetric(
+            "same_answer_other_route",
+            f"same answer, other route (similarity up to {thresholds.other_route:g})",
+            lambda p: p.other_route.share,
+            share,
+            needs=answers,
+        ),
+        ProcessMetric(
+            "other_route_of_same_answer",
+            "other route, of the pairs with the same answer",
+            lambda p: p.other_route.share_of_same_answer,
+            share,
+            is_compared=False,
+            needs=answers,
+        ),
+        ProcessMetric(
+            "order_asymmetry",
+            "order asymmetry (points)",
+            lambda p: p.order_asymmetry,
+            (0.0, MAX_SCORE),
+            needs="both orders judged (score --orders both)",
+        ),
+    )
+
+
+def measure(member: RunGroup, sizes: Sequence[int], thresholds: Thresholds) -> GroupMeasures:
+    """Measure one group.
+
+    Args:
+        member: The group.
+        sizes: The k of pass@k; a group with fewer responses than the largest has no curve, so that a curve has
+            the same problems at each k.
+        thresholds: Of approaches and routes.
+    """
+    found = list(outcomes(member.group, [k for k in sizes if k <= member.group.n_responses] or None))
+    if sizes and member.group.n_responses < sizes[-1]:
+        found = [o for o in found if o.metric != "pass_at_k"]
+        found.append(Skipped("pass_at_k", f"{sizes[-1]} responses; there are {member.group.n_responses}"))
+    return GroupMeasures(
+        member,
+        _process(member, thresholds) if member.judgments else None,
+        {(o.metric, o.k): o for o in found if isinstance(o, Outcome)},
+        tuple(o for o in found if isinstance(o, Skipped)),
+    )
+
+
+def pass_at_largest(group: GroupMeasures) -> tuple[int, float] | None:
+    """N and pass@N of a group that is judged and graded."""
+    sizes = [k for metric, k in group.outcomes if metric == "pass_at_k"]
+    if group.process is None or math.isnan(group.process.diversity.value) or not sizes:
+        return None
+    return max(sizes), group.outcomes["pass_at_k", max(sizes)].value
+
+
+def typical_size(groups: Iterable[RunGroup]) -> int:
+    """The commonest number of responses, the larger one on a tie; 0 without a group."""
+    counts = Counter(group.group.n_responses for group in groups)
+    return max(counts, key=lambda n: (counts[n], n), default=0)
+
+
+def common_curve_sizes(sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    """The k of each strategy's pass@k curve: 1, 2, 4, ... N, and the N of the smallest, where all can be compared."""
+    shared = min((n for n in sizes.values() if n), default=0)
+    return {strategy: tuple(sorted({*curve_sizes(n), shared} - {0})) for strategy, n in sizes.items()}
+
+
+def _process(member: RunGroup, thresholds: Thresholds) -> Process:
+    matrix = member.matrix
+    similarity = matrix.symmetric()
+    answers = [response.answer for response in member.responses]
+    wanted = dict.fromkeys((thresholds.approach, *SENSITIVITY_THRESHOLDS))
+    return Process(
+        coverage=matrix.coverage,
+        diversity=group_estimate(matrix),
+        vendi=matrix.vendi(),
+        approaches={threshold: count_approaches(similarity, threshold=threshold) for threshold in wanted},
+        other_route=other_route(similarity, answers, limit=thresholds.other_route),
+        order_asymmetry=matrix.order_asymmetry,
+    )
+
+
+def _approaches_at(threshold: float) -> Callable[[Process], float]:
+    return lambda process: process.approaches[threshold].value
+
+
+def values_of(
+    groups: Iterable[GroupMeasures], value: Callable[[Process], float]
+) -> Iterator[tuple[GroupMeasures, float]]:
+    """Each judged group with its value of a process metric."""
+    for group in groups:
+        if group.process is not None:
+            yield group, value(group.process)
+
+
+def is_known(value: float) -> bool:
+    """Whether there is a value."""
+    return not math.isnan(value)

@@ -1,0 +1,1 @@
+"""Pictures: heat maps, and the look that all figures share."""

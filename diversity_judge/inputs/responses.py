@@ -1,0 +1,92 @@
+"""Responses and the groups that they form, and how they are written."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from diversity_judge.inputs.fields import FIELDS
+from diversity_judge.text_safety import well_formed
+
+DEFAULT_STRATEGY = "default"
+
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Response:
+    """One sampled response to a problem."""
+
+    problem_id: str
+    text: str
+    strategy: str = DEFAULT_STRATEGY
+    sample_id: int | str = 0
+    problem: str | None = None
+    answer: str | None = None
+    correct: bool | None = None
+    reward: float | None = None
+    model: str | None = None
+    seed: int | None = None
+    finish_reason: str | None = None
+    n_tokens: int | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """All responses of one problem under one strategy, in order of appearance."""
+
+    problem_id: str
+    strategy: str
+    responses: tuple[Response, ...]
+    problem: str | None = None
+
+    @property
+    def n_responses(self) -> int:
+        """Number of responses."""
+        return len(self.responses)
+
+
+PathLike = str | os.PathLike[str]
+
+
+def write_responses(path: PathLike, responses: Iterable[Response]) -> None:
+    """Writes a `responses.jsonl` (gzip where the name ends in `.gz`); an existing file is replaced whole or not at all.
+
+    Raises:
+        OSError: The file can't be written.
+        ValueError: A response holds a number that JSON has no name for.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        lines = ((response_line(response) + "\n").encode() for response in responses)
+        with part.open("wb") as raw:
+            if target.suffix == ".gz":
+                # No name and no time stamp: the same responses give the same bytes.
+                with gzip.GzipFile("", fileobj=raw, mode="wb", mtime=0) as file:
+                    file.writelines(lines)
+            else:
+                raw.writelines(lines)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def response_line(response: Response) -> str:
+    """One line of `responses.jsonl`, without its line break; fields that are not known are left out.
+
+    Raises:
+        ValueError: The response holds NaN or an infinity.
+    """
+    known = {name: getattr(response, name) for name in FIELDS if name not in ("response", "meta")}
+    record = {name: value for name, value in known.items() if value is not None}
+    if response.meta:
+        record["meta"] = dict(response.meta)
+    return well_formed(_JSON.encode(record | {"response": response.text}))[0]

@@ -1,0 +1,1 @@
+"""Every formula: arrays in, estimates out, no files and no console."""

@@ -1,0 +1,232 @@
+"""Intervals for a diversity: of one group, and of a strategy over its problems.
+
+Pairs share responses. Treating 496 pairs of 32 responses as 496 independent facts gives intervals that
+are several times too narrow, so the unit that varies is the response within a group and the problem
+across groups, never the pair.
+
+Terms, used with just these meanings below:
+    cell: an ordered pair (i, j), i shown first; a score belongs to a cell.
+    relation: how two cells are related: the same cell, each other's reverse, or sharing one response.
+        Cells that share no response are independent.
+
+One group. Scores of exchangeable responses are a U-statistic plus the judge's noise, so by Hoeffding's
+decomposition their covariance depends on the relation alone: three numbers, whatever the distribution.
+Each is estimated from the residual products of its relation, the sums of the dyadic-robust sandwich
+(Fafchamps and Gubert 2007; Aronow, Samii and Assenova 2015, arXiv 1312.3398), and the bias that comes
+from subtracting the estimated mean is removed exactly, for the design as it was scored. So one formula
+serves every pair, both orders, a thinned design and missing pairs, as long as pairs are missing by
+chance. The sum over relations is the variance of the mean. It is held at or above what independent pairs
+would give, because the part that shared responses add is itself a variance. The interval is Student's t
+with n - 1 degrees of freedom on the logit of the diversity: diversity lives in (0, 1) and is skewed near
+its ends. A mean over problems is treated alike, with the problem as the unit.
+
+Why not the delete-one-response jackknife: it counts the variation between pairs twice, and where that
+dominates (judge noise, thinned designs) its 95 % interval covers 99 %; see benchmarks/coverage.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from diversity_judge.measures.matrix import MAX_SCORE, SimilarityMatrix
+
+MIN_RESPONSES = 4
+"""Below this no two pairs are disjoint, and the spread between responses can't be told from the mean."""
+SINGULAR = 1e-9
+"""A scaled determinant below this is 0 but for rounding: the relations can't be told apart."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, how sure we are of it, and why not where we can't say.
+
+    Attributes:
+        value: The estimate itself.
+        low: Lower end of the confidence interval; NaN where there is none.
+        high: Upper end of the confidence interval; NaN where there is none.
+        se: Standard error of `value`; NaN where there is none.
+        n: Number of units that vary: responses for a group, problems for a strategy.
+        method: How the interval was made, in a few words.
+        reason: Why there is no value or no interval; empty when there is.
+        confidence: Share of such intervals that is meant to hold the truth.
+    """
+
+    value: float
+    low: float
+    high: float
+    se: float
+    n: int
+    method: str
+    reason: str = ""
+    confidence: float = 0.95
+
+
+def group_estimate(matrix: SimilarityMatrix, *, confidence: float = 0.95) -> Estimate:
+    """Diversity of a group, with the interval over the responses that could have been sampled.
+
+    The interval is not symmetric about the value and stays inside [0, 1]. Where all scores are equal it
+    has no width; that says "no spread was seen", not "none exists". Two equally common approaches and
+    nothing else make it conservative, and few responses (8 or so) of which one or two stand out make it
+    too narrow: benchmarks/coverage.py has the figures.
+
+    Args:
+        matrix: Scores of one group; missing cells are taken as missing by chance.
+        confidence: Between 0 and 1.
+
+    Returns:
+        `n` counts the responses with at least one score. Value and interval are NaN without a score;
+        the interval is NaN, with a reason, with fewer than 4 such responses or where all scored pairs
+        share a response.
+    """
+    method = "dyadic variance, t on the logit over responses"
+    scored = matrix.scored
+    involved = int((scored.any(axis=0) | scored.any(axis=1)).sum())
+    if not involved:
+        return _unknown(float("nan"), 0, method, "no pair has a score", confidence)
+    if involved < MIN_RESPONSES:
+        reason = f"{involved} responses have scores; an interval needs {MIN_RESPONSES}"
+        return _unknown(matrix.diversity, involved, method, reason, confidence)
+    variance = _variance_of_mean(matrix.scores, scored)
+    if np.isnan(variance):
+        reason = "no two scored pairs are without a response in common"
+        return _unknown(matrix.diversity, involved, method, reason, confidence)
+    se = float(np.sqrt(variance)) / MAX_SCORE
+    low, high = _logit_interval(matrix.diversity, se, _t_quantile(confidence, involved - 1))
+    return Estimate(matrix.diversity, low, high, se, involved, method, confidence=confidence)
+
+
+def strategy_estimate(
+    values: Sequence[float] | NDArray[np.float64],
+    *,
+    confidence: float = 0.95,
+    bounds: tuple[float, float] | None = (0.0, 1.0),
+) -> Estimate:
+    """Mean over problems, with the interval over the problems that could have been asked.
+
+    What happened inside a problem (few responses, missing pairs, judge noise) already shows in how much
+    the problems' values differ, so it isn't added a second time. A metric with bounds gets Student's t on
+    the logit scale, which covers better where problems are few and values skewed, and stays inside the
+    bounds; one without gets the plain t interval. Equal values give an interval of no width.
+
+    Args:
+        values: One value a problem; NaN values are left out, and `n` counts the rest.
+        confidence: Between 0 and 1.
+        bounds: Smallest and largest value that the metric can take; None where it has none.
+
+    Raises:
+        ValueError: A value lies outside the bounds.
+    """
+    method = "t over problems" if bounds is None else "t on the logit over problems"
+    array = np.asarray(values, dtype=np.float64)
+    array = array[~np.isnan(array)]
+    n = len(array)
+    if n == 0:
+        return _unknown(float("nan"), 0, method, "no problem has a value", confidence)
+    mean = float(array.mean())
+    if n == 1:
+        reason = "one problem says nothing about how problems differ; an interval needs 2"
+        return _unknown(mean, 1, method, reason, confidence)
+    se = 0.0 if np.ptp(array) == 0 else float(array.std(ddof=1) / np.sqrt(n))
+    if bounds is not None and (array.min() < bounds[0] or array.max() > bounds[1]):
+        raise ValueError(f"values from {array.min():g} to {array.max():g} leave the bounds {bounds}")
+    low, high = t_interval(mean, se, n, bounds=bounds, confidence=confidence)
+    return Estimate(mean, low, high, se, n, method, confidence=confidence)
+
+
+def t_interval(
+    value: float, se: float, n: int, *, bounds: tuple[float, float] | None, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Student's t interval of an estimate from n units, on the logit scale where it has bounds.
+
+    Args:
+        value: The estimate.
+        se: Its standard error.
+        n: Units that vary; n - 1 degrees of freedom.
+        bounds: Smallest and largest value that it can take; None where it has none.
+        confidence: Between 0 and 1.
+    """
+    quantile = _t_quantile(confidence, n - 1)
+    if bounds is None:
+        return value - quantile * se, value + quantile * se
+    start, end = bounds
+    span = end - start
+    low, high = _logit_interval((value - start) / span, se / span, quantile)
+    return start + span * low, start + span * high
+
+
+def _unknown(value: float, n: int, method: str, reason: str, confidence: float) -> Estimate:
+    nan = float("nan")
+    return Estimate(value, nan, nan, nan, n, method, reason, confidence)
+
+
+def _t_quantile(confidence: float, df: int) -> float:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
+    return float(stdtrit(df, (1 + confidence) / 2))
+
+
+def _logit_interval(share: float, se: float, quantile: float) -> tuple[float, float]:
+    """Interval that is symmetric on the logit scale (delta method), so it can't leave (0, 1)."""
+    if se == 0 or not 0 < share < 1:
+        return share, share
+    half = quantile * se / (share * (1 - share))
+    odds = share / (1 - share)
+    return odds / (odds + np.exp(half)), odds / (odds + np.exp(-half))
+
+
+def _variance_of_mean(scores: NDArray[np.float64], scored: NDArray[np.bool_]) -> float:
+    """Variance of the mean of the scored cells; NaN if the design can't tell.
+
+    With y the N scores, e = y - mean(y), and R_k the 0/1 matrix that marks the pairs of cells in
+    relation k: Cov(y) = sum_k c_k R_k, so Var(mean(y)) = sum_k c_k n_k / N^2 with n_k = 1'R_k 1, and
+    E[e'R_k e] = sum_l B_kl c_l with B_kl = n_k [k = l] - 2 u_k'u_l / N + n_k n_l / N^2, u_k = R_k 1.
+    Solving B c = (e'R_k e)_k gives unbiased c_k. No R_k is ever formed: u_k and e'R_k e follow from
+    row and column sums.
+    """
+    y = scores[scored]
+    if np.ptp(y) == 0:
+        return 0.0
+    products, counts = _relations(scores - y.mean(), scored)
+    n_cells = len(y)
+    independent = _solve_variance(products[:-1], counts[:-1], n_cells)
+    shared = _solve_variance(products, counts, n_cells)
+    return float(np.fmax(np.fmax(independent, 0.0), shared)) if not np.isnan(shared) else float("nan")
+
+
+def _relations(
+    residuals: NDArray[np.float64], scored: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums of residual products e'R_k e (K,) and the counts u_k (K, N), for the relations that occur.
+
+    Order: same cell, reverse cell (if any cell has its reverse), sharing one response (always last).
+    """
+    e = np.where(scored, residuals, 0.0)
+    first, second = np.nonzero(scored)
+    has_reverse = scored.T[scored].astype(np.float64)
+    cells_of = (scored.sum(axis=0) + scored.sum(axis=1)).astype(np.float64)
+    same, reverse = float((e**2).sum()), float((e * e.T).sum())
+    by_response = e.sum(axis=0) + e.sum(axis=1)
+    # A cell meets itself and its reverse twice, once through either response.
+    sharing = float((by_response**2).sum()) - 2 * (same + reverse)
+    sharing_count = cells_of[first] + cells_of[second] - 2 * (1 + has_reverse)
+    ones = np.ones_like(has_reverse)
+    if has_reverse.any():
+        return np.array([same, reverse, sharing]), np.array([ones, has_reverse, sharing_count])
+    return np.array([same, sharing]), np.array([ones, sharing_count])
+
+
+def _solve_variance(products: NDArray[np.float64], counts: NDArray[np.float64], n_cells: int) -> float:
+    """Unbiased variance of the mean from the given relations alone; NaN if they can't be told apart."""
+    totals = counts.sum(axis=1)
+    present = totals > 0
+    products, counts, totals = products[present], counts[present], totals[present]
+    bias = np.diag(totals) - 2 * counts @ counts.T / n_cells + np.outer(totals, totals) / n_cells**2
+    # Scaled to unit totals, so that what counts as singular doesn't depend on how many cells there are.
+    if np.linalg.det(bias / np.sqrt(np.outer(totals, totals))) < SINGULAR:
+        return float("nan")
+    return float(totals @ np.linalg.solve(bias, products)) / n_cells**2

@@ -1,0 +1,1 @@
+"""What is to be judged: which pairs of a group, in which prompt, under which key."""

@@ -1,0 +1,208 @@
+"""The work of a run: for each group what the judge is shown, and the judgments that are wanted.
+
+Everything here is decided, and can be printed and priced, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from diversity_judge.errors import InputError
+from diversity_judge.inputs.responses import Group
+from diversity_judge.inputs.views import ShownText, View, estimate_tokens, truncate, view_of
+from diversity_judge.planning.pairs import Pair, PairDesign
+from diversity_judge.text_safety import printable, slug
+
+_KEY_FORMAT = "1"
+"""Version of how a judgment's key is made; a change of it would make every stored judgment unfindable."""
+
+_NAMED = 10
+"""How many offenders an error names before it says how many more there are."""
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """One group: the texts that the judge sees and the pairs that are wanted.
+
+    Attributes:
+        group: The responses.
+        name: A name that is safe for files and arrays, unique in the run.
+        shown: (n,) what the judge sees of each response.
+        pairs: The judgments wanted, those with the same first response together.
+        skip_duplicates: Whether pairs of identical texts get the highest score without a call.
+    """
+
+    group: Group
+    name: str
+    shown: tuple[ShownText, ...]
+    pairs: tuple[Pair, ...]
+    skip_duplicates: bool = True
+
+    @cached_property
+    def text_digests(self) -> tuple[str, ...]:
+        """(n,) SHA-256 (hexadecimal) of each shown text."""
+        return tuple(hashlib.sha256(shown.text.encode()).hexdigest() for shown in self.shown)
+
+    @cached_property
+    def token_counts(self) -> tuple[int, ...]:
+        """(n,) estimated tokens of each shown text."""
+        return tuple(estimate_tokens(shown.text) for shown in self.shown)
+
+    def is_duplicate(self, pair: Pair) -> bool:
+        """Whether this pair's score is known without a call: the two texts are the same."""
+        return self.skip_duplicates and self.text_digests[pair.first] == self.text_digests[pair.second]
+
+    def key(self, pair: Pair, fingerprint: str) -> str:
+        """The judgment's key: a hash of all that can change it (see `Judge.fingerprint` for the rest)."""
+        return _key(fingerprint, self.text_digests[pair.first], self.text_digests[pair.second], pair.draw)
+
+    def keys(self, fingerprint: str) -> list[str | None]:
+        """The key of each pair, in the order of the plan; None for duplicates, which need no call."""
+        texts, skip = self.text_digests, self.skip_duplicates
+        return [
+            None if skip and texts[first] == texts[second] else _key(fingerprint, texts[first], texts[second], draw)
+            for first, second, draw in self.pairs
+        ]
+
+    def tasks(self, fingerprint: str) -> Iterator[Task]:
+        """The judgments that need a call, in the order of the plan."""
+        for pair, key in zip(self.pairs, self.keys(fingerprint), strict=True):
+            if key is not None:
+                yield Task(self, pair, key)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One judgment to be bought: an ordered pair of a group, and its key in the ledger."""
+
+    plan: GroupPlan
+    pair: Pair
+    key: str
+
+    @property
+    def text1(self) -> str:
+        """What the judge reads first."""
+        return self.plan.shown[self.pair.first].text
+
+    @property
+    def text2(self) -> str:
+        """What the judge reads second."""
+        return self.plan.shown[self.pair.second].text
+
+
+@dataclass(frozen=True)
+class Showing:
+    """The user's choice of what the judge sees.
+
+    Attributes:
+        view: The whole response, its thinking, or what follows the thinking.
+        truncate_tokens: Keep only head and tail of longer texts (estimated tokens), or None for never.
+        judge_duplicates: Ask about identical texts too, instead of giving them the highest score.
+    """
+
+    view: View = "full"
+    truncate_tokens: int | None = None
+    judge_duplicates: bool = False
+
+
+def plan_groups(groups: Sequence[Group], design: PairDesign, showing: Showing) -> list[GroupPlan]:
+    """Decide for every group what is shown and which pairs are judged.
+
+    Raises:
+        InputError: a response has nothing to show in this view; the message names such responses.
+    """
+    if showing.truncate_tokens is not None and showing.truncate_tokens < 2:
+        raise InputError(f"--truncate-tokens must be at least 2, not {showing.truncate_tokens}")
+    names = _names(groups)
+    empty: list[str] = []
+    pairs = {n: tuple(design.plan(n)) for n in {group.n_responses for group in groups}}  # Most are of one size.
+    plans = []
+    for group, name in zip(groups, names, strict=True):
+        shown = tuple(_show(text, showing) for text in _views(group, showing.view, empty))
+        plans.append(GroupPlan(group, name, shown, pairs[group.n_responses], not showing.judge_duplicates))
+    if empty:
+        raise InputError(
+            f"--view {showing.view}: {len(empty)} response(s) have nothing to show: {name_some(empty)}. "
+            "Use --view full, or leave these responses out of the file"
+        )
+    return plans
+
+
+def check_context(
+    plans: Sequence[GroupPlan], *, overhead_tokens: int, output_tokens: int, context_tokens: int | None
+) -> None:
+    """Name the responses with which a pair would not fit the judge's context, before anything is sent.
+
+    Args:
+        plans: The groups.
+        overhead_tokens: Of the template.
+        output_tokens: Room that the judge needs for its reply.
+        context_tokens: What the judge reads and writes in one call; None: not known, not checked.
+
+    Raises:
+        InputError: some do not fit.
+    """
+    if context_tokens is None:
+        return
+    room = context_tokens - overhead_tokens - output_tokens
+    too_long = []
+    for plan in plans:
+        members = {i for pair in plan.pairs for i in (pair.first, pair.second)}
+        if not any(plan.token_counts[p.first] + plan.token_counts[p.second] > room for p in plan.pairs):
+            continue
+        too_long += [
+            f"{describe(plan, i)} (about {plan.token_counts[i]:,} tokens)"
+            for i in sorted(members)
+            if 2 * plan.token_counts[i] > room
+        ]
+    if too_long:
+        raise InputError(
+            f"{len(too_long)} response(s) are too long for the judge, which has room for about {room:,} tokens of "
+            f"responses a pair: {name_some(too_long)}. Show it less with --view final, keep head and tail with "
+            f"--truncate-tokens {max(2, room // 2)}, or take a judge with a larger context"
+        )
+
+
+def describe(plan: GroupPlan, position: int) -> str:
+    """A response as an error message names it."""
+    response = plan.group.responses[position]
+    return printable(f"{plan.group.problem_id} / {plan.group.strategy} / sample {response.sample_id}")
+
+
+def name_some(offenders: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = len(offenders) - _NAMED
+    return "; ".join(offenders[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _key(fingerprint: str, first: str, second: str, draw: int) -> str:
+    return hashlib.sha256(f"{_KEY_FORMAT}\n{fingerprint}\n{first}\n{second}\n{draw}".encode()).hexdigest()
+
+
+def _views(group: Group, view: View, empty: list[str]) -> Iterator[str]:
+    for response in group.responses:
+        text = view_of(response.text, view)
+        if text is None or (view != "full" and not text):
+            empty.append(printable(f"{group.problem_id} / {group.strategy} / sample {response.sample_id}"))
+        yield text or ""
+
+
+def _show(text: str, showing: Showing) -> ShownText:
+    return ShownText(text) if showing.truncate_tokens is None else truncate(text, showing.truncate_tokens)
+
+
+def _names(groups: Sequence[Group]) -> list[str]:
+    """Safe names of the groups, with a number behind those that two groups would share."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for group in groups:
+        name = base = f"{slug(group.problem_id)}__{slug(group.strategy)}"
+        count = 2
+        while name.lower() in taken:
+            name, count = f"{base}-{count}", count + 1
+        taken.add(name.lower())
+        names.append(name)
+    return names

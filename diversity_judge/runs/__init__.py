@@ -1,0 +1,1 @@
+"""A run on disk: where its parts lie, and how it is read."""

@@ -1,0 +1,286 @@
+"""A finished run, read back from its folder: what `score` wrote, as types.
+
+Whatever comes after scoring (comparisons, reports, notebooks) reads runs through this module only, so that the
+layout of the folder is known in two places: `run_folder` writes it, this reads it. The matrices are rebuilt from
+pairs.csv, by orientation; matrices.npz holds their symmetric form for other programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diversity_judge.errors import InputError
+from diversity_judge.inputs.reading import read_responses
+from diversity_judge.inputs.responses import Group, PathLike, Response
+from diversity_judge.judges.presets import PROXY
+from diversity_judge.ledger import Ledger
+from diversity_judge.ledger.judgments import Judgment, build_matrix
+from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.planning.pairs import Pair
+from diversity_judge.runs import layout as run_folder
+
+_TEXT_COLUMNS = ("problem_id", "strategy", "first", "second", "missing", "key", "interval", "judge", "prompt", "group")
+"""Read as they are: an id "NA" or "007" is neither missing nor a number."""
+
+
+@dataclass(frozen=True)
+class Rationale:
+    """Why the judge gave a score, in its own words.
+
+    Attributes:
+        content: The visible answer, raw.
+        reasoning: The thinking before it; None where the host gave none.
+    """
+
+    content: str
+    reasoning: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class RunGroup:
+    """One problem under one strategy: its responses, and its judgments when it was judged.
+
+    Attributes:
+        group: The responses, in the order of the matrix.
+        judgments: What was wanted of the judge and what came; empty where nothing was judged.
+    """
+
+    group: Group
+    judgments: tuple[Judgment, ...] = ()
+
+    @property
+    def problem_id(self) -> str:
+        """The problem."""
+        return self.group.problem_id
+
+    @property
+    def strategy(self) -> str:
+        """How the responses were sampled."""
+        return self.group.strategy
+
+    @property
+    def responses(self) -> tuple[Response, ...]:
+        """(n,) the responses."""
+        return self.group.responses
+
+    @cached_property
+    def matrix(self) -> SimilarityMatrix:
+        """(n, n) the scores by orientation; nothing is wanted where nothing was judged."""
+        return build_matrix(self.group.n_responses, self.judgments)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a run found.
+
+    Attributes:
+        path: Its folder, or the file of responses that was never judged.
+        groups: One a group, in the order of the input.
+        manifest: What run.json holds; empty where nothing was judged.
+        scores: scores.csv: one row a group.
+        strategies: strategies.csv: one row a strategy.
+        pairs: pairs.csv: one row a wanted judgment.
+        warnings: What the user should know of the input.
+    """
+
+    path: Path
+    groups: tuple[RunGroup, ...]
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    strategies: pd.DataFrame = field(default_factory=pd.DataFrame)
+    pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there are judgments, and not responses alone."""
+        return bool(self.manifest)
+
+    @property
+    def is_proxy(self) -> bool:
+        """Whether the proxy judge gave the scores, which is not an LLM."""
+        return self.is_judged and self.manifest["judge"]["kind"] == PROXY
+
+    @property
+    def judge(self) -> str:
+        """The judge as the tables name it; empty where nothing was judged."""
+        return str(self.manifest["judge"]["label"]) if self.is_judged else ""
+
+    @property
+    def prompt(self) -> str:
+        """The prompt template as the tables name it; empty where nothing was judged."""
+        return str(self.manifest["prompt"]["label"]) if self.is_judged else ""
+
+    @property
+    def matrices(self) -> dict[tuple[str, str], NDArray[np.float64]]:
+        """(problem id, strategy) to the (n, n) symmetric similarities 0..5, NaN where a pair has no score."""
+        return {(g.problem_id, g.strategy): g.matrix.symmetric() for g in self.groups if g.judgments}
+
+    @property
+    def ledger_path(self) -> Path | None:
+        """Where the judge's replies are; None when the ledger is not where the run left it."""
+        if not self.is_judged:
+            return None
+        recorded = Path(self.manifest["ledger"])
+        places = (self.path / recorded.name, recorded, self.path / recorded)
+        return next((place for place in places if place.is_file()), None)
+
+    def group(self, problem_id: str, strategy: str) -> RunGroup:
+        """One group.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        for group in self.groups:
+            if (group.problem_id, group.strategy) == (problem_id, strategy):
+                return group
+        raise KeyError((problem_id, strategy))
+
+    def rationale(self, judgment: Judgment) -> Rationale | None:
+        """Why the judge gave this score, or failed to; None for a pair that was never answered."""
+        return self.rationales([judgment]).get(judgment.reply_id or 0)
+
+    def rationales(self, judgments: Iterable[Judgment]) -> dict[int, Rationale]:
+        """Reply id to rationale, of all these judgments that have one.
+
+        A reply is taken only if its key is the judgment's: a ledger that was moved or replaced gives nothing,
+        and never another pair's words.
+
+        Raises:
+            InputError: the ledger is there and cannot be read.
+        """
+        keys = {j.reply_id: j.key for j in judgments if j.reply_id is not None}
+        path = self.ledger_path
+        if not keys or path is None:
+            return {}
+        with Ledger(path, must_exist=True) as ledger:
+            found = ledger.rationales(list(keys))
+        return {
+            reply_id: Rationale(content, reasoning)
+            for reply_id, (key, reasoning, content) in found.items()
+            if key == keys[reply_id]
+        }
+
+    def renamed(self, name: Callable[[str], str]) -> Run:
+        """The same run with other names for its strategies, in the groups and in the frames."""
+        groups = tuple(
+            replace(
+                member,
+                group=replace(
+                    member.group,
+                    strategy=name(member.strategy),
+                    responses=tuple(replace(r, strategy=name(r.strategy)) for r in member.responses),
+                ),
+            )
+            for member in self.groups
+        )
+
+        def frame(table: pd.DataFrame) -> pd.DataFrame:
+            return table.assign(strategy=table["strategy"].map(name)) if "strategy" in table else table
+
+        return replace(
+            self,
+            groups=groups,
+            scores=frame(self.scores),
+            strategies=frame(self.strategies),
+            pairs=frame(self.pairs),
+        )
+
+
+def load_run(path: PathLike) -> Run:
+    """Reads a run folder of `score`, or a file of responses alone.
+
+    Args:
+        path: The folder, or a `responses.jsonl`.
+
+    Returns:
+        The run. Of a file alone there are only responses: no judge, no matrices.
+
+    Raises:
+        InputError: it is neither, or a part of the folder is missing or broken.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: there is nothing here; name a run folder of score, or a file of responses")
+    if path.is_file():
+        read = read_responses(path)
+        return Run(path, tuple(RunGroup(group) for group in read.groups), warnings=read.warnings)
+    manifest = run_folder.read_manifest(path)
+    if manifest is None:
+        raise InputError(f"{path}: no {run_folder.MANIFEST} in this folder, so it is no run folder of score")
+    for part in ("judge", "prompt", "design", "showing", "ledger"):
+        if part not in manifest:
+            raise InputError(f"{path / run_folder.MANIFEST}: has no {part!r}; score the responses again")
+    pairs = _table(path, run_folder.PAIRS)
+    read = read_responses(_part(path, run_folder.RESPONSES))
+    return Run(
+        path,
+        _groups(path, read.groups, pairs),
+        manifest,
+        _table(path, run_folder.SCORES),
+        _table(path, run_folder.STRATEGIES),
+        pairs,
+    )
+
+
+def _groups(folder: Path, groups: Sequence[Group], pairs: pd.DataFrame) -> tuple[RunGroup, ...]:
+    by_group = pairs.groupby(["problem_id", "strategy"], sort=False).indices
+    judgments = list(_judgments(pairs))
+    found = []
+    for group in groups:
+        mine = tuple(judgments[row] for row in by_group.get((group.problem_id, group.strategy), ()))
+        last = max((max(judgment.pair.first, judgment.pair.second) for judgment in mine), default=-1)
+        if last >= group.n_responses:
+            raise InputError(
+                f"{folder / run_folder.PAIRS}: names response {last} of {group.problem_id} / {group.strategy}, which "
+                f"has {group.n_responses}; the tables are of different runs: run score --offline again"
+            )
+        found.append(RunGroup(group, mine))
+    return tuple(found)
+
+
+def _judgments(rows: pd.DataFrame) -> Iterable[Judgment]:
+    columns = ("first_position", "second_position", "draw", "key", "score", "missing", "n_replies", "reply_id")
+    scores, reply_ids = (rows[column].notna().tolist() for column in ("score", "reply_id"))
+    for first, second, draw, key, score, missing, n_replies, reply_id, has_score, has_reply in zip(
+        *(rows[column].tolist() for column in columns), scores, reply_ids, strict=True
+    ):
+        yield Judgment(
+            Pair(int(first), int(second), int(draw)),
+            key or None,
+            int(score) if has_score else None,
+            missing or None,
+            n_replies=int(n_replies),
+            reply_id=int(reply_id) if has_reply else None,
+        )
+
+
+def _part(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise InputError(f"{path}: is missing; `score --offline` writes it again from the ledger")
+    return path
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    """A table, its ids and texts as they are and its numbers as numbers."""
+    path = _part(folder, name)
+    try:
+        columns = pd.read_csv(path, nrows=0).columns
+        text = [column for column in _TEXT_COLUMNS if column in columns]
+        return pd.read_csv(
+            path,
+            dtype=dict.fromkeys(text, str),
+            keep_default_na=False,
+            na_values={column: [""] for column in columns if column not in text},
+        )
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: cannot read the table: {error}") from error

@@ -1,0 +1,1 @@
+"""The command `score`: its arguments, result, tables, manifest and console."""

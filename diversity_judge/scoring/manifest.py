@@ -1,0 +1,125 @@
+"""The manifest of a run: what a stranger needs to know to reproduce the numbers, and what they cost."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from diversity_judge import __version__
+from diversity_judge.judges.base import Judge
+from diversity_judge.judges.presets import JudgeSpec
+from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.scoring.options import ScoreOptions
+from diversity_judge.scoring.result import ScoreResult
+
+Manifest = dict[str, Any]
+"""What `run.json` holds: JSON by nature, so a mapping."""
+
+_LIBRARIES = ("openai", "numpy", "pandas", "scipy", "scikit-learn")
+
+
+def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, warnings: Sequence[str]) -> Manifest:
+    """What is known before anything is sent."""
+    return {
+        "tool": {
+            "diversity_judge": __version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in _LIBRARIES},
+        },
+        "inputs": [_input(path) for path in options.inputs],
+        "warnings": list(warnings),
+        "judge": _judge(judge.spec),
+        "prompt": {"label": judge.prompt_label, **(_prompt(template) if not judge.spec.is_embedded else {})},
+        "design": asdict(options.design),
+        "showing": asdict(options.shown),
+        "engine": asdict(options.engine),
+        "ledger": str(options.ledger_path),
+    }
+
+
+def complete(record: Manifest, result: ScoreResult, *, started: float) -> Manifest:
+    """Add what happened.
+
+    Args:
+        record: Of `describe`.
+        result: Of the run.
+        started: When it began, seconds since the epoch.
+    """
+    tally = result.tally
+    judgments = [judgment for group in result.groups for judgment in group.judgments]
+    return record | {
+        "ending": {"state": result.outcome.ending.value, "message": result.outcome.message},
+        "judgments": {
+            "groups": len(result.groups),
+            "responses": sum(group.plan.group.n_responses for group in result.groups),
+            "wanted": len(judgments),
+            "scored": sum(judgment.score is not None for judgment in judgments),
+            "duplicates": sum(judgment.is_duplicate for judgment in judgments),
+            "missing": dict(result.missing),
+            "replies": sum(judgment.n_replies for judgment in judgments),
+            "prompt_tokens": sum(judgment.prompt_tokens for judgment in judgments),
+            "completion_tokens": sum(judgment.completion_tokens for judgment in judgments),
+            "cost_usd": sum(judgment.cost_usd for judgment in judgments),
+        },
+        "truncated_responses": [
+            {"group": group.plan.name, "sample_id": response.sample_id, "tokens_cut": shown.tokens_cut}
+            for group in result.groups
+            for response, shown in zip(group.plan.group.responses, group.plan.shown, strict=True)
+            if shown.tokens_cut
+        ],
+        "this_run": {
+            "reused": tally.reused,
+            "calls": tally.calls,
+            "replies": tally.replies,
+            "prompt_tokens": tally.prompt_tokens,
+            "completion_tokens": tally.completion_tokens,
+            "cached_tokens": tally.cached_tokens,
+            "prefix_cache_hit_share": tally.cache_hit_share,
+            "cost_usd": tally.cost_usd,
+            "started": _timestamp(started),
+            "wall_s": round(time.time() - started, 3),
+        },
+    }
+
+
+def _input(path: Path) -> Manifest:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else None
+        return {
+            "path": str(path),
+            "sha256": digest.hexdigest() if digest else hashlib.sha256(file.read()).hexdigest(),
+        }
+
+
+def _judge(spec: JudgeSpec) -> Manifest:
+    return {
+        "label": spec.label,
+        "preset": spec.name,
+        "kind": spec.kind,
+        "model": spec.model,
+        "host": spec.host,
+        "parameters": dict(spec.parameters),
+        "prices_usd_per_million_tokens": asdict(spec.prices) if spec.prices else None,
+        "prices_as_of": spec.prices_as_of,
+    }
+
+
+def _prompt(template: PromptTemplate) -> Manifest:
+    return {
+        "name": template.file.name,
+        "version": template.file.version,
+        "sha256": template.digest,
+        "file": template.file.path.name,
+        "text": template.file.body,
+    }
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,112 @@
+"""The rows of the tables, and how they are written.
+
+Rows are written as they are made: a hundred thousand pairs never stand in memory as a table, and a run that only
+judges does not wait for a data-frame library to be imported.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+from diversity_judge.scoring.result import GroupResult, ScoreResult
+
+Cell = str | int | float | bool | None
+Row = dict[str, Cell]
+"""One row by column: of a file's columns, so a mapping."""
+
+
+def scores(result: ScoreResult) -> Iterator[Row]:
+    """One row a group."""
+    for group in result.groups:
+        yield {
+            "problem_id": group.problem_id,
+            "strategy": group.strategy,
+            "n_responses": group.plan.group.n_responses,
+            "n_pairs": group.matrix.n_pairs,
+            "coverage": group.matrix.coverage,
+            "diversity": group.diversity.value,
+            "ci_low": group.diversity.low,
+            "ci_high": group.diversity.high,
+            "se": group.diversity.se,
+            "diversity_if_missing_same": group.matrix.diversity_if_missing_same,
+            "diversity_if_missing_different": group.matrix.diversity_if_missing_different,
+            "order_asymmetry": group.matrix.order_asymmetry,
+            "vendi": group.vendi,
+            "n_duplicate_pairs": sum(judgment.is_duplicate for judgment in group.judgments),
+            "missing": "; ".join(f"{reason}: {n}" for reason, n in sorted(group.missing_reasons.items())),
+            "interval": group.diversity.reason or group.diversity.method,
+            "judge": result.judge,
+            "prompt": result.prompt,
+            "group": group.plan.name,
+        }
+
+
+def strategies(result: ScoreResult) -> Iterator[Row]:
+    """One row a strategy."""
+    for strategy in result.strategies:
+        yield {
+            "strategy": strategy.strategy,
+            "n_problems": strategy.diversity.n,
+            "diversity": strategy.diversity.value,
+            "ci_low": strategy.diversity.low,
+            "ci_high": strategy.diversity.high,
+            "se": strategy.diversity.se,
+            "coverage": strategy.coverage,
+            "interval": strategy.diversity.reason or strategy.diversity.method,
+            "judge": result.judge,
+            "prompt": result.prompt,
+        }
+
+
+PAIR_COLUMNS = (
+    "problem_id", "strategy", "first", "second", "draw", "score", "missing", "duplicate", "first_position",
+    "second_position", "n_replies", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd", "reply_id",
+    "key",
+)  # fmt: skip
+
+
+def write_pairs(groups: Iterable[GroupResult], path: Path) -> None:
+    """Write pairs.csv: one row a wanted judgment; `key` finds its replies in the ledger.
+
+    As many rows as all other work of a run is about, so they are put together as text. Only names and reasons can
+    hold what must be quoted; the csv module quotes them, once a group.
+    """
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(PAIR_COLUMNS) + "\n")
+        for group in groups:
+            file.writelines(_pair_lines(group))
+
+
+def _pair_lines(group: GroupResult) -> Iterator[str]:
+    names = f"{_quoted(group.problem_id)},{_quoted(group.strategy)}"
+    samples = [_quoted(str(response.sample_id)) for response in group.plan.group.responses]
+    reasons = {reason: _quoted(reason) for reason in group.missing_reasons}
+    for (i, j, draw), key, score, reason, n_replies, reply_id, in_, out, cached, cost in group.judgments:
+        yield (
+            f"{names},{samples[i]},{samples[j]},{draw},{'' if score is None else score},"
+            f"{'' if reason is None else reasons[reason]},{key is None},{i},{j},{n_replies},{in_},{out},{cached},"
+            f"{cost!r},{'' if reply_id is None else reply_id},{key or ''}\n"
+        )
+
+
+def _quoted(text: str) -> str:
+    """A text that is not empty as a cell of a CSV file."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([text])
+    return line.getvalue()[:-1]
+
+
+def write_csv(rows: Iterable[Row], path: Path) -> None:
+    """Write rows that all have the columns of the first; what is missing is an empty cell, never a number."""
+    rows = iter(rows)
+    first = next(rows, None)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if first is not None:
+            writer.writerow(first)
+            # NaN alone differs from itself; a function a cell would take as long as all the writing.
+            writer.writerows([None if cell != cell else cell for cell in row.values()] for row in chain((first,), rows))

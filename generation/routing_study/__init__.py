@@ -1,0 +1,1 @@
+"""What the routers of a model do: watched while it samples, and reported."""

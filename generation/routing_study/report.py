@@ -1,0 +1,189 @@
+"""Tables and figures of the routing study.
+
+The paper's argument for Expert-Sample is a picture: a router is sure about its first experts and nearly
+indifferent among many after them (arXiv 2602.02443, figure 2c). These functions draw it for any model.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import StrMethodFormatter
+from numpy.typing import NDArray
+
+from diversity_judge.measures.uncertainty import strategy_estimate
+from generation.routing_study.probe import RoutingProfile
+
+DPI = 150
+_HEAD, _TAIL, _REST = "#3b528b", "#5ec962", "#b8b8b8"
+_LINE = "#440154"
+
+
+@dataclass(frozen=True)
+class ActiveExpertsPoint:
+    """One value of the study with fewer or more active experts.
+
+    Attributes:
+        active_experts: Experts a token.
+        metric: `greedy_accuracy` or `pass_at_k`.
+        k: Number of responses the metric looks at.
+        value: Mean over problems.
+        ci_low: Lower end of the 95 % interval over problems.
+        ci_high: Upper end.
+        n_problems: Problems with a value.
+    """
+
+    active_experts: int
+    metric: str
+    k: int
+    value: float
+    ci_low: float
+    ci_high: float
+    n_problems: int
+
+
+def write_profile(profile: RoutingProfile, folder: Path, *, k_keep: int, model: str) -> tuple[Path, ...]:
+    """Write `router_by_rank.csv`, `router_by_layer.csv`, `router_by_block.csv` and `router_by_rank.png`.
+
+    Returns:
+        Their paths. The interval of a rank is over blocks of problems.
+    """
+    mean, by_layer = profile.mean, profile.by_layer
+    low, high = rank_intervals(profile)
+    cumulative = np.cumsum(mean)
+    by_rank = [
+        {
+            "rank": rank + 1,
+            "mean_probability": mean[rank],
+            "ci_low": low[rank],
+            "ci_high": high[rank],
+            "cumulative_probability": cumulative[rank],
+            "lowest_layer": by_layer[:, rank].min(),
+            "highest_layer": by_layer[:, rank].max(),
+        }
+        for rank in range(len(mean))
+    ]
+    layers = [
+        {"layer": layer, "rank": rank + 1, "mean_probability": row[rank], "n_tokens": profile.n_tokens}
+        for layer, row in zip(profile.layers, by_layer, strict=True)
+        for rank in range(len(row))
+    ]
+    blocks = [
+        {"block": block + 1, "rank": rank + 1, "mean_probability": row[rank]}
+        for block, row in enumerate(profile.by_block)
+        for rank in range(len(row))
+    ]
+    tables = {"router_by_rank.csv": by_rank, "router_by_layer.csv": layers, "router_by_block.csv": blocks}
+    for name, table in tables.items():
+        if table:
+            _write_csv(folder / name, table)
+    picture = folder / "router_by_rank.png"
+    profile_figure(profile, k_keep=k_keep, model=model).savefig(picture, dpi=DPI)
+    return (*(folder / name for name, table in tables.items() if table), picture)
+
+
+def rank_intervals(profile: RoutingProfile, *, confidence: float = 0.95) -> tuple[NDArray[np.float64], ...]:
+    """(experts,) lower and upper ends of each rank's mean probability, over blocks of problems; NaN below two."""
+    if len(profile.by_block) < 2:
+        unknown = np.full(len(profile.mean), np.nan)
+        return unknown, unknown
+    estimates = [strategy_estimate(column, confidence=confidence) for column in profile.by_block.T]
+    return np.array([e.low for e in estimates]), np.array([e.high for e in estimates])
+
+
+def profile_figure(profile: RoutingProfile, *, k_keep: int, model: str) -> Figure:
+    """The two-panel figure: all experts by rank; the first 4k with the head and the tail marked."""
+    mean = profile.mean
+    k, n_experts = profile.active_experts, len(mean)
+    shown = min(4 * k, n_experts)
+    ranks = np.arange(1, n_experts + 1)
+    figure = Figure(figsize=(9.6, 3.9), layout="constrained")
+    whole, top = figure.subplots(1, 2)
+    whole.plot(ranks, mean, color=_LINE, linewidth=1.6, label="mean of the layers")
+    whole.fill_between(
+        ranks,
+        profile.by_layer.min(axis=0),
+        profile.by_layer.max(axis=0),
+        color=_LINE,
+        alpha=0.15,
+        linewidth=0,
+        label="lowest to highest layer",
+    )
+    whole.axhline(1 / n_experts, color="black", linewidth=0.8, linestyle=":", label=f"uniform, 1/{n_experts}")
+    whole.set(title=f"all {n_experts} experts", xlabel="rank of the expert", ylabel="mean router probability")
+    whole.set_ylim(bottom=0)
+    whole.legend(frameon=False)
+    colours = [_HEAD] * k_keep + [_TAIL] * (k - k_keep) + [_REST] * (shown - k)
+    top.bar(ranks[:shown], mean[:shown], color=colours[:shown], width=0.85)
+    low, high = (ends[:shown] for ends in rank_intervals(profile))
+    if not np.isnan(low).any():
+        # The mean over tokens stands for blocks of slightly unequal length: never a bar of negative length.
+        spread = np.maximum([mean[:shown] - low, high - mean[:shown]], 0)
+        top.errorbar(ranks[:shown], mean[:shown], yerr=spread, fmt="none", ecolor="black", elinewidth=0.8)
+    legend = (
+        Patch(color=_HEAD, label=f"head: kept, ranks 1 to {k_keep}" if k_keep else "head: none"),
+        Patch(color=_TAIL, label=f"tail: the other {k - k_keep} of the active {k}"),
+        Patch(color=_REST, label=f"further candidates of the draw, to rank {shown}"),
+    )
+    top.set(title=f"the first {shown} experts", xlabel="rank of the expert")
+    top.legend(handles=legend, frameon=False)
+    figure.suptitle(f"{model}: {len(profile.layers)} layers, k = {k}, {profile.n_tokens:,} tokens", fontsize="medium")
+    return figure
+
+
+def write_active_experts(points: Sequence[ActiveExpertsPoint], folder: Path, *, model: str) -> tuple[Path, ...]:
+    """Write `active_experts.csv` and `active_experts.png`; returns their paths."""
+    paths = tuple(folder / name for name in ("active_experts.csv", "active_experts.png"))
+    _write_csv(paths[0], [asdict(point) for point in points])
+    active_experts_figure(points, model=model).savefig(paths[1], dpi=DPI)
+    return paths
+
+
+def active_experts_figure(points: Sequence[ActiveExpertsPoint], *, model: str) -> Figure:
+    """Greedy accuracy against the number of active experts, and pass@n for each number."""
+    figure = Figure(figsize=(9.6, 3.9), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    greedy = sorted((p for p in points if p.metric == "greedy_accuracy"), key=lambda p: p.active_experts)
+    if greedy:
+        _with_interval(left, [p.active_experts for p in greedy], greedy, color=_LINE, label=None)
+        left.set_xticks([p.active_experts for p in greedy])
+    left.set(title="greedy accuracy", xlabel="active experts a token", ylabel="share of problems solved")
+    numbers = sorted({p.active_experts for p in points if p.metric == "pass_at_k"})
+    for place, number in enumerate(numbers):
+        curve = sorted((p for p in points if p.metric == "pass_at_k" and p.active_experts == number), key=lambda p: p.k)
+        colour = colormaps["viridis"](0.85 * place / max(1, len(numbers) - 1))
+        _with_interval(right, [p.k for p in curve], curve, color=colour, label=f"{number} active")
+    right.set_xscale("log", base=2)
+    right.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    right.set(title="pass@n", xlabel="n", ylabel="")
+    for axes in (left, right):
+        axes.set_ylim(0, 1)
+    if numbers:
+        right.legend(frameon=False)
+    fewest, most = min(p.n_problems for p in points), max(p.n_problems for p in points)
+    n_problems = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    figure.suptitle(f"{model}: {n_problems} problems, 95 % intervals over problems", fontsize="medium")
+    return figure
+
+
+def _with_interval(
+    axes: Any, x: Sequence[int], points: Sequence[ActiveExpertsPoint], *, color: Any, label: Any
+) -> None:
+    axes.plot(x, [p.value for p in points], marker="o", markersize=4, color=color, label=label)
+    axes.fill_between(x, [p.ci_low for p in points], [p.ci_high for p in points], color=color, alpha=0.15, linewidth=0)
+
+
+def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    table = list(rows)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(table[0]))
+        writer.writeheader()
+        writer.writerows(table)
