@@ -20,8 +20,8 @@ from diversity_judge.agreeing.result import judge_agreement
 from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.runs.loading import load_run
 from diversity_judge.score import main as score
+from tests.diversity_judge.judges.test_countdown import SCORES, SOLUTIONS, UNREADABLE
 from tests.diversity_judge.run_folders import Score, group, make_run
-from tests.diversity_judge.test_countdown_judge import SCORES, SOLUTIONS, UNREADABLE
 
 PROBLEMS = ("p1", "p2", "p3", "007")
 STRATEGIES = ("token-normal", "$\\frac{x$ <b>")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from diversity_judge.errors import InputError
 from diversity_judge.planning.prompting import PromptTemplate, parse_reply, visible_answer
 
-REPLIES = Path(__file__).parents[1] / "data" / "judge_replies.jsonl"
+REPLIES = Path(__file__).parents[2] / "data" / "judge_replies.jsonl"
 
 hostile = st.one_of(
     st.text(max_size=200),

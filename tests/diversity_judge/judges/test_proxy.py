@@ -17,8 +17,8 @@ from sklearn.metrics import roc_auc_score
 from diversity_judge.inputs.reading import read_responses
 from diversity_judge.judges.proxy import WORD, proxy_score, proxy_similarity
 
-DATA = Path(__file__).parent / "data"
-EXAMPLE = Path(__file__).parents[2] / "examples" / "responses.jsonl"
+DATA = Path(__file__).parents[1] / "data"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "responses.jsonl"
 TEXTS = [
     "Let x = 2.5, then x + 4 = 6.5",
     "Let y = 2, then y * 4 = 8",

@@ -13,7 +13,7 @@ import pytest
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.reading import ReadResult, read_responses
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 LM_EVAL = DATA / "samples_aqua_cot_2025-01-31T10-00-00.000000.jsonl"
 LIGHTEVAL = DATA / "details_aqua_2025-01-31T10-00-00.000000.parquet"
 

@@ -48,14 +48,14 @@ def test_a_reply_is_on_disk_before_the_wait_for_it_ends(tmp_path: Path) -> None:
     script = f"""
 import asyncio, os
 from diversity_judge.ledger import Ledger
-from tests.diversity_judge.test_ledger import add, reply
+from tests.diversity_judge.ledger.test_store import add, reply
 ledger = Ledger({str(path)!r})
 async def main():
     await add(ledger, "k", reply(2))
     os.kill(os.getpid(), 9)
 asyncio.run(main())
 """
-    assert subprocess.run([sys.executable, "-c", script], check=False, cwd=Path(__file__).parents[2]).returncode == -9
+    assert subprocess.run([sys.executable, "-c", script], check=False, cwd=Path(__file__).parents[3]).returncode == -9
     with Ledger(path, must_exist=True) as ledger:
         assert ledger.replies(["k"])["k"][0].content == "[Final Score: 2]"
 
@@ -104,7 +104,7 @@ async def main():
     os.kill(os.getpid(), 9)
 asyncio.run(main())
 """
-    subprocess.run([sys.executable, "-c", script], check=False, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", script], check=False, cwd=Path(__file__).parents[3])
     with Ledger(path) as ledger:
         assert asyncio.run(ledger.claim(["k"], newer_than=0)).granted == {"k"}
 
