@@ -3,12 +3,17 @@ r"""Find the final answer in a response.
 Only the visible answer counts, what follows the last `</think>`: reasoning is full of candidates that the
 model dropped. A response that was cut off before it answered has no answer, which is not the same as a
 wrong one.
+
+Models that lose the thread write megabytes of one character or of openings that nothing closes. So everything
+here takes time in proportion to the text: in a pattern no two neighbouring repetitions can match the same
+characters, and braces and fences are read in one pass.
 """
 
 from __future__ import annotations
 
 import re
 import string
+from collections.abc import Iterator
 
 from diversity_judge.countdown import read_steps
 from generation.problems import ProblemKind
@@ -16,10 +21,12 @@ from generation.problems import ProblemKind
 _THINK_END = "</think>"
 _THINK_START = "<think>"
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{)")
-_STATED = re.compile(r"(?:final\s+)?answer\s*(?:is|:|=)\s*:?\s*(.+)", re.IGNORECASE)
-_CODE = re.compile(r"^[ \t]*```[ \t]*(?P<language>[\w+-]*)[^\n]*\n(?P<code>.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
+_BRACE = re.compile(r"(?<!\\)[{}]")
+_STATED = re.compile(r"(?:final\s+)?answer\s*(?:is|:|=)\s*(?::\s*)?(.+)", re.IGNORECASE)
+_FENCE = "```"
+_LANGUAGE = re.compile(r"[ \t]*([\w+-]*)")
 _LETTER_STATED = re.compile(
-    r"(?:answer|option|choice)\s*(?:is|:|=)?\s*:?\s*[\s*_(\[$]*([A-Z])(?![A-Za-z])", re.IGNORECASE
+    r"(?:answer|option|choice)(?:\s*(?:is|:|=)(?:\s*:)?)?[\s*_(\[$]*([A-Z])(?![A-Za-z])", re.IGNORECASE
 )
 _SPACES = (r"\,", r"\;", r"\!", r"\:", r"\ ", "~")
 _PYTHON = ("python", "python3", "py")
@@ -57,14 +64,15 @@ def extract_answer(text: str, kind: ProblemKind, *, n_choices: int = 0) -> str |
 
 def last_boxed(text: str) -> str | None:
     r"""What stands in the last complete `\boxed{...}`, its braces balanced; None if there is none."""
-    for match in reversed(list(_BOX.finditer(text))):
-        depth = 0
-        for place in range(match.end(), len(text)):
-            escaped = text[place - 1] == "\\"
-            depth += (text[place] == "{" and not escaped) - (text[place] == "}" and not escaped)
-            if depth == 0:
-                return text[match.end() + 1 : place]
-    return None
+    boxes = {match.end() for match in _BOX.finditer(text)}
+    last: tuple[int, int] | None = None
+    opened: list[int] = []
+    for match in _BRACE.finditer(text) if boxes else ():
+        if match[0] == "{":
+            opened.append(match.start())
+        elif opened and (start := opened.pop()) in boxes and (last is None or start > last[0]):
+            last = start, match.start()
+    return text[last[0] + 1 : last[1]] if last else None
 
 
 def tidy_math(answer: str) -> str:
@@ -94,7 +102,7 @@ def _letter(visible: str, n_choices: int) -> str | None:
     letters = string.ascii_uppercase[: n_choices or len(string.ascii_uppercase)]
     boxed = last_boxed(visible)
     if boxed is not None:
-        bare = re.sub(r"\\(?:text|mathrm|textbf|mathbf)\s*", "", boxed)
+        bare = re.sub(r"\\(?:textbf|text|mathrm|mathbf)\s*", "", boxed)
         match = re.match(r"[\s({$*]*([A-Za-z])(?![A-Za-z])", bare)
         found = match[1].upper() if match else ""
         return found if found and found in letters else None
@@ -106,10 +114,27 @@ def _letter(visible: str, n_choices: int) -> str | None:
 
 
 def _last_code(visible: str) -> str | None:
-    blocks = [(match["language"].lower(), match["code"]) for match in _CODE.finditer(visible)]
+    blocks = list(_fenced_blocks(visible))
     python = [code for language, code in blocks if language in _PYTHON]
     chosen = python or [code for _, code in blocks]
     return chosen[-1].strip("\n") if chosen and chosen[-1].strip() else None
+
+
+def _fenced_blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Language (in lower case) and content of each block whose fence is closed."""
+    language = ""
+    content: list[str] | None = None
+    for line in text.split("\n"):
+        stripped = line.lstrip(" \t")
+        if not stripped.startswith(_FENCE):
+            if content is not None:
+                content.append(line)
+        elif content is None:
+            named = _LANGUAGE.match(stripped, len(_FENCE))
+            language, content = named[1].lower() if named else "", []
+        else:
+            yield language, "\n".join(content)
+            content = None
 
 
 def countdown_answer(visible: str) -> str | None:

@@ -1,3 +1,6 @@
+import random
+import re
+
 import pytest
 
 from generation.answers import extract_answer, last_boxed, tidy_math, visible_answer
@@ -59,6 +62,7 @@ def test_typesetting_is_tidied_and_nothing_is_computed(answer: str, tidy: str) -
     [
         (r"\boxed{B}", "B"),
         (r"\boxed{\text{B}}", "B"),
+        (r"\boxed{\textbf{B}}", "B"),
         (r"\boxed{(b)}", "B"),
         (r"\boxed{B) the second}", "B"),
         (r"\boxed{Because}", None),
@@ -101,3 +105,58 @@ def test_unclosed_reasoning_hides_everything() -> None:
     assert visible_answer("<think>a</think>b</think>c") == "c"
     assert visible_answer("  <think>a") == ""
     assert visible_answer("a") == "a"
+
+
+def _boxed_by_counting(text: str) -> str | None:
+    """`last_boxed` by its definition: from each box, the last one first, until its braces are balanced."""
+    for match in reversed(list(re.finditer(r"\\(?:boxed|fbox)\s*\{", text))):
+        depth = 1
+        for place in range(match.end(), len(text)):
+            if text[place - 1] != "\\":
+                depth += {"{": 1, "}": -1}.get(text[place], 0)
+            if depth == 0:
+                return text[match.end() : place]
+    return None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_pass_over_the_braces_finds_what_counting_from_each_box_finds(seed: int) -> None:
+    generator = random.Random(seed)
+    pieces = ["\\boxed{", "\\fbox {", "{", "}", "}", "\\{", "\\}", "\\", "x", " "]
+    for _ in range(500):
+        text = "".join(generator.choices(pieces, k=generator.randrange(16)))
+        assert last_boxed(text) == _boxed_by_counting(text), text
+
+
+PLAIN_LETTER = re.compile(
+    r"(?:answer|option|choice)\s*(?:is|:|=)?\s*:?\s*[\s*_(\[$]*([A-Z])(?![A-Za-z])", re.IGNORECASE
+)
+PLAIN_STATEMENT = re.compile(r"(?:final\s+)?answer\s*(?:is|:|=)\s*:?\s*(.+)", re.IGNORECASE)
+PLAIN_FENCES = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_linear_patterns_find_what_the_plain_ones_find(seed: int) -> None:
+    """The plain ones are easier to read, and take hours for some texts."""
+    generator = random.Random(seed)
+    pieces = ["answer", "option", "final", " is", "is", ":", "=", " ", "\n", "*", "(", "$", "a", "B", "C ", "x", "\t"]
+    for _ in range(500):
+        text = "".join(generator.choices(pieces, k=generator.randrange(12)))
+        text += "\nno"  # so that a last line of one letter does not answer
+        letters = [letter.upper() for letter in PLAIN_LETTER.findall(text)]
+        assert extract_answer(text, CHOICE) == (letters[-1] if letters else None), text
+        statements = PLAIN_STATEMENT.findall(text)
+        assert extract_answer(text, MATH) == ((tidy_math(statements[-1]) or None) if statements else None), text
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_fences_are_paired_as_the_plain_pattern_pairs_them(seed: int) -> None:
+    generator = random.Random(seed)
+    pieces = ["```", "```\n", "```python\n", "``` py x\n", " ", "\t", "x\n", "y", "\n", "```c++\n"]
+    for _ in range(500):
+        text = "".join(generator.choices(pieces, k=generator.randrange(12)))
+        blocks = [(language.lower(), code) for language, code in PLAIN_FENCES.findall(text)]
+        chosen = [code for language, code in blocks if language in ("python", "python3", "py")]
+        chosen = chosen or [code for _, code in blocks]
+        expected = chosen[-1].strip("\n") if chosen and chosen[-1].strip() else None
+        assert extract_answer(text, CODE) == expected, text

@@ -34,8 +34,8 @@ function show(place, parts, formulas, asSource) {
       return asSource ? document.createTextNode(source) : mathematics(tree);
     }
     // A block formula brings its own distance: blank lines beside it would add to that.
-    if (isBlock(parts[number + 1])) part = part.replace(/\s+$/, '');
-    if (isBlock(parts[number - 1])) part = part.replace(/^\s+/, '');
+    if (isBlock(parts[number + 1])) part = part.trimEnd();
+    if (isBlock(parts[number - 1])) part = part.trimStart();
     return document.createTextNode(part);
   });
   place.replaceChildren(...nodes);
