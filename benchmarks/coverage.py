@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from diversity_judge.measures.matrix import MAX_SCORE, SimilarityMatrix
+from diversity_judge.measures.intervals import Estimate, group_estimate, strategy_estimate
+from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.measures.paired import paired_difference
-from diversity_judge.measures.uncertainty import Estimate, group_estimate, strategy_estimate
 from diversity_judge.planning.pairs import circulant_pairs
+from diversity_judge.rubric import MAX_SCORE
 
 WANTED = (0.93, 0.98)
 N_RESPONSES = 32

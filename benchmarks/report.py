@@ -21,17 +21,18 @@ from pathlib import Path
 from typing import Any
 
 import diversity_judge as dj
-from diversity_judge.engine.outcome import Ending, Outcome
 from diversity_judge.engine.tally import Tally
 from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.judges.base import Reply
 from diversity_judge.ledger import Ledger
-from diversity_judge.ledger.judgments import Judgment, build_matrix
-from diversity_judge.measures.uncertainty import group_estimate
+from diversity_judge.measures.diversity import estimate
+from diversity_judge.measures.matrix import build_matrix
 from diversity_judge.planning.groups import GroupPlan, Showing, plan_groups
+from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.report import write_report
-from diversity_judge.runs import layout as run_folder
+from diversity_judge.runs.layout import LEDGER
+from diversity_judge.scoring import files
 from diversity_judge.scoring.result import GroupResult, ScoreResult, strategy_results
 
 OPENINGS = 7
@@ -104,7 +105,7 @@ def _experiment(folder: Path, options: argparse.Namespace) -> Path:
             )
             groups.append(Group(f"problem-{problem}", strategy, responses))
     plans = plan_groups(groups, PairDesign(), Showing())
-    with Ledger(folder / run_folder.LEDGER) as ledger:
+    with Ledger(folder / LEDGER) as ledger:
         results = []
         for plan in plans:
             level = generator.choice((1, 2, 3))
@@ -114,16 +115,16 @@ def _experiment(folder: Path, options: argparse.Namespace) -> Path:
             ]
             results.append(asyncio.run(_judge(plan, ledger, scores, replies)))
     judge = "random numbers, not a judge"
-    result = ScoreResult(results, strategy_results(results), judge, "none", False, Tally(), Outcome(Ending.DONE))
-    run_folder.write_tables(folder, result)
-    run_folder.write_manifest(
+    result = ScoreResult(results, strategy_results(results), judge, "none", False, Tally())
+    files.write_tables(folder, result)
+    files.write_manifest(
         folder,
         {
             "judge": {"label": judge, "kind": "chat"},
             "prompt": {"label": "none"},
             "design": {"orders": "one"},
             "showing": {"view": "full", "truncate_tokens": None},
-            "ledger": str(folder / run_folder.LEDGER),
+            "ledger": str(folder / LEDGER),
         },
     )
     return folder
@@ -148,7 +149,7 @@ async def _judge(plan: GroupPlan, ledger: Ledger, scores: list[int], replies: li
         for pair, key, score in zip(plan.pairs, keys, scores, strict=True)
     ]
     matrix = build_matrix(plan.group.n_responses, judgments)
-    return GroupResult(plan, judgments, matrix, group_estimate(matrix), matrix.vendi().value)
+    return GroupResult(plan, judgments, matrix, estimate(matrix), matrix.vendi().value)
 
 
 def _open(path: Path, profile: Path) -> None:

@@ -20,9 +20,9 @@ from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
 from diversity_judge.planning.groups import plan_groups
 from diversity_judge.planning.prompting import PromptTemplate
-from diversity_judge.runs import layout as run_folder
+from diversity_judge.runs.instrument import refuse_another_measurement
 from diversity_judge.scoring import console as show
-from diversity_judge.scoring import manifest
+from diversity_judge.scoring import files, manifest
 from diversity_judge.scoring.arguments import parse_arguments
 from diversity_judge.scoring.options import ScoreOptions
 from diversity_judge.scoring.result import ScoreResult, group_results, score_result
@@ -52,10 +52,16 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreResult 
     plans = plan_groups(read.groups, options.design, options.shown)
     template = PromptTemplate.load(options.prompt)
     check_fits(plans, options.judge, template)
-    judge = make_judge(options.judge, template, options.engine, sends_calls=options.sends_calls)
+    judge = make_judge(
+        options.judge,
+        template,
+        sends_calls=options.sends_calls,
+        deadline_s=options.engine.deadline_s,
+        concurrency=options.engine.concurrency,
+    )
     record = manifest.describe(options, judge, template, read.warnings)
     if not options.overwrite:
-        run_folder.refuse_another_measurement(options.folder, record)
+        refuse_another_measurement(options.folder, record)
 
     if options.dry_run:
         with Ledger.opened_if_there(options.ledger_path) as stored:
@@ -66,14 +72,14 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreResult 
     with Ledger(options.ledger_path, must_exist=options.offline) as ledger:
         workload = make_workload(plans, judge, ledger, template)
         show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
-        tally = Tally.of(workload.bill)
-        outcome = buy(workload, judge, ledger, options.engine, tally, console) if options.sends_calls else None
+        buys = options.sends_calls
+        tally = buy(workload, judge, ledger, options.engine, console) if buys else Tally.of(workload.bill)
         groups = group_results(workload, judge, ledger)
-    result = score_result(groups, judge, tally, outcome)
-    run_folder.write_tables(options.folder, result)
-    run_folder.write_manifest(options.folder, manifest.complete(record, result, started=started))
+    result = score_result(groups, judge, tally)
+    files.write_tables(options.folder, result)
+    files.write_manifest(options.folder, manifest.complete(record, result, started=started))
     if options.heatmaps:
-        run_folder.write_heatmaps(options.folder, result)
+        files.write_heatmaps(options.folder, result)
     show.print_results(console, result, options.folder)
     return result
 

@@ -19,8 +19,8 @@ from rich.console import Console
 from diversity_judge.errors import DiversityJudgeError, InputError, RunError
 from diversity_judge.inputs.reading import read_responses
 from diversity_judge.inputs.responses import Group
+from diversity_judge.measures.intervals import strategy_estimate
 from diversity_judge.measures.outcomes import Outcome, curve_sizes, pass_curve
-from diversity_judge.measures.uncertainty import strategy_estimate
 from generation.engines import Engine, SampleFailedError
 from generation.engines.in_process import InProcessEngine
 from generation.engines.vllm_options import VLLMOptions

@@ -17,20 +17,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from diversity_judge.errors import InputError
+from diversity_judge.files import TOMLError, read_toml
 from generation.edt_settings import EDTSettings
 from generation.expert_sample.settings import ExpertSampleSettings
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 PRESETS_FILE = Path(__file__).with_name("strategies.toml")
 
@@ -247,8 +242,8 @@ def _switch(value: Any, where: str) -> bool:
 
 def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = read_toml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, TOMLError) as error:
         raise InputError(f"{path}: cannot read the strategies: {error}") from error
     for name, section in data.items():
         if not isinstance(section, dict) or not _NAME.fullmatch(name):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from rich.text import Text
 
 from diversity_judge.agreeing.result import JudgeAgreement
 from diversity_judge.measures.agreement import Agreement
-from diversity_judge.measures.uncertainty import Estimate
+from diversity_judge.measures.intervals import Estimate
 from diversity_judge.text_safety import printable
+from diversity_judge.wording import interval, number
 
 _NAME_WIDTH = 40
 _POOLED = "all together"
@@ -58,23 +58,16 @@ def _cells(row: Agreement) -> tuple[str, ...]:
     return (
         str(row.n_problems),
         f"{row.n_pairs:,}",
-        _number(row.exact),
-        _interval(row.kappa),
-        _interval(row.spearman),
-        _number(row.kendall),
-        _number(row.mean_absolute_error),
-        _number(row.score_bias, signed=True),
-        _interval(row.diversity_bias, signed=True),
-        _number(row.diversity_spearman),
+        number(row.exact),
+        _with_interval(row.kappa),
+        _with_interval(row.spearman),
+        number(row.kendall),
+        number(row.mean_absolute_error),
+        number(row.score_bias, signed=True),
+        _with_interval(row.diversity_bias, signed=True),
+        number(row.diversity_spearman),
     )
 
 
-def _number(value: float, *, signed: bool = False) -> str:
-    if math.isnan(value):
-        return "none"
-    return f"{value:+.3f}" if signed else f"{value:.3f}"
-
-
-def _interval(estimate: Estimate, *, signed: bool = False) -> str:
-    shown = _number(estimate.value, signed=signed)
-    return shown if math.isnan(estimate.low) else f"{shown} [{estimate.low:.3f}, {estimate.high:.3f}]"
+def _with_interval(estimate: Estimate, *, signed: bool = False) -> str:
+    return interval(estimate.value, estimate.low, estimate.high, signed=signed)

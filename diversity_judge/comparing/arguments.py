@@ -11,7 +11,7 @@ from diversity_judge import __version__
 from diversity_judge.comparing.group_measures import Thresholds
 from diversity_judge.comparing.result import SMALLEST_INTERESTING, CompareOptions
 from diversity_judge.errors import InputError
-from diversity_judge.measures.matrix import MAX_SCORE
+from diversity_judge.rubric import MAX_SCORE
 
 _EPILOG = """\
 exit codes: 0 done; 1 the comparison could not be written; 2 bad usage or input; 130 interrupted.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from diversity_judge.comparing.outcome_table import ties
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
 from diversity_judge.text_safety import printable
+from diversity_judge.wording import interval
 
 _NAME_WIDTH = 40
 _MOST_NOTES = 20
@@ -64,14 +64,14 @@ def _process_table(comparison: Comparison) -> Table:
 
 def _process_cell(comparison: Comparison, strategy: str, metric: str) -> str:
     rows = comparison.process.where(strategy=strategy, metric=metric)
-    return _interval(rows[0].value, rows[0].ci_low, rows[0].ci_high) if rows else ""
+    return interval(rows[0].value, rows[0].ci_low, rows[0].ci_high) if rows else ""
 
 
 def _difference_cells(comparison: Comparison, strategy: str) -> list[str]:
     rows = comparison.differences.where(strategy=strategy, metric="diversity")
     if not rows:
         return ["baseline" if strategy == comparison.baseline else "", ""]
-    return [_interval(rows[0].difference, rows[0].ci_low, rows[0].ci_high, signed=True), f"{rows[0].p_holm:.3g}"]
+    return [interval(rows[0].difference, rows[0].ci_low, rows[0].ci_high, signed=True), f"{rows[0].p_holm:.3g}"]
 
 
 def _outcome_table(comparison: Comparison) -> Table:
@@ -115,7 +115,7 @@ def _outcome_columns(comparison: Comparison) -> list[tuple[str, int | None]]:
 def _outcome_cell(rows: Sequence[OutcomeRow], metric: str, k: int | None) -> str:
     for row in rows:
         if row.metric == metric and k in (None, row.k):
-            return _interval(row.value, row.ci_low, row.ci_high)
+            return interval(row.value, row.ci_low, row.ci_high)
     return ""
 
 
@@ -137,8 +137,3 @@ def _title(title: str, comparison: Comparison) -> Text:
 
 def _name(text: str) -> Text:
     return Text(printable(text, limit=_NAME_WIDTH))
-
-
-def _interval(value: float, low: float, high: float, *, signed: bool = False) -> str:
-    shown = f"{value:+.3f}" if signed else f"{value:.3f}"
-    return shown if math.isnan(low) else f"{shown} [{low:.3f}, {high:.3f}]"

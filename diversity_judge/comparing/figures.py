@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
@@ -22,8 +21,9 @@ from diversity_judge.comparing.group_measures import GroupMeasures, pass_at_larg
 from diversity_judge.comparing.outcome_table import TIERS, PanelBar, panel_bars
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
-from diversity_judge.drawing.heatmaps import Heatmap, drawable, plain_text, problem_heatmaps, style_axes
-from diversity_judge.drawing.style import look_of
+from diversity_judge.drawing.axes import drawable, plain_text, save_figure, style_axes
+from diversity_judge.drawing.heatmaps import Heatmap, problem_heatmaps
+from diversity_judge.drawing.look import look_of
 from diversity_judge.errors import RunError
 from diversity_judge.text_safety import slugs
 
@@ -228,12 +228,8 @@ def _map(group: GroupMeasures) -> Heatmap:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write a figure; the same comparison gives the same bytes, so no date and no random ids."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rc_context({"svg.hashsalt": path.name}):
-        for extension in FORMATS:
-            metadata = {"Date": None} if extension == "svg" else None
-            figure.savefig(f"{path}.{extension}", format=extension, dpi=DPI, metadata=metadata)
+    for extension in FORMATS:
+        save_figure(figure, path.with_name(f"{path.name}.{extension}"), dpi=DPI)
 
 
 def _figure(n_panels: int, *, width: float, height: float = 4.0) -> tuple[Figure, list[Axes]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from dataclasses import asdict
 from functools import partial
@@ -12,7 +11,7 @@ from typing import Any
 from diversity_judge import __version__
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.errors import RunError
-from diversity_judge.runs import layout as run_folder
+from diversity_judge.files import write_json, write_whole
 
 PROCESS = "process.csv"
 DIFFERENCES = "differences.csv"
@@ -36,12 +35,10 @@ def write_tables(folder: Path, comparison: Comparison) -> None:
         OUTCOMES: comparison.outcomes.to_frame(),
         PROBLEMS: comparison.problem_table.to_frame(),
     }
-    text = json.dumps(manifest(comparison), indent=2, ensure_ascii=False) + "\n"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
-            run_folder.write_whole(folder / name, partial(table.to_csv, index=False))
-        run_folder.write_whole(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+            write_whole(folder / name, partial(table.to_csv, index=False))
+        write_json(folder / MANIFEST, manifest(comparison))
     except OSError as error:
         raise RunError(f"{folder}: cannot write the tables: {error}") from error
 

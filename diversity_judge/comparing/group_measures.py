@@ -15,9 +15,11 @@ from diversity_judge.measures.approaches import (
     count_approaches,
     other_route,
 )
-from diversity_judge.measures.matrix import MAX_SCORE, VendiScore
+from diversity_judge.measures.diversity import estimate
+from diversity_judge.measures.intervals import Estimate
+from diversity_judge.measures.matrix import VendiScore
 from diversity_judge.measures.outcomes import Outcome, Skipped, curve_sizes, outcomes
-from diversity_judge.measures.uncertainty import Estimate, group_estimate
+from diversity_judge.rubric import MAX_SCORE
 from diversity_judge.runs.loading import RunGroup
 
 SENSITIVITY_THRESHOLDS = (3.0, 4.0, 5.0)
@@ -234,7 +236,7 @@ def _process(member: RunGroup, thresholds: Thresholds) -> Process:
     wanted = dict.fromkeys((thresholds.approach, *SENSITIVITY_THRESHOLDS))
     return Process(
         coverage=matrix.coverage,
-        diversity=group_estimate(matrix),
+        diversity=estimate(matrix, member.estimator),
         vendi=matrix.vendi(),
         approaches={threshold: count_approaches(similarity, threshold=threshold) for threshold in wanted},
         other_route=other_route(similarity, answers, limit=thresholds.other_route),

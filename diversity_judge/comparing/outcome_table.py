@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from diversity_judge.comparing.differences import CHOICES
 from diversity_judge.comparing.group_measures import GroupMeasures, typical_size
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
+from diversity_judge.measures.intervals import Estimate, strategy_estimate
 from diversity_judge.measures.outcomes import Outcome, Skipped, Tier, tier
-from diversity_judge.measures.uncertainty import Estimate, strategy_estimate
 
 TIERS = (ALL_TIERS, *(found.value for found in Tier))
 

@@ -26,8 +26,8 @@ from diversity_judge.comparing.outcome_table import outcome_rows, problem_tiers
 from diversity_judge.comparing.problem_table import ProblemTable
 from diversity_judge.comparing.tables import DifferenceRow, OutcomeRow, ProcessRow, Table
 from diversity_judge.errors import InputError
+from diversity_judge.measures.intervals import strategy_estimate
 from diversity_judge.measures.outcomes import Tier
-from diversity_judge.measures.uncertainty import strategy_estimate
 from diversity_judge.runs.loading import Run
 from diversity_judge.text_safety import printable
 

@@ -12,26 +12,22 @@ import gc
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from diversity_judge.text_safety import REPLACEMENT, printable, slugs
+from diversity_judge.drawing.axes import MISSING, drawable, plain_text, save_figure
+from diversity_judge.rubric import MAX_SCORE
+from diversity_judge.text_safety import printable, slugs
 
-MAX_SCORE = 5
 COLOURS = "viridis"
-FONT = "DejaVu Sans"
-"""Comes with matplotlib, so that a figure is the same on every machine."""
 DPI = 120
 _MAX_COLUMNS = 4
 # Sizes and distances in inches. The gap above a row holds the titles of its panels.
@@ -45,12 +41,6 @@ _BAR_SPACE = 0.45
 _TITLE_LETTER, _NOTE_LETTER = 0.12, 0.075
 _STRATEGY_LENGTH = 32
 _MAX_TICKS = 8
-MISSING: dict[str, Any] = {
-    "facecolor": "#f2f2f2",
-    "edgecolor": "#9a9a9a",
-    "hatch": "/////",
-    "linewidth": 0.0,
-}
 _BLANK = "#ffffff"
 _GREY = "#555555"
 
@@ -153,7 +143,6 @@ def save_heatmaps(heatmaps: Iterable[Heatmap], folder: Path, *, judge: str = "")
         OSError: A file can't be written.
         ValueError: As `problem_heatmaps`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     by_problem: dict[str, list[Heatmap]] = {}
     for heatmap in heatmaps:
         by_problem.setdefault(heatmap.problem_id, []).append(heatmap)
@@ -165,7 +154,7 @@ def save_heatmaps(heatmaps: Iterable[Heatmap], folder: Path, *, judge: str = "")
         figures = {f"{problem}__{strategy_names[member.strategy]}.png": [member] for member in members}
         figures[f"{problem}.png"] = members
         for name, shown in figures.items():
-            problem_heatmaps(shown, judge=judge).savefig(folder / name, format="png")
+            save_figure(problem_heatmaps(shown, judge=judge), folder / name)
             written.append(folder / name)
         # A figure's parts refer to one another, so only the collector frees them, and beside many judgments it comes
         # late: dozens of dead figures would pile up.
@@ -233,29 +222,3 @@ def _draw(axes: Axes, heatmap: Heatmap) -> AxesImage:
     title = f"{drawable(heatmap.strategy, _STRATEGY_LENGTH)}\n{heatmap.caption}"
     axes.set_title(title, loc="left", **plain_text(9.5))
     return image
-
-
-def style_axes(axes: Axes) -> None:
-    """The look of every axes that is no map: a light grid behind the data, no box around it."""
-    axes.grid(visible=True, color="#e5e5e5", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=9)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-
-
-def plain_text(size: float) -> dict[str, Any]:
-    """Text properties under which dollar signs and backslashes are only characters."""
-    return {"fontsize": size, "parse_math": False, "usetex": False, "fontfamily": FONT}
-
-
-def drawable(text: str, limit: int) -> str:
-    """The text on one line, with a replacement for each character that the font has no picture of."""
-    shown = printable(text, limit)
-    return "".join(character if ord(character) in _glyphs() else REPLACEMENT for character in shown)
-
-
-@lru_cache(maxsize=1)
-def _glyphs() -> frozenset[int]:
-    """Code points that the font can draw."""
-    return frozenset(get_font(findfont(FontProperties(family=FONT))).get_charmap())

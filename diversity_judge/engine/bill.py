@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from diversity_judge.judges.presets import JudgeSpec
-from diversity_judge.ledger.judgments import Judgment
 from diversity_judge.planning.groups import GroupPlan
+from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.pairs import Pair
 
 

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from diversity_judge.engine.budget import Budget
 from diversity_judge.engine.limiter import AdaptiveLimiter, LimiterClosedError
 from diversity_judge.engine.options import EngineOptions
-from diversity_judge.engine.outcome import Ending, Outcome
-from diversity_judge.engine.ramp import Ramp
 from diversity_judge.engine.retry import UnusableReplyError, retrying
-from diversity_judge.engine.schedule import PrefixSchedule
-from diversity_judge.engine.tally import Tally
+from diversity_judge.engine.schedule import PrefixSchedule, Ramp
+from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.judges.base import CallError, FatalError, Judge, Reply, TransientError
 from diversity_judge.ledger import Failure, Ledger
 from diversity_judge.planning.groups import Task
 from diversity_judge.planning.prompting import parse_reply
+from diversity_judge.rubric import Missing
 
 _FIRST_CALLS = 8
 """If so many judgments end before a single reply has come, the fault is not theirs and the run stops."""
@@ -78,15 +77,14 @@ class Buyer:
         self._ramp = Ramp(options.concurrency, options.prefix_lead_s)
         self._open: set[asyncio.Task[None]] = set()
         self._held_elsewhere: deque[Task] = deque()
-        self._outcome = Outcome(Ending.DONE)
         self._stop = asyncio.Event()
         self._interrupted = asyncio.Event()
         self._planned_at = ledger.last_id() if planned_at is None else planned_at
         self._ended_before_contact = 0
         self._broken: BaseException | None = None
 
-    async def run(self, work: Iterable[list[Task]]) -> Outcome:
-        """Buy the judgments of these bundles (tasks that share their first text).
+    async def run(self, work: Iterable[list[Task]]) -> Tally:
+        """Buy the judgments of these bundles (tasks that share their first text); returns the tally.
 
         Raises:
             RunError: the ledger cannot be written.
@@ -101,7 +99,7 @@ class Buyer:
         if self._broken is not None:
             raise self._broken
         self._count_unsent(bundles)
-        return self._outcome
+        return self._tally
 
     def interrupt(self) -> None:
         """Send nothing more; what is in flight gets a few seconds."""
@@ -114,8 +112,8 @@ class Buyer:
         return self._interrupted.is_set()
 
     def _end(self, ending: Ending, message: str) -> None:
-        if ending is Ending.INTERRUPTED or self._outcome.ending is Ending.DONE:
-            self._outcome = Outcome(ending, message)
+        if ending is Ending.INTERRUPTED or self._tally.ending is Ending.DONE:
+            self._tally.ending, self._tally.message = ending, message
         self._stop.set()
         self._limiter.close()
 
@@ -196,7 +194,7 @@ class Buyer:
                     await self._ask(purchase)
             self._tally.scored += 1
         except (_StoppedError, LimiterClosedError):
-            self._tally.missing[self._outcome.ending.value] += 1
+            self._tally.missing[self._tally.ending.value] += 1
         except CallError as error:
             await self._give_up(purchase, error)
 
@@ -266,7 +264,7 @@ class Buyer:
             raise UnusableReplyError(parsed.reason, self._explain(parsed.reason), count=purchase.unusable)
 
     def _explain(self, reason: str) -> str:
-        if reason == "truncated":
+        if reason == Missing.TRUNCATED:
             limit = self._judge.spec.output_limit
             return f"the reply was cut at {self._judge.spec.limit_parameter} {limit or '(set by the host)'}: raise it"
         return "the reply holds no valid score"
@@ -301,7 +299,7 @@ class Buyer:
     def _count_unsent(self, bundles: Iterator[list[Task]]) -> None:
         unsent = sum(1 for _ in self._schedule.drain()) + len(self._held_elsewhere) + sum(map(len, bundles))
         if unsent:
-            self._tally.missing[self._outcome.ending.value] += unsent
+            self._tally.missing[self._tally.ending.value] += unsent
 
 
 async def _first(tasks: set[asyncio.Task[None]], event: asyncio.Event) -> None:

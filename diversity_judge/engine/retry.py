@@ -12,8 +12,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.judges.base import CallError, TransientError
+from diversity_judge.rubric import Missing
 
-ASKED_AGAIN = frozenset({"unparsable", "empty", "insufficient_system_resource"})
+ASKED_AGAIN = frozenset({Missing.UNPARSABLE, Missing.EMPTY, Missing.HOST_EXHAUSTED})
 """Reasons for which a reply without a score is asked for again; a truncated one would be cut at the same place."""
 
 _ATTEMPTS_BEFORE_FIRST_CONTACT = 4
@@ -55,7 +56,7 @@ def retrying(
         if isinstance(error, UnusableReplyError):
             is_enough = error.count >= options.max_unusable or state.attempt_number >= options.max_attempts
             return is_enough or error.reason not in ASKED_AGAIN
-        if isinstance(error, TransientError) and error.reason == "connection" and not has_contact():
+        if isinstance(error, TransientError) and error.reason == Missing.CONNECTION and not has_contact():
             return state.attempt_number >= min(options.max_attempts, _ATTEMPTS_BEFORE_FIRST_CONTACT)
         too_late = (state.seconds_since_start or 0.0) + wait(state) > options.retry_time_s
         return state.attempt_number >= options.max_attempts or too_late

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from diversity_judge.engine.buyer import Buyer
 from diversity_judge.engine.options import EngineOptions
-from diversity_judge.engine.outcome import Outcome
 from diversity_judge.engine.progress import progress_of
 from diversity_judge.engine.schedule import bundles
 from diversity_judge.engine.tally import Tally
@@ -28,9 +27,8 @@ def buy(
     judge: Judge,
     ledger: Ledger,
     options: EngineOptions,
-    tally: Tally,
     console: Console,
-) -> Outcome:
+) -> Tally:
     """Buy judgments and show how it goes. The first Ctrl-C (or SIGTERM of a scheduler) ends it in order.
 
     Args:
@@ -38,8 +36,10 @@ def buy(
         judge: Who is asked; closed afterwards.
         ledger: Where replies are kept.
         options: Limits.
-        tally: Counted in as things happen.
         console: For progress, where it is a terminal.
+
+    Returns:
+        What was done, and how it ended.
 
     Raises:
         RunError: the ledger cannot be written.
@@ -47,7 +47,9 @@ def buy(
     """
     begun: Future[tuple[asyncio.AbstractEventLoop, Buyer]] = Future()
 
-    async def session() -> Outcome:
+    tally = Tally.of(workload.bill)
+
+    async def session() -> Tally:
         buyer = Buyer(
             judge,
             ledger,
@@ -66,13 +68,13 @@ def buy(
     if not _is_inside_a_loop():
         return asyncio.run(session())
     with ThreadPoolExecutor(1) as thread:
-        outcome = thread.submit(asyncio.run, session())
+        buying = thread.submit(asyncio.run, session())
         try:
-            return outcome.result()
+            return buying.result()
         except KeyboardInterrupt:
             loop, buyer = begun.result()
             loop.call_soon_threadsafe(buyer.interrupt)
-            return outcome.result()
+            return buying.result()
 
 
 def _is_inside_a_loop() -> bool:

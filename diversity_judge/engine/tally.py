@@ -1,12 +1,23 @@
-"""What a run has done so far: the only thing that the progress display and the manifest read."""
+"""What a run has done so far and how it ended: the only thing that the progress display and the manifest read."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum
 
 from diversity_judge.engine.bill import Bill
 from diversity_judge.judges.base import Reply
+from diversity_judge.rubric import Missing
+
+
+class Ending(Enum):
+    """Why no more calls are sent."""
+
+    DONE = "done"
+    BUDGET = "budget"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
 
 
 @dataclass
@@ -28,6 +39,8 @@ class Tally:
         cache_reported_tokens: Prompt tokens of the replies whose host reports cache hits at all.
         in_flight: Calls open now.
         trouble: The newest reason why something had to be asked again.
+        ending: Why no more calls are sent.
+        message: A sentence about the ending, where the plan was not simply done.
     """
 
     wanted: int = 0
@@ -44,13 +57,15 @@ class Tally:
     cache_reported_tokens: int = 0
     in_flight: int = 0
     trouble: str = ""
+    ending: Ending = Ending.DONE
+    message: str = ""
 
     @classmethod
     def of(cls, bill: Bill) -> Tally:
         """The counts before the first call."""
         tally = cls(wanted=bill.judgments, duplicates=bill.duplicates, reused=bill.reused)
         if bill.not_asked_again:
-            tally.missing["truncated"] = bill.not_asked_again
+            tally.missing[Missing.TRUNCATED] = bill.not_asked_again
         return tally
 
     @property

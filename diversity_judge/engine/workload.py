@@ -11,8 +11,9 @@ from diversity_judge.inputs.views import estimate_tokens
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.ledger import Ledger
-from diversity_judge.ledger.judgments import Judgment, missing_pairs, read_judgments
+from diversity_judge.ledger.judgments import missing_pairs, read_judgments
 from diversity_judge.planning.groups import GroupPlan, Task, check_context
+from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.pairs import Pair
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.text_safety import printable

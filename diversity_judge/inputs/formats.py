@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge.errors import InputError
+from diversity_judge.rubric import with_thinking
 from diversity_judge.text_safety import printable
 
 FORMATS = ("responses", "problems", "noveltybench", "lm-eval", "lighteval")
@@ -298,7 +299,8 @@ def _from_lighteval(row: Mapping[str, Any], source: Source) -> list[Record]:
 
 
 def _with_reasoning(text: object, reasoning: object) -> object:
-    return f"<think>{reasoning}</think>\n{text}" if reasoning else text
+    """A reasoning model's response as one text; what is no text stays as it is, for the contract to refuse."""
+    return with_thinking(reasoning, text) if isinstance(reasoning, str) and isinstance(text, str) else text
 
 
 def _golds(document: Mapping[str, Any]) -> list[Any]:

@@ -7,9 +7,11 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from diversity_judge.files import write_whole
 from diversity_judge.inputs.fields import FIELDS
 from diversity_judge.text_safety import well_formed
 
@@ -62,21 +64,7 @@ def write_responses(path: PathLike, responses: Iterable[Response]) -> None:
         OSError: The file can't be written.
         ValueError: A response holds a number that JSON has no name for.
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        lines = ((response_line(response) + "\n").encode() for response in responses)
-        with part.open("wb") as raw:
-            if target.suffix == ".gz":
-                # No name and no time stamp: the same responses give the same bytes.
-                with gzip.GzipFile("", fileobj=raw, mode="wb", mtime=0) as file:
-                    file.writelines(lines)
-            else:
-                raw.writelines(lines)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(Path(path), partial(_write_lines, responses))
 
 
 def response_line(response: Response) -> str:
@@ -90,3 +78,14 @@ def response_line(response: Response) -> str:
     if response.meta:
         record["meta"] = dict(response.meta)
     return well_formed(_JSON.encode(record | {"response": response.text}))[0]
+
+
+def _write_lines(responses: Iterable[Response], path: Path) -> None:
+    lines = ((response_line(response) + "\n").encode() for response in responses)
+    with path.open("wb") as raw:
+        if path.suffix == ".gz":
+            # No name and no time stamp: the same responses give the same bytes.
+            with gzip.GzipFile("", fileobj=raw, mode="wb", mtime=0) as file:
+                file.writelines(lines)
+        else:
+            raw.writelines(lines)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from diversity_judge.rubric import THINK_START, split_thinking
+
 View = Literal["full", "thinking", "final"]
 VIEWS: tuple[View, ...] = ("full", "thinking", "final")
 
 _ASCII_CHARACTERS_PER_TOKEN = 3.0
 """Mathematics in English runs at 3 to 4 characters a token; the low end keeps the estimate on the safe side."""
-
-_THINK_START = "<think>"
-_THINK_END = "</think>"
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,10 @@ def view_of(text: str, view: View) -> str | None:
     """
     if view == "full":
         return text
-    thinking, end, final = text.rpartition(_THINK_END)
-    if not end and text.lstrip().startswith(_THINK_START):
-        thinking, final = text, ""
+    thinking, final = split_thinking(text)
     if view == "final":
         return final.strip()
-    return None if not thinking else thinking.strip().removeprefix(_THINK_START).strip()
+    return None if not thinking else thinking.strip().removeprefix(THINK_START).strip()
 
 
 def truncate(text: str, max_tokens: int) -> ShownText:

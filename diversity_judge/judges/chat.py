@@ -23,6 +23,7 @@ from diversity_judge.judges.base import FatalError, RejectedError, Reply, Transi
 from diversity_judge.judges.presets import LIMIT_PARAMETERS, JudgeSpec
 from diversity_judge.planning.groups import GroupPlan, Task
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.rubric import Missing
 from diversity_judge.text_safety import well_formed
 
 if TYPE_CHECKING:
@@ -104,14 +105,14 @@ class ChatJudge:
             text = await asyncio.wait_for(call, self._deadline_s)
             return _reply(json.loads(text), time.perf_counter() - started)
         except (asyncio.TimeoutError, openai.APITimeoutError) as error:
-            raise TransientError("timeout", f"no reply within {self._deadline_s:g} s") from error
+            raise TransientError(Missing.TIMEOUT, f"no reply within {self._deadline_s:g} s") from error
         except openai.APIStatusError as error:
             raise self._status_error(error) from None
         except openai.APIConnectionError as error:
             cause = self._clean(str(error.__cause__ or error)) or type(error.__cause__ or error).__name__
-            raise TransientError("connection", f"no connection to {self._spec.host} ({cause})") from None
+            raise TransientError(Missing.CONNECTION, f"no connection to {self._spec.host} ({cause})") from None
         except (ValueError, LookupError, AttributeError, TypeError) as error:
-            raise TransientError("malformed", f"not a chat completion: {self._clean(repr(error))}") from None
+            raise TransientError(Missing.MALFORMED, f"not a chat completion: {self._clean(repr(error))}") from None
         finally:
             self._pools.append(pool)
 

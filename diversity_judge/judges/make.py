@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from diversity_judge.engine.options import EngineOptions
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.chat import ChatJudge, read_key
 from diversity_judge.judges.countdown import CountdownJudge
@@ -18,17 +17,19 @@ _EMBEDDED_JUDGES: Mapping[str, Callable[[JudgeSpec], Judge]] = {PROXY: ProxyJudg
 def make_judge(
     spec: JudgeSpec,
     template: PromptTemplate,
-    options: EngineOptions,
     *,
     sends_calls: bool,
+    deadline_s: float,
+    concurrency: int,
 ) -> Judge:
     """The judge of a run.
 
     Args:
         spec: Which judge.
         template: The prompt of an LLM judge.
-        options: Deadline and concurrency.
         sends_calls: Whether it will be asked; then its key must be there.
+        deadline_s: Total seconds that a call may take.
+        concurrency: Most calls at a time.
 
     Raises:
         InputError: the judge's key is not in the environment.
@@ -36,4 +37,4 @@ def make_judge(
     if spec.is_embedded:
         return _EMBEDDED_JUDGES[spec.kind](spec)
     key = read_key(spec) if sends_calls else None
-    return ChatJudge(spec, template, key, deadline_s=options.deadline_s, concurrency=options.concurrency)
+    return ChatJudge(spec, template, key, deadline_s=deadline_s, concurrency=concurrency)

@@ -5,7 +5,6 @@ A preset is data, because hosts, model names and prices change faster than relea
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,11 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from diversity_judge.errors import InputError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from diversity_judge.files import TOMLError, read_toml
 
 DEFAULT_JUDGE = "deepseek-r1"
 LIMIT_PARAMETERS = ("max_tokens", "max_completion_tokens")
@@ -162,8 +157,8 @@ def adjust(
 
 def _read_presets(path: Path) -> dict[str, JudgeSpec]:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        tables = read_toml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, TOMLError) as error:
         raise InputError(f"{path}: cannot read the judge presets: {error}") from error
     return {name: _preset(path, name, table) for name, table in tables.items()}
 

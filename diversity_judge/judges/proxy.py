@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from diversity_judge.judges.base import Reply
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.planning.groups import GroupPlan, Task
+from diversity_judge.rubric import MAX_SCORE
 
 Sparse = Any
 """A sparse matrix of scipy, (texts, terms); scikit-learn, which makes it, is imported when it is needed."""
@@ -34,7 +35,6 @@ WORD = (
 )
 """What counts as a word: the reasoning of a calculation is in its numbers and operators."""
 
-MAX_SCORE = 5
 _SHARED_WEIGHT = 1.0
 _LONE_WEIGHT = math.log(3 / 2) + 1
 """Smoothed inverse document frequency ln((1 + n) / (1 + df)) + 1 with n = 2 texts and df = 2 or 1."""

@@ -27,10 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from diversity_judge.measures.matrix import MAX_SCORE
-from diversity_judge.measures.uncertainty import Estimate, strategy_estimate, t_interval
+from diversity_judge.measures.intervals import Estimate, strategy_estimate, t_interval
+from diversity_judge.rubric import MAX_SCORE
 
-N_SCORES = int(MAX_SCORE) + 1
+N_SCORES = MAX_SCORE + 1
 MIN_PROBLEMS = 3
 """Fewer problems have hardly any other resamples than themselves; likewise for a rank correlation of diversities."""
 RESAMPLES = 5_000

@@ -8,13 +8,14 @@ doesn't change that run's figures.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_SCORE = 5.0
-"""The rubric's highest similarity: the same approach in other words."""
+from diversity_judge.planning.judgment import Judgment
+from diversity_judge.rubric import MAX_SCORE
 
 EIGENVALUE_TOLERANCE = 1e-12
 """Eigenvalues of a unit-trace kernel below this are rounding, not structure: far above n * eps for any
@@ -128,6 +129,22 @@ class SimilarityMatrix:
     def vendi(self, q: float = 1.0) -> VendiScore:
         """Vendi score of `symmetric() / 5`; see `vendi_score`."""
         return vendi_score(self.symmetric() / MAX_SCORE, q)
+
+
+def build_matrix(n: int, judgments: Sequence[Judgment]) -> SimilarityMatrix:
+    """The similarity matrix of n responses; repeated draws of a pair are averaged over those that have a score."""
+    total, count = np.zeros((n, n)), np.zeros((n, n))
+    wanted = np.zeros((n, n), dtype=np.bool_)
+    first = np.array([judgment.pair.first for judgment in judgments], dtype=np.intp)
+    second = np.array([judgment.pair.second for judgment in judgments], dtype=np.intp)
+    given = np.array([judgment.score for judgment in judgments], dtype=np.float64)  # None is NaN
+    is_given = ~np.isnan(given)
+    wanted[first, second] = True
+    np.add.at(total, (first[is_given], second[is_given]), given[is_given])
+    np.add.at(count, (first[is_given], second[is_given]), 1.0)
+    with np.errstate(invalid="ignore"):
+        scores = np.where(count > 0, total / count, np.nan)
+    return SimilarityMatrix(scores, wanted)
 
 
 @dataclass(frozen=True)

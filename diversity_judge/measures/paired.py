@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from diversity_judge.measures.uncertainty import Estimate, strategy_estimate
+from diversity_judge.measures.intervals import Estimate, strategy_estimate
 
 MAX_EXACT_PROBLEMS = 16
 """Up to this many non-zero differences all 2^16 sign patterns are looked at; it takes a millisecond."""

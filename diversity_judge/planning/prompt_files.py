@@ -9,17 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from diversity_judge.errors import InputError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from diversity_judge.files import TOMLError, read_toml
 
 _HEADER = re.compile(r"\A---\n(?P<header>.*?)^---\n(?P<body>.*)\Z", re.DOTALL | re.MULTILINE)
 
@@ -79,8 +74,8 @@ def _parse(path: Path) -> PromptFile:
     if match is None:
         raise InputError(f"{path}:1: a template begins with a header between two '---' lines")
     try:
-        header = tomllib.loads(match["header"])
-    except tomllib.TOMLDecodeError as error:
+        header = read_toml(match["header"])
+    except TOMLError as error:
         raise InputError(f"{path}:1: the header is not valid TOML: {error}") from error
     missing = [key for key in ("name", "version") if not isinstance(header.get(key), str)]
     if missing:

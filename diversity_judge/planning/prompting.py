@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from diversity_judge.errors import InputError
 from diversity_judge.planning.prompt_files import PromptFile, load_prompt_file
+from diversity_judge.rubric import Missing, split_thinking
 
 DEFAULT_PROMPT = "process_similarity"
-MAX_SIMILARITY = 5
 
 _MARKER_FORMAT = "1"
 """Version of the marker lines; part of the template's hash, because the judge sees them."""
@@ -26,14 +26,11 @@ _PLACEHOLDER = re.compile(r"\{(text1|text2|problem)\}")
 _SCORE = re.compile(r"\[\s*final\s+score\s*:([^\[\]\n]*\]?)", re.IGNORECASE)
 _VALUE = re.compile(r"[\s*_`]*([0-5])(?:\s*/\s*5)?[\s*_`]*\]")
 _BROKEN_OFF = {
-    "length": "truncated",
-    "content_filter": "content_filter",
-    "insufficient_system_resource": "insufficient_system_resource",
+    "length": Missing.TRUNCATED,
+    "content_filter": Missing.CONTENT_FILTER,
+    "insufficient_system_resource": Missing.HOST_EXHAUSTED,
 }
 """Finish reasons of replies that did not come to their end, and what the tables call them."""
-
-_THINK_END = "</think>"
-_THINK_START = "<think>"
 
 
 @dataclass(frozen=True)
@@ -128,22 +125,18 @@ def parse_reply(content: str, finish_reason: str | None = None) -> ParsedReply:
         return ParsedReply(None, _BROKEN_OFF[finish_reason])
     answer = visible_answer(content)
     if not answer or answer.isspace():
-        return ParsedReply(None, "empty")
+        return ParsedReply(None, Missing.EMPTY)
     scores = _SCORE.findall(answer)
-    return _read_value(scores[-1]) if scores else ParsedReply(None, "unparsable")
+    return _read_value(scores[-1]) if scores else ParsedReply(None, Missing.UNPARSABLE)
 
 
 def visible_answer(content: str) -> str:
     """The part of a reply that is the answer: what follows the last `</think>`, if there is one."""
-    if "<" not in content:  # Many times faster to say than that no tag is there.
-        return content
-    if _THINK_END in content:
-        return content.rpartition(_THINK_END)[2]
-    return "" if content.lstrip().startswith(_THINK_START) else content
+    return split_thinking(content)[1]
 
 
 @lru_cache(maxsize=64)
 def _read_value(text: str) -> ParsedReply:
     """Read what stands behind the colon; thousands of replies say the same few things."""
     value = _VALUE.fullmatch(text)
-    return ParsedReply(int(value[1])) if value else ParsedReply(None, "unparsable")
+    return ParsedReply(int(value[1])) if value else ParsedReply(None, Missing.UNPARSABLE)

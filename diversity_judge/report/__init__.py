@@ -51,8 +51,8 @@ def write_report(comparison: Comparison, path: Path, *, megabytes: float = DEFAU
         RunError: it cannot be written.
     """
     check_installed()
+    from diversity_judge.files import write_whole
     from diversity_judge.report.page import render
-    from diversity_judge.runs.layout import write_whole
 
     html = render(comparison, megabytes=megabytes)
     try:

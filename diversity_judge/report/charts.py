@@ -15,8 +15,9 @@ from diversity_judge.comparing.group_measures import SENSITIVITY_THRESHOLDS, Gro
 from diversity_judge.comparing.outcome_table import TIERS, PanelBar, panel_bars
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
-from diversity_judge.drawing.style import look_of
+from diversity_judge.drawing.look import look_of
 from diversity_judge.text_safety import printable
+from diversity_judge.wording import interval
 
 Json = dict[str, Any]
 """What plotly takes: JSON by nature."""
@@ -72,7 +73,7 @@ def _diversity(comparison: Comparison) -> Chart:
         dots |= _links(comparison, judged)
         mean = _marks(comparison, row.strategy, [place + _DODGE], [row.value])
         mean["error_y"] = _error(row.value, row.ci_low, row.ci_high)
-        mean["hovertemplate"] = f"mean {_interval(row.value, row.ci_low, row.ci_high)}<extra></extra>"
+        mean["hovertemplate"] = f"mean {interval(row.value, row.ci_low, row.ci_high)}<extra></extra>"
         data += [dots, mean]
     axis = _categories([(row.strategy, row.n_problems) for row in rows])
     layout = {"xaxis": axis, "yaxis": {"title": {"text": "process diversity"}, "range": [-0.02, 1.02]}}
@@ -86,7 +87,7 @@ def _differences(comparison: Comparison) -> Chart:
     for place, row in enumerate(rows):
         mark = _marks(comparison, row.strategy, [row.difference], [place])
         mark["error_x"] = _error(row.difference, row.ci_low, row.ci_high)
-        shown = _interval(row.difference, row.ci_low, row.ci_high)
+        shown = interval(row.difference, row.ci_low, row.ci_high)
         mark["hovertemplate"] = f"{shown}, p = {row.p_holm:.2g} after Holm<extra></extra>"
         data.append(mark)
     ticks = [f"{safe(row.strategy)}<br>n = {row.n_problems}" for row in rows]
@@ -189,7 +190,7 @@ def _bar(comparison: Comparison, place: int, bar: PanelBar) -> Json:
         "width": [0.65],
         "marker": {"color": look_of(comparison.strategies, bar.strategy).colour, "opacity": 0.75},
         "error_y": _error(estimate.value, estimate.low, estimate.high),
-        "hovertemplate": f"{_interval(estimate.value, estimate.low, estimate.high)}<extra></extra>",
+        "hovertemplate": f"{interval(estimate.value, estimate.low, estimate.high)}<extra></extra>",
         "showlegend": False,
     }
 
@@ -197,7 +198,7 @@ def _bar(comparison: Comparison, place: int, bar: PanelBar) -> Json:
 def _curve(comparison: Comparison, curve: Sequence[OutcomeRow]) -> list[Json]:
     strategy, sizes = curve[0].strategy, [row.k for row in curve]
     line = _marks(comparison, strategy, sizes, [row.value for row in curve])
-    intervals = [_interval(row.value, row.ci_low, row.ci_high) for row in curve]
+    intervals = [interval(row.value, row.ci_low, row.ci_high) for row in curve]
     line |= {"text": intervals, "hovertemplate": "pass@%{x}: %{text}", "mode": "lines+markers"}
     line |= _named(strategy, curve[0].n_problems)
     if any(math.isnan(row.ci_low) for row in curve):
@@ -264,10 +265,6 @@ def _error(value: float, low: float, high: float) -> Json:
         "thickness": 1.5,
         "width": 4,
     }
-
-
-def _interval(value: float, low: float, high: float) -> str:
-    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _diversity_of(group: GroupMeasures) -> float:

@@ -8,7 +8,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from diversity_judge.measures.approaches import approach_labels
-from diversity_judge.measures.matrix import MAX_SCORE
+from diversity_judge.rubric import MAX_SCORE
 
 
 def cluster_order(similarity: NDArray[np.float64], *, threshold: float) -> list[int]:

@@ -17,8 +17,8 @@ import numpy as np
 from diversity_judge.comparing.group_measures import GroupMeasures
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.inputs.responses import Response
-from diversity_judge.ledger.judgments import Judgment
 from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.planning.judgment import Judgment
 from diversity_judge.report.clusters import cluster_order
 from diversity_judge.report.mathematics import Formulas, Part, Trees
 from diversity_judge.report.packing import Cuts, Lengths, cut

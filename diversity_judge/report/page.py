@@ -6,6 +6,7 @@ import base64
 import hashlib
 import math
 from collections.abc import Sequence
+from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -15,7 +16,7 @@ from diversity_judge import __version__
 from diversity_judge.comparing.outcome_table import TIERS, ties
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS
-from diversity_judge.drawing.style import look_of
+from diversity_judge.drawing.look import look_of
 from diversity_judge.errors import InputError
 from diversity_judge.report.charts import charts
 from diversity_judge.report.content import (
@@ -30,6 +31,7 @@ from diversity_judge.report.content import (
 from diversity_judge.report.mathematics import Trees
 from diversity_judge.report.packing import Cuts, Lengths, embed, ladder, pack
 from diversity_judge.text_safety import printable
+from diversity_judge.wording import interval
 
 _SCRIPTS = ("data.js", "charts.js", "maps.js", "reader.js", "page.js")
 _MEGABYTE = 1_000_000
@@ -163,12 +165,6 @@ def _environment(comparison: Comparison) -> jinja2.Environment:
     environment.filters["shown"] = lambda text, limit=60: printable(str(text), limit)
     environment.filters["number"] = lambda value, digits=3: "" if math.isnan(value) else f"{value:.{digits}f}"
     environment.filters["percent"] = lambda value: "" if math.isnan(value) else f"{math.floor(value * 1000) / 10:g} %"
-    environment.globals["interval"] = _interval
+    environment.globals["interval"] = partial(interval, missing="")
     environment.globals["colour"] = lambda strategy: look_of(comparison.strategies, strategy).colour
     return environment
-
-
-def _interval(value: float, low: float, high: float, digits: int = 3) -> str:
-    if math.isnan(value):
-        return ""
-    return f"{value:.{digits}f}" if math.isnan(low) else f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

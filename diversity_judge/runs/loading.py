@@ -1,7 +1,7 @@
 """A finished run, read back from its folder: what `score` wrote, as types.
 
 Whatever comes after scoring (comparisons, reports, notebooks) reads runs through this module only, so that the
-layout of the folder is known in two places: `run_folder` writes it, this reads it. The matrices are rebuilt from
+layout of the folder is known in one place, `layout`: `scoring` writes it, this reads it. The matrices are rebuilt from
 pairs.csv, by orientation; matrices.npz holds their symmetric form for other programs.
 """
 
@@ -22,10 +22,11 @@ from diversity_judge.inputs.reading import read_responses
 from diversity_judge.inputs.responses import Group, PathLike, Response
 from diversity_judge.judges.presets import PROXY
 from diversity_judge.ledger import Ledger
-from diversity_judge.ledger.judgments import Judgment, build_matrix
-from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.measures.diversity import ESTIMATORS, MEAN_OF_SCORED_PAIRS
+from diversity_judge.measures.matrix import SimilarityMatrix, build_matrix
+from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.pairs import Pair
-from diversity_judge.runs import layout as run_folder
+from diversity_judge.runs import layout
 
 _TEXT_COLUMNS = ("problem_id", "strategy", "first", "second", "missing", "key", "interval", "judge", "prompt", "group")
 """Read as they are: an id "NA" or "007" is neither missing nor a number."""
@@ -51,10 +52,12 @@ class RunGroup:
     Attributes:
         group: The responses, in the order of the matrix.
         judgments: What was wanted of the judge and what came; empty where nothing was judged.
+        estimator: Of the diversity, as the run's manifest names it.
     """
 
     group: Group
     judgments: tuple[Judgment, ...] = ()
+    estimator: str = MEAN_OF_SCORED_PAIRS
 
     @property
     def problem_id(self) -> str:
@@ -213,25 +216,35 @@ def load_run(path: PathLike) -> Run:
     if path.is_file():
         read = read_responses(path)
         return Run(path, tuple(RunGroup(group) for group in read.groups), warnings=read.warnings)
-    manifest = run_folder.read_manifest(path)
+    manifest = layout.read_manifest(path)
     if manifest is None:
-        raise InputError(f"{path}: no {run_folder.MANIFEST} in this folder, so it is no run folder of score")
+        raise InputError(f"{path}: no {layout.MANIFEST} in this folder, so it is no run folder of score")
     for part in ("judge", "prompt", "design", "showing", "ledger"):
         if part not in manifest:
-            raise InputError(f"{path / run_folder.MANIFEST}: has no {part!r}; score the responses again")
-    pairs = _table(path, run_folder.PAIRS)
-    read = read_responses(_part(path, run_folder.RESPONSES))
+            raise InputError(f"{path / layout.MANIFEST}: has no {part!r}; score the responses again")
+    pairs = _table(path, layout.PAIRS)
+    read = read_responses(_part(path, layout.RESPONSES))
     return Run(
         path,
-        _groups(path, read.groups, pairs),
+        _groups(path, read.groups, pairs, _estimator(path, manifest)),
         manifest,
-        _table(path, run_folder.SCORES),
-        _table(path, run_folder.STRATEGIES),
+        _table(path, layout.SCORES),
+        _table(path, layout.STRATEGIES),
         pairs,
     )
 
 
-def _groups(folder: Path, groups: Sequence[Group], pairs: pd.DataFrame) -> tuple[RunGroup, ...]:
+def _estimator(folder: Path, manifest: Mapping[str, Any]) -> str:
+    name = manifest.get("estimator", {}).get("name", MEAN_OF_SCORED_PAIRS)  # of older runs there was one only
+    if name not in ESTIMATORS:
+        raise InputError(
+            f"{folder / layout.MANIFEST}: the diversity was estimated by {name!r}, which this version does not know; "
+            f"it knows {', '.join(ESTIMATORS)}"
+        )
+    return str(name)
+
+
+def _groups(folder: Path, groups: Sequence[Group], pairs: pd.DataFrame, estimator: str) -> tuple[RunGroup, ...]:
     by_group = pairs.groupby(["problem_id", "strategy"], sort=False).indices
     judgments = list(_judgments(pairs))
     found = []
@@ -240,10 +253,10 @@ def _groups(folder: Path, groups: Sequence[Group], pairs: pd.DataFrame) -> tuple
         last = max((max(judgment.pair.first, judgment.pair.second) for judgment in mine), default=-1)
         if last >= group.n_responses:
             raise InputError(
-                f"{folder / run_folder.PAIRS}: names response {last} of {group.problem_id} / {group.strategy}, which "
+                f"{folder / layout.PAIRS}: names response {last} of {group.problem_id} / {group.strategy}, which "
                 f"has {group.n_responses}; the tables are of different runs: run score --offline again"
             )
-        found.append(RunGroup(group, mine))
+        found.append(RunGroup(group, mine, estimator))
     return tuple(found)
 
 

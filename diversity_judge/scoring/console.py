@@ -12,29 +12,31 @@ from rich.text import Text
 
 from diversity_judge.engine.bill import Bill
 from diversity_judge.judges.presets import JudgeSpec
-from diversity_judge.measures.uncertainty import Estimate
+from diversity_judge.measures.intervals import Estimate
+from diversity_judge.rubric import Missing
 from diversity_judge.scoring.result import ScoreResult
 from diversity_judge.text_safety import printable
+from diversity_judge.wording import number, percent, spread
 
 _MOST_ROWS = 60
 """Longer tables scroll past unread; the rest stands in scores.csv."""
 
 _NAME_WIDTH = 40
 
-_WHAT_TO_DO = {
-    "truncated": "the reply was cut: raise --max-tokens",
-    "unparsable": "the reply holds no valid score: the same command asks again",
-    "empty": "the reply was empty: the same command asks again",
-    "content_filter": "the host's content filter stopped the reply",
-    "timeout": "no reply in time: the same command asks again, or raise --deadline",
-    "connection": "the host could not be reached: the same command asks again",
-    "budget": "the budget ended first: the same command with a higher one goes on",
-    "interrupted": "the run was interrupted: the same command goes on",
-    "not_judged": "never asked: the same command goes on",
-    "failed": "the run stopped first: the same command goes on once that is mended",
+_WHAT_TO_DO: dict[str, str] = {
+    Missing.TRUNCATED: "the reply was cut: raise --max-tokens",
+    Missing.UNPARSABLE: "the reply holds no valid score: the same command asks again",
+    Missing.EMPTY: "the reply was empty: the same command asks again",
+    Missing.CONTENT_FILTER: "the host's content filter stopped the reply",
+    Missing.TIMEOUT: "no reply in time: the same command asks again, or raise --deadline",
+    Missing.CONNECTION: "the host could not be reached: the same command asks again",
+    Missing.BUDGET: "the budget ended first: the same command with a higher one goes on",
+    Missing.INTERRUPTED: "the run was interrupted: the same command goes on",
+    Missing.NOT_JUDGED: "never asked: the same command goes on",
+    Missing.FAILED: "the run stopped first: the same command goes on once that is mended",
 }
-_WHAT_AN_EMBEDDED_JUDGE_LACKS = {
-    "unparsable": "the judge cannot read one of the two responses; asking again changes nothing",
+_WHAT_AN_EMBEDDED_JUDGE_LACKS: dict[str, str] = {
+    Missing.UNPARSABLE: "the judge cannot read one of the two responses; asking again changes nothing",
 }
 
 
@@ -72,8 +74,8 @@ def print_results(console: Console, result: ScoreResult, folder: Path) -> None:
     _print_groups(console, result)
     _print_strategies(console, result)
     _print_missing(console, result)
-    if result.outcome.message:
-        console.print(Text(printable(f"stopped: {result.outcome.message}"), style="bold"))
+    if result.tally.message:
+        console.print(Text(printable(f"stopped: {result.tally.message}"), style="bold"))
     tally = result.tally
     cost = f"{tally.cost_usd:,.4f} USD" if result.has_prices else "cost unknown"
     unanswered = tally.calls - tally.replies
@@ -91,16 +93,16 @@ def _print_groups(console: Console, result: ScoreResult) -> None:
         bounds = (
             ""
             if matrix.coverage == 1
-            else _range(matrix.diversity_if_missing_same, matrix.diversity_if_missing_different)
+            else spread(matrix.diversity_if_missing_same, matrix.diversity_if_missing_different)
         )
         table.add_row(
             _name(group.problem_id),
             _name(group.strategy),
             str(group.plan.group.n_responses),
             str(matrix.n_pairs),
-            _number(group.diversity.value),
+            number(group.diversity.value, 4),
             _interval(group.diversity),
-            _percent(matrix.coverage),
+            percent(matrix.coverage),
             bounds,
             "" if math.isnan(group.vendi) else f"{group.vendi:.2f}",
         )
@@ -118,9 +120,9 @@ def _print_strategies(console: Console, result: ScoreResult) -> None:
         table.add_row(
             _name(strategy.strategy),
             str(estimate.n),
-            _number(estimate.value),
+            number(estimate.value, 4),
             _interval(estimate),
-            _percent(strategy.coverage),
+            percent(strategy.coverage),
         )
     console.print(table)
 
@@ -157,23 +159,10 @@ def _name(text: str) -> Text:
     return Text(printable(text, limit=_NAME_WIDTH))
 
 
-def _number(value: float) -> str:
-    return "none" if math.isnan(value) else f"{value:.4f}"
-
-
-def _percent(value: float) -> str:
-    """Rounded down, so that 100 % means all."""
-    return "none" if math.isnan(value) else f"{math.floor(value * 1000) / 10:.1f} %"
-
-
-def _range(low: float, high: float) -> str:
-    return f"{low:.3f} - {high:.3f}"
-
-
 def _interval(estimate: Estimate) -> str:
     if math.isnan(estimate.low):
         return f"n/a (n = {estimate.n})"
-    return "no spread seen" if estimate.low == estimate.high else _range(estimate.low, estimate.high)
+    return "no spread seen" if estimate.low == estimate.high else spread(estimate.low, estimate.high)
 
 
 def _of_which(bill: Bill) -> str:

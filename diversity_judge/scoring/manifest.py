@@ -15,6 +15,7 @@ from typing import Any
 from diversity_judge import __version__
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.presets import JudgeSpec
+from diversity_judge.measures.diversity import MEAN_OF_SCORED_PAIRS
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.scoring.options import ScoreOptions
 from diversity_judge.scoring.result import ScoreResult
@@ -39,6 +40,7 @@ def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, warn
         "prompt": {"label": judge.prompt_label, **(_prompt(template) if not judge.spec.is_embedded else {})},
         "design": asdict(options.design),
         "showing": asdict(options.shown),
+        "estimator": {"name": MEAN_OF_SCORED_PAIRS},
         "engine": asdict(options.engine),
         "ledger": str(options.ledger_path),
     }
@@ -55,7 +57,7 @@ def complete(record: Manifest, result: ScoreResult, *, started: float) -> Manife
     tally = result.tally
     judgments = [judgment for group in result.groups for judgment in group.judgments]
     return record | {
-        "ending": {"state": result.outcome.ending.value, "message": result.outcome.message},
+        "ending": {"state": tally.ending.value, "message": tally.message},
         "judgments": {
             "groups": len(result.groups),
             "responses": sum(group.plan.group.n_responses for group in result.groups),

@@ -11,7 +11,7 @@ from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.planning.groups import Showing
 from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.planning.prompting import DEFAULT_PROMPT
-from diversity_judge.runs import layout as run_folder
+from diversity_judge.runs.layout import LEDGER
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ScoreOptions:
     @property
     def ledger_path(self) -> Path:
         """Where the judgments are."""
-        return self.ledger or self.folder / run_folder.LEDGER
+        return self.ledger or self.folder / LEDGER
 
     @property
     def shown(self) -> Showing:

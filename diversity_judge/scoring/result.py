@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diversity_judge.engine.outcome import Ending, Outcome
-from diversity_judge.engine.tally import Tally
+from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.engine.workload import Workload
 from diversity_judge.judges.base import Judge
 from diversity_judge.ledger import Ledger
-from diversity_judge.ledger.judgments import Judgment, build_matrix, read_judgments
-from diversity_judge.measures.matrix import SimilarityMatrix
-from diversity_judge.measures.uncertainty import Estimate, group_estimate, strategy_estimate
+from diversity_judge.ledger.judgments import read_judgments
+from diversity_judge.measures.diversity import estimate
+from diversity_judge.measures.intervals import Estimate, strategy_estimate
+from diversity_judge.measures.matrix import SimilarityMatrix, build_matrix
 from diversity_judge.planning.groups import GroupPlan
+from diversity_judge.planning.judgment import Judgment
 
 EXIT_MISSING = 3
 _EXIT_CODES = {Ending.INTERRUPTED: 130, Ending.FAILED: 1}
@@ -67,8 +68,7 @@ class ScoreResult:
         judge: The judge as the tables name it: model, host and parameters.
         prompt: The prompt template as the tables name it.
         has_prices: Whether the judge's prices are known.
-        tally: What this run did.
-        outcome: How buying ended; done where nothing was to be bought.
+        tally: What this run did, and how it ended.
         is_embedded: Whether the judge computes, so that asking it again changes nothing.
     """
 
@@ -78,7 +78,6 @@ class ScoreResult:
     prompt: str
     has_prices: bool
     tally: Tally
-    outcome: Outcome
     is_embedded: bool = False
 
     @property
@@ -89,13 +88,13 @@ class ScoreResult:
     @property
     def exit_code(self) -> int:
         """0 all scored, 1 the run failed, 3 pairs are missing, 130 interrupted."""
-        if self.outcome.ending in _EXIT_CODES:
-            return _EXIT_CODES[self.outcome.ending]
+        if self.tally.ending in _EXIT_CODES:
+            return _EXIT_CODES[self.tally.ending]
         return EXIT_MISSING if self.missing else 0
 
 
-def score_result(groups: Sequence[GroupResult], judge: Judge, tally: Tally, outcome: Outcome | None) -> ScoreResult:
-    """Put a run's result together; without an outcome (offline) nothing was to be bought."""
+def score_result(groups: Sequence[GroupResult], judge: Judge, tally: Tally) -> ScoreResult:
+    """Put a run's result together."""
     return ScoreResult(
         groups,
         strategy_results(groups),
@@ -103,7 +102,6 @@ def score_result(groups: Sequence[GroupResult], judge: Judge, tally: Tally, outc
         judge.prompt_label,
         judge.spec.prices is not None,
         tally,
-        outcome or Outcome(Ending.DONE),
         judge.spec.is_embedded,
     )
 
@@ -118,7 +116,7 @@ def group_results(workload: Workload, judge: Judge, ledger: Ledger) -> list[Grou
 
 def _group_result(plan: GroupPlan, judgments: Sequence[Judgment]) -> GroupResult:
     matrix = build_matrix(plan.group.n_responses, judgments)
-    return GroupResult(plan, judgments, matrix, group_estimate(matrix), matrix.vendi().value)
+    return GroupResult(plan, judgments, matrix, estimate(matrix), matrix.vendi().value)
 
 
 def strategy_results(groups: Sequence[GroupResult]) -> list[StrategyResult]:

@@ -9,14 +9,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 
+from diversity_judge.files import Row
 from diversity_judge.scoring.result import GroupResult, ScoreResult
-
-Cell = str | int | float | bool | None
-Row = dict[str, Cell]
-"""One row by column: of a file's columns, so a mapping."""
 
 
 def scores(result: ScoreResult) -> Iterator[Row]:
@@ -98,15 +94,3 @@ def _quoted(text: str) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow([text])
     return line.getvalue()[:-1]
-
-
-def write_csv(rows: Iterable[Row], path: Path) -> None:
-    """Write rows that all have the columns of the first; what is missing is an empty cell, never a number."""
-    rows = iter(rows)
-    first = next(rows, None)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if first is not None:
-            writer.writerow(first)
-            # NaN alone differs from itself; a function a cell would take as long as all the writing.
-            writer.writerows([None if cell != cell else cell for cell in row.values()] for row in chain((first,), rows))

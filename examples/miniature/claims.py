@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.inputs.responses import Group
+from diversity_judge.measures.intervals import Estimate, strategy_estimate
 from diversity_judge.measures.outcomes import Outcome, Tier, best_of_n, pass_at_k, tier
 from diversity_judge.measures.paired import paired_difference
-from diversity_judge.measures.uncertainty import Estimate, strategy_estimate
 
 MARGIN = 0.02
 """Two points: a loss smaller than this counts as none."""

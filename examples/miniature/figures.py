@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, Scala
 
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow, ProcessRow
-from diversity_judge.drawing.style import COLOURS, look_of
+from diversity_judge.drawing.look import COLOURS, look_of
 from examples.miniature.sweeps import BASELINE, DEFAULT, Sweep
 
 SWEEP_COLUMNS = ("setting", "value", "strategy", "metric", "k", "mean", "ci_low", "ci_high", "n_problems")

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from diversity_judge.files import write_text
 from diversity_judge.inputs.responses import Group, write_responses
-from diversity_judge.runs.layout import write_whole
 from examples.miniature import responses, sweeps
 from examples.miniature.plan import COMPARED, FULL, QUICK, STRATEGIES, Size
 from examples.miniature.problems import held_out
@@ -104,7 +104,7 @@ class MiniatureRun:
             json.dumps({"problem_id": f"c{number:04}", "problem": problem.text, "meta": {"kind": "countdown"}}) + "\n"
             for number, problem in enumerate(islice(held_out(SEED), self._size.problems))
         )
-        write_whole(self._folder / "problems.jsonl", lambda path: path.write_text("".join(lines), encoding="utf-8"))
+        write_text(self._folder / "problems.jsonl", "".join(lines))
 
     def _sample_others(self, others: Sequence[tuple[int, Sequence[str]]]) -> None:
         for n_problems, strategies in others:

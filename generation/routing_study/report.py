@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import StrMethodFormatter
 from numpy.typing import NDArray
 
-from diversity_judge.measures.uncertainty import strategy_estimate
+from diversity_judge.measures.intervals import strategy_estimate
 from generation.routing_study.probe import RoutingProfile
 
 DPI = 150

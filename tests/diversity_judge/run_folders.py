@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from diversity_judge.engine.outcome import Ending, Outcome
 from diversity_judge.engine.tally import Tally
 from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.judges.base import Reply
 from diversity_judge.ledger import Ledger
-from diversity_judge.ledger.judgments import Judgment, build_matrix
-from diversity_judge.measures.uncertainty import group_estimate
+from diversity_judge.measures.diversity import estimate
+from diversity_judge.measures.matrix import build_matrix
 from diversity_judge.planning.groups import Showing, plan_groups
+from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.pairs import Orders, PairDesign
-from diversity_judge.runs import layout as run_folder
+from diversity_judge.runs.layout import LEDGER
+from diversity_judge.scoring import files
 from diversity_judge.scoring.result import GroupResult, ScoreResult, strategy_results
 
 Score = Callable[[Response, Response], int | None]
@@ -59,7 +60,7 @@ def make_run(
     """
     plans = plan_groups(groups, PairDesign(orders, pairs_per_group), Showing())
     results = []
-    with Ledger(folder / run_folder.LEDGER) as ledger:
+    with Ledger(folder / LEDGER) as ledger:
         for plan in plans:
             shown = {pair: [plan.group.responses[i] for i in (pair.first, pair.second)] for pair in plan.pairs}
             keys = {pair: f"{plan.name}/{pair.first}/{pair.second}" for pair in plan.pairs}
@@ -78,17 +79,17 @@ def make_run(
                 for pair in plan.pairs
             ]
             matrix = build_matrix(plan.group.n_responses, judgments)
-            results.append(GroupResult(plan, judgments, matrix, group_estimate(matrix), matrix.vendi().value))
-    result = ScoreResult(results, strategy_results(results), judge, prompt, False, Tally(), Outcome(Ending.DONE))
-    run_folder.write_tables(folder, result)
-    run_folder.write_manifest(
+            results.append(GroupResult(plan, judgments, matrix, estimate(matrix), matrix.vendi().value))
+    result = ScoreResult(results, strategy_results(results), judge, prompt, False, Tally())
+    files.write_tables(folder, result)
+    files.write_manifest(
         folder,
         {
             "judge": {"label": judge, "kind": kind},
             "prompt": {"label": prompt},
             "design": {"orders": orders},
             "showing": {"view": "full", "truncate_tokens": None},
-            "ledger": str(folder / run_folder.LEDGER),
+            "ledger": str(folder / LEDGER),
         },
     )
     return folder

@@ -15,7 +15,7 @@ import pytest
 
 from diversity_judge import __main__ as console_command
 from diversity_judge.agree import main
-from diversity_judge.agreeing.figure import agreement_figure
+from diversity_judge.agreeing.figures import agreement_figure
 from diversity_judge.agreeing.result import judge_agreement
 from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.runs.loading import load_run

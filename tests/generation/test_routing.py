@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from diversity_judge.inputs.responses import Group, Response
-from diversity_judge.measures.uncertainty import strategy_estimate
+from diversity_judge.measures.intervals import strategy_estimate
 from generation import routing
 from generation.routing import active_experts_points
 from generation.routing_study.probe import RoutingProfile

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from diversity_judge.measures.uncertainty import Estimate
+from diversity_judge.measures.intervals import Estimate
 from examples.miniature.claims import (
     Claim,
     Verdict,

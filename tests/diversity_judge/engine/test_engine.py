@@ -13,10 +13,8 @@ import pytest
 from diversity_judge.engine.buyer import Buyer
 from diversity_judge.engine.limiter import AdaptiveLimiter, LimiterClosedError
 from diversity_judge.engine.options import EngineOptions
-from diversity_judge.engine.outcome import Ending, Outcome
-from diversity_judge.engine.ramp import Ramp
-from diversity_judge.engine.schedule import PrefixSchedule, bundles
-from diversity_judge.engine.tally import Tally
+from diversity_judge.engine.schedule import PrefixSchedule, Ramp, bundles
+from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.errors import InputError
 from diversity_judge.judges.base import CallError, FatalError, RejectedError, Reply, TransientError
 from diversity_judge.judges.chat import retry_after_s
@@ -33,21 +31,19 @@ def tasks(n: int = 3) -> list[Task]:
     return list(plan([f"text {i}" for i in range(n)]).tasks("scripted"))
 
 
-def run(
-    judge: ScriptedJudge, work: Sequence[Task], path: Path, options: EngineOptions = FAST
-) -> tuple[Outcome, Tally, Ledger]:
+def run(judge: ScriptedJudge, work: Sequence[Task], path: Path, options: EngineOptions = FAST) -> tuple[Tally, Ledger]:
     """Buy some tasks with a fresh ledger."""
     tally = Tally(wanted=len(work))
     ledger = Ledger(path / "ledger.sqlite")
     with ledger:
-        outcome = asyncio.run(Buyer(judge, ledger, options, tally, estimated_cost_usd=95e-6).run(bundles(work)))
-    return outcome, tally, Ledger(path / "ledger.sqlite")
+        asyncio.run(Buyer(judge, ledger, options, tally, estimated_cost_usd=95e-6).run(bundles(work)))
+    return tally, Ledger(path / "ledger.sqlite")
 
 
 def test_every_task_is_bought_once(tmp_path: Path) -> None:
     judge, work = ScriptedJudge(), tasks(5)
-    outcome, tally, ledger = run(judge, work, tmp_path, replace(FAST, concurrency=4))
-    assert outcome.ending is Ending.DONE
+    tally, ledger = run(judge, work, tmp_path, replace(FAST, concurrency=4))
+    assert tally.ending is Ending.DONE
     assert sorted(task.key for task in judge.asked) == sorted(task.key for task in work)
     assert ledger.replies([task.key for task in work]).keys() == {task.key for task in work}
     assert (tally.scored, tally.calls, tally.replies, tally.done) == (10, 10, 10, 10)
@@ -55,7 +51,7 @@ def test_every_task_is_bought_once(tmp_path: Path) -> None:
 
 def test_cost_and_cache_hits_are_counted(tmp_path: Path) -> None:
     # A reply: 50 fresh prompt tokens at 1 USD, 50 cached at 0.5, 10 completion tokens at 2, a million each.
-    _, tally, _ = run(ScriptedJudge(), tasks(3), tmp_path)
+    tally, _ = run(ScriptedJudge(), tasks(3), tmp_path)
     assert tally.cost_usd == pytest.approx(3 * (50 * 1.0 + 50 * 0.5 + 10 * 2.0) / 1e6)
     assert tally.cache_hit_share == 0.5
 
@@ -63,8 +59,8 @@ def test_cost_and_cache_hits_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [BUSY, TransientError("http_500", ""), TransientError("connection", "")])
 def test_what_may_pass_is_asked_again(tmp_path: Path, error: CallError) -> None:
     judge = ScriptedJudge([reply(1), error, error, reply(5)])
-    outcome, tally, _ = run(judge, tasks(3), tmp_path)
-    assert outcome.ending is Ending.DONE
+    tally, _ = run(judge, tasks(3), tmp_path)
+    assert tally.ending is Ending.DONE
     assert (tally.scored, tally.calls) == (3, 5)
 
 
@@ -72,7 +68,7 @@ def test_asking_again_ends_and_leaves_a_reason(tmp_path: Path) -> None:
     judge = ScriptedJudge([reply(1)], otherwise=reply("none"))
     work = tasks(2)
     judge = ScriptedJudge([BUSY] * 3)
-    _, tally, ledger = run(judge, work, tmp_path, replace(FAST, max_attempts=3))
+    tally, ledger = run(judge, work, tmp_path, replace(FAST, max_attempts=3))
     assert tally.missing == {"http_429": 1}
     assert ledger.failures([work[0].key])[work[0].key].attempts == 3
 
@@ -80,7 +76,7 @@ def test_asking_again_ends_and_leaves_a_reason(tmp_path: Path) -> None:
 def test_a_paid_reply_without_a_score_is_kept_and_asked_again_only_so_often(tmp_path: Path) -> None:
     work = tasks(2)
     judge = ScriptedJudge(otherwise=reply("none"))
-    _, tally, ledger = run(judge, work, tmp_path, replace(FAST, max_unusable=3))
+    tally, ledger = run(judge, work, tmp_path, replace(FAST, max_unusable=3))
     assert tally.missing == {"unparsable": 1}
     assert len(ledger.replies([work[0].key])[work[0].key]) == 3
 
@@ -88,23 +84,23 @@ def test_a_paid_reply_without_a_score_is_kept_and_asked_again_only_so_often(tmp_
 def test_a_truncated_reply_is_not_asked_again(tmp_path: Path) -> None:
     work = tasks(2)
     judge = ScriptedJudge(otherwise=reply(4, "length"))
-    _, tally, ledger = run(judge, work, tmp_path)
+    tally, ledger = run(judge, work, tmp_path)
     assert (tally.missing, tally.calls) == ({"truncated": 1}, 1)
     assert "max_tokens 1000: raise it" in ledger.failures([work[0].key])[work[0].key].message
 
 
 def test_a_refused_request_marks_its_pair_and_the_rest_goes_on(tmp_path: Path) -> None:
     judge = ScriptedJudge([reply(1), RejectedError("http_400", "too long")])
-    outcome, tally, _ = run(judge, tasks(4), tmp_path)
-    assert outcome.ending is Ending.DONE
+    tally, _ = run(judge, tasks(4), tmp_path)
+    assert tally.ending is Ending.DONE
     assert (tally.scored, tally.missing) == (5, {"http_400": 1})
 
 
 def test_the_run_stops_when_the_first_calls_are_all_refused(tmp_path: Path) -> None:
     judge = ScriptedJudge([RejectedError("http_422", "no such parameter")] * 100)
-    outcome, tally, _ = run(judge, tasks(9), tmp_path)
-    assert outcome.ending is Ending.FAILED
-    assert "no such parameter" in outcome.message
+    tally, _ = run(judge, tasks(9), tmp_path)
+    assert tally.ending is Ending.FAILED
+    assert "no such parameter" in tally.message
     assert tally.calls == 8
     assert tally.done == 36
 
@@ -112,27 +108,27 @@ def test_the_run_stops_when_the_first_calls_are_all_refused(tmp_path: Path) -> N
 @pytest.mark.parametrize("reason", ["http_401", "http_402", "http_404"])
 def test_what_only_the_user_can_mend_stops_the_run_at_once(tmp_path: Path, reason: str) -> None:
     judge = ScriptedJudge([reply(1), FatalError(reason, "top it up")])
-    outcome, tally, _ = run(judge, tasks(4), tmp_path)
-    assert outcome == Outcome(Ending.FAILED, "top it up")
+    tally, _ = run(judge, tasks(4), tmp_path)
+    assert (tally.ending, tally.message) == (Ending.FAILED, "top it up")
     assert tally.calls == 2
     assert tally.missing == {reason: 1, "failed": 4}
 
 
 def test_max_calls_is_kept_to_the_call(tmp_path: Path) -> None:
-    outcome, tally, _ = run(ScriptedJudge(), tasks(5), tmp_path, replace(FAST, concurrency=3, max_calls=4))
-    assert outcome.ending is Ending.BUDGET
+    tally, _ = run(ScriptedJudge(), tasks(5), tmp_path, replace(FAST, concurrency=3, max_calls=4))
+    assert tally.ending is Ending.BUDGET
     assert (tally.calls, tally.scored, tally.missing["budget"]) == (4, 4, 6)
 
 
 def test_retries_count_as_calls(tmp_path: Path) -> None:
-    _, tally, _ = run(ScriptedJudge([BUSY, BUSY, BUSY]), tasks(3), tmp_path, replace(FAST, max_calls=4))
+    tally, _ = run(ScriptedJudge([BUSY, BUSY, BUSY]), tasks(3), tmp_path, replace(FAST, max_calls=4))
     assert (tally.calls, tally.scored) == (4, 1)
 
 
 def test_max_cost_stops_before_it_is_passed(tmp_path: Path) -> None:
     # A reply costs 95e-6 USD; the fourth would pass 300e-6.
-    outcome, tally, _ = run(ScriptedJudge(), tasks(5), tmp_path, replace(FAST, max_cost_usd=300e-6))
-    assert outcome.ending is Ending.BUDGET
+    tally, _ = run(ScriptedJudge(), tasks(5), tmp_path, replace(FAST, max_cost_usd=300e-6))
+    assert tally.ending is Ending.BUDGET
     assert tally.replies == 3
     assert tally.cost_usd <= 300e-6
 
@@ -151,9 +147,9 @@ def test_an_interrupt_gives_calls_in_flight_the_grace_and_no_more(tmp_path: Path
     judge, tally, work = SlowJudge(), Tally(wanted=10), tasks(5)
     with Ledger(tmp_path / "l.sqlite") as ledger:
         buyer = Buyer(judge, ledger, replace(FAST, concurrency=3), tally)
-        outcome = asyncio.run(buyer.run(bundles(work)))
+        asyncio.run(buyer.run(bundles(work)))
         kept = ledger.replies([task.key for task in work])
-    assert outcome.ending is Ending.INTERRUPTED
+    assert tally.ending is Ending.INTERRUPTED
     assert len(kept) == 1
     assert tally.done == 10
 

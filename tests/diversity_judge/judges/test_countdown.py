@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 import diversity_judge as dj
-from diversity_judge.engine.options import EngineOptions
 from diversity_judge.judges.countdown import CountdownJudge
 from diversity_judge.judges.make import make_judge
 from diversity_judge.judges.presets import EMBEDDED, find_judge
@@ -57,7 +56,7 @@ def score(path: Path, *more: str) -> int:
 
 def test_every_embedded_kind_has_its_judge() -> None:
     for kind in EMBEDDED:
-        judge = make_judge(find_judge(kind), PromptTemplate.load(), EngineOptions(), sends_calls=True)
+        judge = make_judge(find_judge(kind), PromptTemplate.load(), sends_calls=True, deadline_s=1.0, concurrency=1)
         assert judge.spec.is_embedded
         assert judge.spec.kind == kind
 

@@ -23,7 +23,7 @@ from benchmarks.coverage import (
     group_row,
     strategy_row,
 )
-from diversity_judge.measures.uncertainty import Estimate
+from diversity_judge.measures.intervals import Estimate
 
 REPS = 400
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from diversity_judge.measures.intervals import group_estimate, strategy_estimate
 from diversity_judge.measures.matrix import SimilarityMatrix
-from diversity_judge.measures.uncertainty import group_estimate, strategy_estimate
 
 NAN = math.nan
 

@@ -33,7 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from diversity_judge.measures.matrix import MAX_SCORE, SimilarityMatrix
+from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.rubric import MAX_SCORE
 
 MIN_RESPONSES = 4
 """Below this no two pairs are disjoint, and the spread between responses can't be told from the mean."""

@@ -5,7 +5,6 @@ Drawn without `pyplot`, like the heat maps, and with the same care for strangers
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from diversity_judge.agreeing.result import JudgeAgreement
-from diversity_judge.drawing.heatmaps import MISSING, drawable, plain_text, style_axes
-from diversity_judge.drawing.style import look_of
+from diversity_judge.drawing.axes import MISSING, drawable, plain_text, style_axes
+from diversity_judge.drawing.axes import save_figure as write_figure
+from diversity_judge.drawing.look import look_of
 from diversity_judge.errors import RunError
 from diversity_judge.measures.agreement import N_SCORES, confusion
-from diversity_judge.measures.uncertainty import Estimate
-from diversity_judge.runs.layout import write_whole
+from diversity_judge.measures.intervals import Estimate
+from diversity_judge.wording import interval
 
 DPI = 150
 _SIZE = (10.4, 5.2)
@@ -45,8 +45,7 @@ def save_figure(found: JudgeAgreement, path: Path) -> Path:
     """
     figure = agreement_figure(found)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=DPI))
+        write_figure(figure, path, dpi=DPI)
     except OSError as error:
         raise RunError(f"{path}: cannot write the figure: {error}") from error
     return path
@@ -95,7 +94,7 @@ def _draw_confusion(figure: Figure, axes: Axes, found: JudgeAgreement) -> None:
     bar.outline.set_visible(False)
     pooled = found.pooled
     unasked = f" ({pooled.n_unasked:,} identical texts)" if pooled.n_unasked else ""
-    caption = f"{pooled.n_pairs:,} pairs{unasked}, kappa {_interval(pooled.kappa)}"
+    caption = f"{pooled.n_pairs:,} pairs{unasked}, kappa {_with_interval(pooled.kappa)}"
     axes.set_title(f"Scores\n{caption}", loc="left", **plain_text(9.5))
 
 
@@ -123,12 +122,9 @@ def _draw_diversities(axes: Axes, found: JudgeAgreement) -> None:
     legend = axes.legend(frameon=False, fontsize=8, loc="best")
     for text in legend.get_texts():
         text.set_parse_math(False)
-    bias = _interval(found.pooled.diversity_bias, signed=True)
+    bias = _with_interval(found.pooled.diversity_bias, signed=True)
     axes.set_title(f"Diversities, a point a problem\nbias {bias}", loc="left", **plain_text(9.5))
 
 
-def _interval(estimate: Estimate, *, signed: bool = False) -> str:
-    if math.isnan(estimate.value):
-        return "none"
-    value = f"{estimate.value:+.2f}" if signed else f"{estimate.value:.2f}"
-    return value if math.isnan(estimate.low) else f"{value} [{estimate.low:.2f}, {estimate.high:.2f}]"
+def _with_interval(estimate: Estimate, *, signed: bool = False) -> str:
+    return interval(estimate.value, estimate.low, estimate.high, 2, signed=signed)

@@ -1,0 +1,98 @@
+"""Writing files whole, and the two formats that many rooms write or read: CSV tables and TOML.
+
+A file appears under its name only once it is whole and on the disk: a run that is killed while writing, or a machine
+that loses its power, leaves the old file or none. Pictures too: an empty picture looks like a finished one.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Cell = str | int | float | bool | None
+Row = dict[str, Cell]
+"""One row by column: of a file's columns, so a mapping."""
+
+TOMLError = tomllib.TOMLDecodeError
+"""What `read_toml` raises where a text is no TOML; a ValueError."""
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a file so that it appears under its name only once it is whole and on the disk.
+
+    Args:
+        path: The file; its folder is made.
+        write: Gets a temporary path in the same folder, with the same ending.
+
+    Raises:
+        OSError: the disk does not take it; what stood there before still does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        write(temporary)
+        _to_disk(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _to_disk(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole, as UTF-8 with the line ends that the text has."""
+    write_whole(path, lambda temporary: temporary.write_bytes(text.encode()))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole, for people too.
+
+    Raises:
+        ValueError: the value holds NaN or an infinity, which JSON has no name for.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, rows: Iterable[Row]) -> None:
+    """Write a table whole: rows that all have the columns of the first; what is missing is an empty cell."""
+    write_whole(path, partial(_write_rows, iter(rows)))
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Raises:
+        TOMLError: it is none.
+    """
+    return tomllib.loads(text)
+
+
+def _write_rows(rows: Iterable[Row], path: Path) -> None:
+    rows = iter(rows)
+    first = next(rows, None)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if first is not None:
+            writer.writerow(first)
+            # NaN alone differs from itself; a function a cell would take as long as all the writing.
+            writer.writerows([None if cell != cell else cell for cell in row.values()] for row in chain((first,), rows))
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would survive the loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,32 @@
+"""Numbers as people read them, the same on the console, in a figure and on the page."""
+
+from __future__ import annotations
+
+import math
+
+NONE = "none"
+
+
+def number(value: float, digits: int = 3, *, signed: bool = False, missing: str = NONE) -> str:
+    """A number with so many digits after the point, or the word for one that is missing (NaN)."""
+    if math.isnan(value):
+        return missing
+    return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+
+
+def interval(
+    value: float, low: float, high: float, digits: int = 3, *, signed: bool = False, missing: str = NONE
+) -> str:
+    """`0.412 [0.380, 0.445]`: a value and its interval; the value alone where there is no interval (NaN)."""
+    shown = number(value, digits, signed=signed, missing=missing)
+    return shown if math.isnan(low) or math.isnan(value) else f"{shown} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def spread(low: float, high: float, digits: int = 3) -> str:
+    """`0.380 - 0.445`: two ends without a value between them."""
+    return f"{low:.{digits}f} - {high:.{digits}f}"
+
+
+def percent(share: float) -> str:
+    """A share, rounded down so that 100 % means all."""
+    return NONE if math.isnan(share) else f"{math.floor(share * 1000) / 10:.1f} %"
