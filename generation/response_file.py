@@ -2,7 +2,8 @@
 
 A run of days is killed by a full queue or a power cut. So a line is written with one call, synced before it
 counts, and a torn last line is cut off on the next start. A manifest beside the file says what the lines
-were sampled with; a resume with other settings would mix two experiments in one file and is refused.
+were sampled with; a resume with other settings would mix two experiments in one file and is refused. Without a line
+there is nothing to mix: a run that wrote none leaves no file, and a manifest alone binds nobody.
 """
 
 from __future__ import annotations
@@ -163,16 +164,9 @@ def open_response_file(path: Path, manifest: Manifest, run: Mapping[str, Any]) -
         InputError: the file is not of this command, or was sampled with other settings.
         RunError: another run writes to it, or the disk refuses.
     """
+    made_here = not path.exists()
+    descriptor = _open_locked(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened for writing: {error}") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunError(f"{path}: another run is writing to it") from error
         earlier = check_resume(path, manifest)
         _cut_torn_line(descriptor)
         content = manifest.merged_with(earlier or {})
@@ -180,7 +174,33 @@ def open_response_file(path: Path, manifest: Manifest, run: Mapping[str, Any]) -
         write_atomically(manifest_path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
         yield ResponseFile(descriptor, path, finished_samples(path))
     finally:
+        if made_here and os.fstat(descriptor).st_size == 0:
+            path.unlink(missing_ok=True)
+            manifest_path(path).unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _open_locked(path: Path) -> int:
+    """Open the file that this path names, locked.
+
+    Raises:
+        InputError: it cannot be opened.
+        RunError: another run writes to it.
+    """
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be opened for writing: {error}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise RunError(f"{path}: another run is writing to it") from error
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # a run that wrote nothing took its file away between the two calls
 
 
 def check_resume(path: Path, manifest: Manifest) -> dict[str, Any] | None:
@@ -197,10 +217,20 @@ def check_resume(path: Path, manifest: Manifest) -> dict[str, Any] | None:
                 "write it; choose another --out"
             )
         return None
+    if not _has_lines(path):
+        return None
     difference = manifest.conflict(earlier)
     if difference is not None:
         raise InputError(f"{path} cannot be resumed: {difference}; use the former value or another --out")
     return earlier
+
+
+def _has_lines(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.readline().endswith(b"\n")
+    except FileNotFoundError:
+        return False
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -9,56 +9,85 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
-import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
-from diversity_judge.errors import DiversityJudgeError, InputError, RunError
+from diversity_judge.command import exit_code
+from diversity_judge.errors import InputError, RunError
 from diversity_judge.inputs.reading import read_responses
 from diversity_judge.inputs.responses import Group
 from diversity_judge.measures.intervals import strategy_estimate
 from diversity_judge.measures.outcomes import Outcome, curve_sizes, pass_curve
 from generation.engines import Engine, SampleFailedError
 from generation.engines.in_process import InProcessEngine
+from generation.engines.options import EngineOptions
 from generation.engines.vllm_options import VLLMOptions
 from generation.expert_sample.settings import ExpertSampleSettings
-from generation.interrupts import run_interruptible
+from generation.interrupts import run_interruptible, signals_interrupt
 from generation.prompt_formats import formats_for
 from generation.routing_study.probe import EXTENSION, RoutingProfile
 from generation.routing_study.report import ActiveExpertsPoint, write_active_experts, write_profile
-from generation.sample_options import (
+from generation.sample_arguments import (
     add_in_process_options,
     add_problem_options,
+    add_sampling_options,
+    add_server_options,
+    common_options,
     engine_args,
-    load_problems,
     positive_int,
+    problem_fields,
 )
+from generation.sample_console import ConsoleReporter
+from generation.sample_options import ProblemOptions, SampleOptions
 from generation.sampler import Sample, SamplingPlan
+from generation.sampling import sample
 from generation.strategies import load_presets, parse_strategies
 
 _MOST_BLOCKS = 20
 """Blocks of problems in which the routers are watched; more would leave the engine with small batches."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProbabilitiesOptions(ProblemOptions, EngineOptions):
+    """Whose routers are watched, and on which responses.
+
+    Attributes:
+        strategy: How the responses are sampled.
+        max_tokens: The longest response.
+        k_keep: The head to mark in the figure.
+        seed: What all seeds derive from.
+        out: The folder of the tables and the figure.
+    """
+
+    strategy: str = "token-normal"
+    max_tokens: int = 512
+    k_keep: str = "k//2+1"
+    seed: int = 0
+    out: Path = Path("results/routing")
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without reading a file.
+
+        Raises:
+            InputError: a number is below 1, or the responses would come from several engines or from servers.
+        """
+        ProblemOptions.__post_init__(self)
+        EngineOptions.__post_init__(self)
+        if self.cpu_replicas or self.base_urls:
+            raise InputError("the routers are watched in one engine in this process: leave --cpu-replicas out")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code of the contract."""
-    parser = _parser()
-    args, rest = parser.parse_known_args(argv)
-    console = Console(stderr=True)
-    try:
-        if args.study == "probabilities":
-            if rest:
-                parser.error(f"unrecognized arguments: {' '.join(rest)}")
-            return _probabilities(args, console)
-        return _active_experts(args, rest, console)
-    except DiversityJudgeError as error:
-        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
+    with signals_interrupt():
+        args = _parser().parse_args(argv)
+        console = Console(stderr=True)
+        study = _probabilities if args.study == "probabilities" else _active_experts
+        return exit_code(lambda: study(args, console), when_interrupted="interrupted; the same command starts again")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,15 +108,17 @@ def _parser() -> argparse.ArgumentParser:
     study = studies.add_parser(
         "active-experts",
         help="greedy accuracy and pass@n for several numbers of active experts",
-        epilog="Any other option is given to generation.sample.",
     )
-    study.add_argument("problems", metavar="PROBLEMS")
+    add_problem_options(study)
     study.add_argument("--model", required=True)
     study.add_argument("--active-experts", required=True, type=_numbers, metavar="K,K,...")
     study.add_argument("--strategy", default="token-normal", help="for pass@n (default %(default)s)")
     study.add_argument("--n", type=positive_int, default=32, help="responses for pass@n (default 32)")
     study.add_argument("--seed", type=int, default=0)
     study.add_argument("--out", type=Path, default=Path("results/routing"), help="default %(default)s")
+    add_sampling_options(study)
+    add_in_process_options(study)
+    add_server_options(study)
     return parser
 
 
@@ -95,31 +126,68 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _probabilities(args: argparse.Namespace, console: Console) -> int:
-    if args.cpu_replicas:
-        raise InputError("--cpu-replicas: the routers are watched in one engine; leave the option out")
-    problems = load_problems(args)
-    strategies = parse_strategies([args.strategy], load_presets())
-    plan = SamplingPlan(problems, strategies, 1, args.seed, args.max_tokens, formats_for(problems, args.prompt_format))
-    # Eager: a compiled graph would have traced the routers before they are watched.
-    options = engine_args(args) | {"worker_extension_cls": EXTENSION, "enforce_eager": True}
-    engine = InProcessEngine(
-        VLLMOptions(args.model, options, args.active_experts, not args.no_chat_template, args.chat_template_kwargs)
+    options = ProbabilitiesOptions(
+        **problem_fields(args),
+        model=args.model,
+        engine_args=engine_args(args),
+        active_experts=args.active_experts,
+        cpu_replicas=args.cpu_replicas,
+        chat_template=not args.no_chat_template,
+        chat_template_kwargs=args.chat_template_kwargs,
+        strategy=args.strategy,
+        max_tokens=args.max_tokens,
+        k_keep=args.k_keep,
+        seed=args.seed,
+        out=args.out,
     )
-    profile = run_interruptible(_profile(engine, plan))
-    head_setting = ExpertSampleSettings(k_keep=args.k_keep)
+    console.print(probabilities(options), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def probabilities(options: ProbabilitiesOptions) -> str:
+    """Watch the routers while one response a problem is sampled; write the tables and the figure.
+
+    Returns:
+        What was found and written, in words.
+
+    Raises:
+        InputError: an option or a problem is wrong.
+        RunError: the engine does not start, or the model's routers cannot be watched.
+    """
+    problems = options.load_problems()
+    plan = SamplingPlan(
+        problems,
+        parse_strategies([options.strategy], load_presets()),
+        1,
+        options.seed,
+        options.max_tokens,
+        formats_for(problems, options.prompt_formats),
+    )
+    profile = run_interruptible(_profile(_watched_engine(options), plan))
+    head_setting = ExpertSampleSettings(k_keep=options.k_keep)
     k_keep = head_setting.resolve(profile.active_experts, len(profile.mean)).k_keep
-    args.out.mkdir(parents=True, exist_ok=True)
-    paths = write_profile(profile, args.out, k_keep=k_keep, model=Path(args.model).name)
+    options.out.mkdir(parents=True, exist_ok=True)
+    paths = write_profile(profile, options.out, k_keep=k_keep, model=Path(options.model).name)
     head, active = profile.mean[:k_keep].sum(), profile.mean[: profile.active_experts].sum()
-    console.print(
+    return (
         f"{len(profile.layers)} layers, {profile.n_tokens:,} tokens, {len(profile.mean)} experts: the first "
         f"{k_keep} hold {head:.1%} of the probability, the active {profile.active_experts} {active:.1%}\n"
-        + "\n".join(map(str, paths)),
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        + "\n".join(map(str, paths))
     )
-    return 0
+
+
+def _watched_engine(options: ProbabilitiesOptions) -> InProcessEngine:
+    # Eager: a compiled graph would have traced the routers before they are watched.
+    watched = {"worker_extension_cls": EXTENSION, "enforce_eager": True}
+    return InProcessEngine(
+        VLLMOptions(
+            str(options.model),
+            dict(options.engine_args) | watched,
+            options.active_experts,
+            options.chat_template,
+            options.chat_template_kwargs,
+        )
+    )
 
 
 async def _profile(engine: InProcessEngine, plan: SamplingPlan) -> RoutingProfile:
@@ -155,29 +223,22 @@ async def _generate(engine: Engine, plan: SamplingPlan, sample: Sample) -> None:
 # --- other numbers of active experts -----------------------------------------------------------------------
 
 
-def _active_experts(args: argparse.Namespace, rest: Sequence[str], console: Console) -> int:
+def _active_experts(args: argparse.Namespace, console: Console) -> int:
+    common = SampleOptions(
+        strategies=("greedy", args.strategy), n=args.n, seed=args.seed, out=args.out, **common_options(args)
+    )
     args.out.mkdir(parents=True, exist_ok=True)
-    paths = {number: args.out / f"active_{number}.jsonl" for number in args.active_experts}
-    for number, path in paths.items():
-        code = _sample(args, number, path, rest)
-        if code not in (0, 3):
-            return code
     points: list[ActiveExpertsPoint] = []
-    for number, path in paths.items():
-        points += active_experts_points(number, read_responses(path).groups, strategy=args.strategy)
+    for number in args.active_experts:
+        out = args.out / f"active_{number}.jsonl"
+        reporter = ConsoleReporter(console)
+        reporter.ends(sample(replace(common, active_experts=number, out=out), reporter))
+        points += active_experts_points(number, read_responses(out).groups, strategy=args.strategy)
     if not points:
         raise InputError(f"{args.problems}: no problem has a reference answer, so nothing can be graded")
     written = write_active_experts(points, args.out, model=Path(args.model).name)
     console.print("\n".join(map(str, written)), markup=False, highlight=False, soft_wrap=True)
     return 0
-
-
-def _sample(args: argparse.Namespace, number: int, path: Path, rest: Sequence[str]) -> int:
-    """One run of `generation.sample`, in a process of its own: it gives all of its memory back."""
-    command = [sys.executable, "-m", "generation.sample", args.problems, "--model", args.model]
-    command += ["--strategy", f"greedy,{args.strategy}", "--n", str(args.n), "--seed", str(args.seed)]
-    command += ["--active-experts", str(number), "--out", str(path), *rest]
-    return subprocess.run(command, check=False).returncode  # noqa: S603
 
 
 def active_experts_points(

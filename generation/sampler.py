@@ -92,7 +92,7 @@ class Sample:
 
 
 @dataclass
-class SamplingResult:
+class SamplingCounts:
     """What a run did.
 
     Attributes:
@@ -127,7 +127,7 @@ async def sample_missing(
     concurrency: int,
     on_response: OnResponse,
     in_rounds: bool = False,
-) -> SamplingResult:
+) -> SamplingCounts:
     """Sample, grade and write everything in `missing`.
 
     Args:
@@ -145,7 +145,7 @@ async def sample_missing(
     Raises:
         RunError: nothing can be sampled or written any more. What was finished before is on disk.
     """
-    result = SamplingResult()
+    result = SamplingCounts()
     finished: asyncio.Queue[tuple[Sample, Generation] | None] = asyncio.Queue()
     todo = iter(missing)
 
@@ -238,7 +238,7 @@ async def _drain(
     return None
 
 
-def _give_up_if_hopeless(result: SamplingResult) -> None:
+def _give_up_if_hopeless(result: SamplingCounts) -> None:
     if result.written == 0 and result.failures.total() >= GIVE_UP_AFTER:
         reason, _ = result.failures.most_common(1)[0]
         raise RunError(f"the first {GIVE_UP_AFTER} samples all failed: {reason}")
@@ -285,7 +285,7 @@ def response_row(
     }
 
 
-def _count(result: SamplingResult, rows: Sequence[Mapping[str, Any]]) -> None:
+def _count(result: SamplingCounts, rows: Sequence[Mapping[str, Any]]) -> None:
     result.written += len(rows)
     for row in rows:
         result.n_tokens += row["n_tokens"] or 0

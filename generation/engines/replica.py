@@ -25,9 +25,9 @@ from generation.engines.vllm_requests import Prompt, Prompts, RequestRefusedErro
 
 _SECONDS_TO_END = 3.0
 
-Outcome = Generation | SampleFailedError
-Answers = Sequence[tuple[int, Outcome]]
-"""What a replica sends: outcomes by the number of their request."""
+Reply = Generation | SampleFailedError
+Answers = Sequence[tuple[int, Reply]]
+"""What a replica sends: replies by the number of their request."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class _Replica:
                     waiting = None
             outputs = [output for output in self._llm.step() if output.finished]
             if outputs:
-                connection.send([(int(output.request_id), self._outcome(output)) for output in outputs])
+                connection.send([(int(output.request_id), self._reply(output)) for output in outputs])
             if waiting is not None and not self._running:
                 self._begin(waiting, connection)
                 waiting = None
@@ -156,5 +156,5 @@ class _Replica:
         self._running[name] = prompt
         return None
 
-    def _outcome(self, output: Any) -> Outcome:
+    def _reply(self, output: Any) -> Reply:
         return generation_of(self._running.pop(output.request_id), output)

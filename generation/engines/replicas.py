@@ -15,7 +15,7 @@ from multiprocessing.context import SpawnProcess
 
 from diversity_judge.errors import DiversityJudgeError, RunError
 from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError, Settings
-from generation.engines.replica import Outcome, Work, serve
+from generation.engines.replica import Reply, Work, serve
 from generation.engines.vllm_options import VLLMOptions
 from generation.engines.vllm_requests import rejection
 
@@ -54,16 +54,16 @@ class ReplicasEngine:
     async def generate(self, request: GenerationRequest) -> Generation:
         """See `Engine.generate`."""
         replica = min(self._replicas, key=lambda replica: replica.n_in_flight)
-        (outcome,) = await replica.outcomes([request], with_empty_caches=False)
-        if isinstance(outcome, SampleFailedError):
-            raise outcome
-        return outcome
+        (reply,) = await replica.replies([request], with_empty_caches=False)
+        if isinstance(reply, SampleFailedError):
+            raise reply
+        return reply
 
     async def generate_together(self, requests: Sequence[GenerationRequest]) -> list[Generation | SampleFailedError]:
         """See `Engine.generate_together`; each replica does its rounds one after the other."""
         replica = await self._free.get()
         try:
-            return await replica.outcomes(requests, with_empty_caches=True)
+            return await replica.replies(requests, with_empty_caches=True)
         finally:
             self._free.put_nowait(replica)
 
@@ -86,7 +86,7 @@ class _Connected:
         self._options, self._core = options, core
         self._connection: Connection | None = None
         self._process: SpawnProcess | None = None
-        self._waiting: dict[int, asyncio.Future[Outcome]] = {}
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._numbers = itertools.count()
         self._dead: RunError | None = None
         self._started: asyncio.Future[EngineInfo] | None = None
@@ -107,7 +107,7 @@ class _Connected:
         loop.add_reader(self._connection.fileno(), self._receive)
         return await self._started
 
-    async def outcomes(self, requests: Sequence[GenerationRequest], *, with_empty_caches: bool) -> list[Outcome]:
+    async def replies(self, requests: Sequence[GenerationRequest], *, with_empty_caches: bool) -> list[Reply]:
         """Have requests answered, in their order.
 
         Raises:
@@ -153,9 +153,9 @@ class _Connected:
         if isinstance(message, (EngineInfo, DiversityJudgeError)):
             self._tell_started(message)
         else:
-            for number, outcome in message:
+            for number, reply in message:
                 if (future := self._waiting.get(number)) is not None and not future.done():
-                    future.set_result(outcome)
+                    future.set_result(reply)
 
     def _tell_started(self, message: EngineInfo | DiversityJudgeError) -> None:
         if self._started is None or self._started.done():  # it was interrupted while it started

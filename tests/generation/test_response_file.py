@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -130,6 +131,35 @@ def test_two_runs_cannot_write_to_one_file(tmp_path: Path) -> None:
         open_response_file(path, MANIFEST, {}),
     ):
         pass
+
+
+def test_a_run_that_wrote_nothing_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    with pytest.raises(RunError, match="no engine"), open_response_file(path, MANIFEST, {}):
+        raise RunError("no engine")
+    assert list(tmp_path.iterdir()) == []
+    fill(path, 0)
+    with pytest.raises(RunError, match="no engine"), open_response_file(path, MANIFEST, {}):
+        raise RunError("no engine")
+    assert finished_samples(path) == {SampleKey("a", "s", 0)}
+    assert manifest_path(path).exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"problem_id": "a", "str'])
+def test_a_manifest_without_a_line_binds_nobody(tmp_path: Path, content: bytes | None) -> None:
+    """What a kill during the start of the engine, or in the first line, leaves."""
+    path = tmp_path / "r.jsonl"
+    fill(path, 0)
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    other = dataclasses.replace(MANIFEST, settings={**MANIFEST.settings, "seed": 99})
+    assert check_resume(path, other) is None
+    with open_response_file(path, other, {}) as file:
+        file.append([row(0)])
+    manifest = read_manifest(path)
+    assert manifest is not None
+    assert (manifest["settings"]["seed"], len(manifest["runs"])) == (99, 1)
 
 
 def test_a_write_that_fails_half_way_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ from generation import routing
 from generation.routing import active_experts_points
 from generation.routing_study.probe import RoutingProfile
 from generation.routing_study.report import rank_intervals, write_active_experts, write_profile
+from generation.sample_options import SampleOptions
+from generation.sampling import SamplingResult
 
 
 def group(problem: str, strategy: str, *correct: bool) -> Group:
@@ -96,34 +98,48 @@ def test_greedy_accuracy_and_pass_at_n(tmp_path: Path) -> None:
     assert paths[0].read_text().splitlines()[0].startswith("active_experts,metric,k,value,ci_low,ci_high")
 
 
-def test_the_study_samples_once_a_number_and_passes_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[list[str]] = []
+PROBLEM = {"problem_id": "a", "problem": "Which?", "choices": ["3", "4"], "answer": "B"}
 
-    def sampling(command: list[str], *, check: bool) -> object:
-        commands.append(command)
-        number = command[command.index("--active-experts") + 1]
+
+def test_the_study_samples_once_a_number_and_passes_options_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[SampleOptions] = []
+
+    def sampling(options: SampleOptions, reporter: object) -> SamplingResult:
+        runs.append(options)
         rows = [
-            {"problem_id": "a", "strategy": s, "sample_id": i, "response": "x", "correct": number == "4"}
+            {"problem_id": "a", "strategy": s, "sample_id": i, "response": "x", "correct": options.active_experts == 4}
             for s, n in (("greedy", 1), ("token-normal", 2))
             for i in range(n)
         ]
-        Path(command[command.index("--out") + 1]).write_text("".join(json.dumps(row) + "\n" for row in rows))
-        return type("Done", (), {"returncode": 0})
+        options.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return SamplingResult(options.out, 0, 3)
 
-    monkeypatch.setattr("subprocess.run", sampling)
+    monkeypatch.setattr("generation.routing.sample", sampling)
     command = ["active-experts", "p.jsonl", "--model", "m", "--active-experts", "2,4", "--n", "2"]
+    command += ["--max-tokens", "7", "--chat-template-kwargs", '{"enable_thinking": false}']
     assert routing.main([*command, "--out", str(tmp_path), "--dtype", "float32"]) == 0
-    assert [c[c.index("--active-experts") + 1] for c in commands] == ["2", "4"]
-    assert all(c[-2:] == ["--dtype", "float32"] for c in commands)
+    assert [(run.active_experts, run.out.name) for run in runs] == [(2, "active_2.jsonl"), (4, "active_4.jsonl")]
+    assert all(
+        (run.n, run.seed, run.max_tokens, run.strategies) == (2, 0, 7, ("greedy", "token-normal")) for run in runs
+    )
+    assert all(run.engine_args == {"dtype": "float32"} for run in runs)
+    assert all(run.chat_template_kwargs == {"enable_thinking": False} for run in runs)
     with (tmp_path / "active_experts.csv").open() as file:
         table = [(row["active_experts"], row["metric"], row["k"], float(row["value"])) for row in csv.DictReader(file)]
     assert ("2", "greedy_accuracy", "1", 0.0) in table
     assert ("4", "pass_at_k", "2", 1.0) in table
 
 
-def test_a_failing_run_ends_the_study_with_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("subprocess.run", lambda command, check: type("Done", (), {"returncode": 2}))
-    command = ["active-experts", "p.jsonl", "--model", "m", "--active-experts", "2"]
+def test_the_study_on_servers_is_refused_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the number of experts is the server's business, which is said before anything is sent."""
+    (tmp_path / "p.jsonl").write_text(json.dumps(PROBLEM) + "\n")
+    command = ["active-experts", str(tmp_path / "p.jsonl"), "--model", "m", "--active-experts", "2"]
+    assert routing.main([*command, "--base-url", "http://127.0.0.1:9/v1", "--out", str(tmp_path / "out")]) == 2
+    assert "--active-experts is for vLLM in this process" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_failing_run_ends_the_study_with_its_code(tmp_path: Path) -> None:
+    command = ["active-experts", "nowhere.jsonl", "--model", "m", "--active-experts", "2"]
     assert routing.main([*command, "--out", str(tmp_path)]) == 2
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from generation import sample
+from generation.sample_command import main
 from tests.generation.fake_server import FakeServer, Reply, serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ def rows(problems: Path) -> list[dict[str, Any]]:
 
 def test_the_contract_of_a_line(problems: Path) -> None:
     with serving(FakeServer()) as server:
-        assert sample.main(arguments(problems, server, "--strategy", "expert-sample", "--seed", "1")) == 0
+        assert main(arguments(problems, server, "--strategy", "expert-sample", "--seed", "1")) == 0
     by_key = {(row["problem_id"], row["sample_id"]): row for row in rows(problems)}
     assert set(by_key) == {(problem, number) for problem in "ab" for number in range(3)}
     row = by_key["a", 0]
@@ -76,21 +76,21 @@ def test_the_contract_of_a_line(problems: Path) -> None:
 def test_the_same_seed_repeats_the_run_and_a_resume_changes_nothing(problems: Path) -> None:
     with serving(FakeServer()) as server:
         command = arguments(problems, server, "--strategy", "token-normal,edt", "--seed", "5")
-        assert sample.main(command) == 0
+        assert main(command) == 0
         first = sorted(map(json.dumps, rows(problems)))
         sent = len(server.samples)
-        assert sample.main(command) == 0
+        assert main(command) == 0
         assert len(server.samples) == sent == 12
         for path in problems.parent.glob("responses.*"):
             path.unlink()
-        assert sample.main(command) == 0
+        assert main(command) == 0
     assert sorted(map(json.dumps, rows(problems))) == first
 
 
 def test_a_run_without_a_seed_records_one_and_its_resume_uses_it(problems: Path) -> None:
     with serving(FakeServer()) as server:
-        assert sample.main(arguments(problems, server)) == 0
-        assert sample.main(arguments(problems, server, "--n", "5")) == 0
+        assert main(arguments(problems, server)) == 0
+        assert main(arguments(problems, server, "--n", "5")) == 0
     manifest = json.loads(problems.with_name("responses.manifest.json").read_text())
     assert isinstance(manifest["settings"]["seed"], int)
     assert len(rows(problems)) == 10
@@ -110,18 +110,18 @@ def test_a_resume_with_other_settings_is_refused_and_sends_nothing(
     problems: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], message: str
 ) -> None:
     with serving(FakeServer()) as server:
-        assert sample.main(arguments(problems, server, "--seed", "1")) == 0
+        assert main(arguments(problems, server, "--seed", "1")) == 0
         sent = len(server.bodies)
-        assert sample.main(arguments(problems, server, "--seed", "1", *more)) == 2
+        assert main(arguments(problems, server, "--seed", "1", *more)) == 2
         assert len(server.bodies) == sent
     assert message in capsys.readouterr().err
 
 
 def test_an_edited_problem_is_refused(problems: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with serving(FakeServer()) as server:
-        assert sample.main(arguments(problems, server)) == 0
+        assert main(arguments(problems, server)) == 0
         problems.write_text(problems.read_text().replace("2+2?", "2+3?"))
-        assert sample.main(arguments(problems, server)) == 2
+        assert main(arguments(problems, server)) == 2
     assert "the problem 'a' is not the same" in capsys.readouterr().err
 
 
@@ -130,7 +130,7 @@ def test_a_dry_run_counts_requests_and_tokens_and_sends_nothing(
 ) -> None:
     with serving(FakeServer()) as server:
         command = arguments(problems, server, "--strategy", "token-normal,greedy", "--max-tokens", "100")
-        assert sample.main([*command, "--dry-run"]) == 0
+        assert main([*command, "--dry-run"]) == 0
         assert server.bodies == []
     text = capsys.readouterr().out
     assert "at most 800" in text  # 2 problems x (3 + 1 greedy) x 100
@@ -139,17 +139,20 @@ def test_a_dry_run_counts_requests_and_tokens_and_sends_nothing(
 
 def test_exit_code_2_for_bad_input_before_anything_is_sent(problems: Path) -> None:
     with serving(FakeServer()) as server:
-        assert sample.main(arguments(problems, server, "--strategy", "unknown")) == 2
-        assert sample.main(["nowhere.jsonl", "--base-url", server.url, "--model", "tiny"]) == 2
-        assert sample.main(arguments(problems, server, "--tensor-parallel-size", "2")) == 2
+        assert main(arguments(problems, server, "--strategy", "unknown")) == 2
+        assert main(["nowhere.jsonl", "--base-url", server.url, "--model", "tiny"]) == 2
+        assert main(arguments(problems, server, "--tensor-parallel-size", "2")) == 2
         assert server.bodies == []
 
 
 def test_exit_code_1_where_the_server_lacks_the_plugin(problems: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with serving(FakeServer(plugin=False)) as server:
-        assert sample.main(arguments(problems, server, "--strategy", "token-normal,expert-sample")) == 1
-    assert "the Expert-Sample plugin is not active there" in capsys.readouterr().err
-    assert server.samples == []
+        assert main(arguments(problems, server, "--strategy", "token-normal,expert-sample")) == 1
+        assert "the Expert-Sample plugin is not active there" in capsys.readouterr().err
+        assert server.samples == []
+        assert list(problems.parent.iterdir()) == [problems]
+        # The corrected command is another one: nothing of the failed start may stand in its way.
+        assert main(arguments(problems, server, "--strategy", "token-high", "--max-tokens", "9", "--seed", "7")) == 0
 
 
 def test_exit_code_3_where_samples_are_missing_and_0_when_they_came(problems: Path) -> None:
@@ -157,9 +160,9 @@ def test_exit_code_3_where_samples_are_missing_and_0_when_they_came(problems: Pa
         return (400, {"error": {"message": "too long"}}, {}) if number == 2 else None
 
     with serving(FakeServer(faults=faults)) as server:
-        assert sample.main(arguments(problems, server)) == 3
+        assert main(arguments(problems, server)) == 3
         assert len(rows(problems)) == 5
-        assert sample.main(arguments(problems, server)) == 0
+        assert main(arguments(problems, server)) == 0
         assert len(rows(problems)) == 6
 
 
@@ -210,7 +213,7 @@ def test_kill_9_at_random_moments_loses_nothing_and_repeats_no_line(problems: Pa
         # A killed run repeats at most what was in flight or not yet synced.
         assert len(server.samples) <= 80 + kills * 2 * concurrency
         clean = problems.with_name("clean.jsonl")
-        assert sample.main([*command, "--out", str(clean)]) == 0
+        assert main([*command, "--out", str(clean)]) == 0
     assert sorted(clean.read_text().splitlines()) == sorted(map(_line, rows(problems)))
 
 
@@ -228,7 +231,7 @@ def test_ctrl_c_exits_130_and_the_same_command_continues(problems: Path) -> None
         assert b"the same command continues" in errors
         kept = len(rows(problems))
         assert 10 <= kept < 80
-        assert sample.main(command) == 0
+        assert main(command) == 0
     assert len(rows(problems)) == 80
 
 
@@ -237,7 +240,7 @@ def test_edt_with_speculative_decoding_is_refused(
 ) -> None:
     monkeypatch.setattr("generation.engines.vllm_options.require_plugins", lambda strategies: None)
     command = [str(problems), "--model", "m", "--out", str(problems.with_name("r.jsonl")), "--strategy", "edt"]
-    assert sample.main([*command, "--engine-arg", 'speculative_config={"method": "ngram"}']) == 2
+    assert main([*command, "--engine-arg", 'speculative_config={"method": "ngram"}']) == 2
     assert "edt cannot be combined" in capsys.readouterr().err
 
 
@@ -252,7 +255,7 @@ def test_replicas_are_refused_beside_what_contradicts_them(
     problems: Path, capsys: pytest.CaptureFixture[str], beside: list[str], said: str
 ) -> None:
     command = [str(problems), "--model", "m", "--out", str(problems.with_name("r.jsonl")), "--cpu-replicas", "2"]
-    assert sample.main([*command, *beside]) == 2
+    assert main([*command, *beside]) == 2
     assert said in capsys.readouterr().err
 
 
@@ -261,5 +264,5 @@ def test_a_project_that_is_not_installed_is_noticed_before_the_engine_starts(
 ) -> None:
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: type("None", (), {"names": set()})())
     command = [str(problems), "--model", "m", "--out", str(problems.with_name("r.jsonl"))]
-    assert sample.main([*command, "--strategy", "token-normal,expert-sample"]) == 1
+    assert main([*command, "--strategy", "token-normal,expert-sample"]) == 1
     assert "strategy 'expert-sample' needs this project's vLLM plugin" in capsys.readouterr().err

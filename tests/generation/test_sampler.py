@@ -11,7 +11,7 @@ from generation.grading import Grader
 from generation.problems import Problem, ProblemKind
 from generation.prompt_formats import formats_for
 from generation.response_file import Manifest, SampleKey, finished_samples, open_response_file
-from generation.sampler import GIVE_UP_AFTER, SamplingPlan, SamplingResult, sample_missing
+from generation.sampler import GIVE_UP_AFTER, SamplingCounts, SamplingPlan, sample_missing
 from generation.strategies import load_presets, parse_strategies
 
 PROBLEMS = tuple(Problem(name, f"Which, {name}?", "A", ("x", "y"), ProblemKind.CHOICE) for name in ("a", "b", "c"))
@@ -68,8 +68,8 @@ class ScriptedEngine:
 
 def run(
     engine: ScriptedEngine, what: SamplingPlan, path: Path, *, concurrency: int = 5, in_rounds: bool = False
-) -> SamplingResult:
-    async def whole() -> SamplingResult:
+) -> SamplingCounts:
+    async def whole() -> SamplingCounts:
         with open_response_file(path, Manifest({}, {}, {}, {}), {}) as sink, Grader() as grader:
             return await sample_missing(
                 engine,

@@ -11,26 +11,19 @@ from statistics import fmean
 from rich.console import Console
 from rich.table import Table
 
+from generation.sample_options import SampleOptions
 from generation.sampler import Sample, SamplingPlan
 
 CHARACTERS_PER_TOKEN = 3.5
 """For prompts, without the model's tokenizer; English mathematics lies between 3 and 4."""
 
 
-def print_bill(
-    console: Console,
-    plan: SamplingPlan,
-    missing: Sequence[Sample],
-    out: Path,
-    *,
-    model: str | None,
-    base_urls: Sequence[str],
-) -> None:
+def print_bill(console: Console, options: SampleOptions, plan: SamplingPlan, missing: Sequence[Sample]) -> None:
     """Print how many requests and tokens a run will take, strategy by strategy. Nothing is sent or loaded."""
     table = Table(title="dry run: nothing is sampled", title_justify="left")
     for column in ("strategy", "in the file", "requests", "prompt tokens (about)", "sampled tokens"):
         table.add_column(column, justify="left" if column == "strategy" else "right")
-    means = _mean_tokens(out)
+    means = _mean_tokens(options.out)
     total = _Cost()
     for strategy in plan.strategies:
         samples = [sample for sample in missing if sample.strategy.name == strategy.name]
@@ -42,7 +35,7 @@ def print_bill(
     table.add_section()
     table.add_row("all", "", *total.cells(plan.max_tokens, None))
     console.print(
-        f"model {model or 'as served'}, {'servers ' + ', '.join(base_urls) if base_urls else 'in process'}",
+        f"model {options.model}, {'servers ' + ', '.join(options.base_urls) if options.base_urls else 'in process'}",
         markup=False,
         highlight=False,
     )

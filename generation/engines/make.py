@@ -1,0 +1,71 @@
+"""The engine that options name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from diversity_judge.errors import InputError
+from generation.engines.base import Engine
+from generation.engines.options import EngineOptions
+from generation.strategies import Strategy
+
+_PARALLEL = (
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "data_parallel_size",
+    "distributed_executor_backend",
+)
+
+
+def make_engine(options: EngineOptions, strategies: Sequence[Strategy]) -> Engine:
+    """The engine that the options name, for these strategies.
+
+    Raises:
+        InputError: options that contradict each other.
+        RunError: a strategy needs a plugin that is not installed.
+    """
+    return _servers(options) if options.base_urls else _vllm(options, strategies)
+
+
+def _servers(options: EngineOptions) -> Engine:
+    from generation.engines.servers import ServerOptions, ServersEngine
+
+    given = sorted(options.engine_args) + [n for n in ("active_experts", "cpu_replicas") if getattr(options, n)]
+    if given:
+        raise InputError(
+            f"--{given[0].replace('_', '-')} is for vLLM in this process; with --base-url give it to the server"
+        )
+    return ServersEngine(
+        ServerOptions(
+            base_urls=tuple(options.base_urls),
+            model=str(options.model),
+            api_key_env=options.api_key_env,
+            chat_template=options.chat_template,
+            chat_template_kwargs=options.chat_template_kwargs,
+            deadline=options.deadline,
+            attempts=options.attempts,
+        )
+    )
+
+
+def _vllm(options: EngineOptions, strategies: Sequence[Strategy]) -> Engine:
+    from generation.engines.in_process import InProcessEngine
+    from generation.engines.replicas import ReplicasEngine
+    from generation.engines.vllm_options import VLLMOptions, require_plugins
+
+    require_plugins(strategies)
+    parallel = next((name for name in _PARALLEL if options.engine_args.get(name)), None)
+    if options.cpu_replicas and parallel:
+        raise InputError(f"--cpu-replicas runs each copy in one process: no --{parallel.replace('_', '-')} beside it")
+    speculative = {"speculative_config", "spec_method", "spec_model"} & set(options.engine_args)
+    if speculative and any(strategy.edt is not None for strategy in strategies):
+        raise InputError("edt cannot be combined with speculative decoding: vLLM loads no logits processors then")
+    vllm = VLLMOptions(
+        model=str(options.model),
+        engine_args=options.engine_args,
+        active_experts=options.active_experts,
+        chat_template=options.chat_template,
+        chat_template_kwargs=options.chat_template_kwargs,
+        expert_sample=any(strategy.expert_sample is not None for strategy in strategies),
+    )
+    return ReplicasEngine(vllm, options.cpu_replicas) if options.cpu_replicas else InProcessEngine(vllm)

@@ -1,0 +1,42 @@
+"""What `python -m generation.sample` does: options -> sample -> what came of it on the console."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from diversity_judge.command import exit_code
+from generation.interrupts import signals_interrupt
+from generation.sample_arguments import parse_arguments
+from generation.sample_bill import print_bill
+from generation.sample_console import ConsoleReporter
+from generation.sample_options import SampleOptions
+from generation.sampling import check_file, missing_samples, plan_sampling, sample
+
+EXIT_OK, EXIT_MISSING = 0, 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code of the contract (0, 1, 2, 3, 130)."""
+    with signals_interrupt():
+        parsed = parse_arguments(argv)
+        return exit_code(
+            lambda: _dry_run(parsed.options()) if parsed.dry_run else run(parsed.options()),
+            when_interrupted=f"interrupted; the same command continues {parsed.out}",
+        )
+
+
+def run(options: SampleOptions) -> int:
+    """Sample, and say what came of it."""
+    reporter = ConsoleReporter(Console(stderr=True))
+    result = sample(options, reporter)
+    reporter.ends(result)
+    return EXIT_MISSING if result.missing else EXIT_OK
+
+
+def _dry_run(options: SampleOptions) -> int:
+    plan = plan_sampling(options)
+    check_file(options, plan)
+    print_bill(Console(), options, plan, missing_samples(options, plan))
+    return EXIT_OK

@@ -1,0 +1,44 @@
+"""What `python -m generation.sample` says on the console while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from rich.console import Console
+
+from generation.progress import sampling_progress
+from generation.sampler import OnResponse, Sample, SamplingPlan
+from generation.sampling import SamplingResult
+
+
+class ConsoleReporter:
+    """A `SamplingReporter` on a console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def begins(self, plan: SamplingPlan, missing: Sequence[Sample], out: Path) -> None:
+        """Say how much is sampled, and how much is there."""
+        total = sum(1 for _ in plan.samples())
+        lines = [
+            f"{len(plan.problems)} problems x {len(plan.strategies)} strategies, {plan.n} samples each: "
+            f"{total} responses, {len(missing)} to sample, seed {plan.run_seed}"
+        ]
+        if len(missing) < total:
+            lines.append(f"{total - len(missing)} are in {out} already")
+        lines += [f"{s.name} is greedy: one response a problem" for s in plan.strategies if s.is_greedy and plan.n > 1]
+        self._say("\n".join(lines))
+
+    def progress(self, total: int) -> AbstractContextManager[OnResponse]:
+        """A bar on a terminal."""
+        return sampling_progress(self._console, total)
+
+    def ends(self, result: SamplingResult) -> None:
+        """Say what came of it; nothing where nothing was to do."""
+        if result.written or result.missing:
+            self._say(str(result))
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
