@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 from generation.expert_sample import cpu, noise, reference
+from generation.expert_sample.rows import DrawnRows, RowSettings
 
 MODELS = {
     "Qwen3-MoE": (128, 8, True),
@@ -55,23 +56,18 @@ def variants(n_rows: int, n_experts: int, k: int, renormalize: bool) -> dict[str
     """Name the calls to compare, on bfloat16 logits and with the paper's settings."""
     generator = torch.Generator().manual_seed(0)
     logits = (torch.randn((n_rows, n_experts), generator=generator) * 1.5).bfloat16()
-    settings = {
-        "keys": noise.row_keys(torch.tensor(5), 0, torch.arange(n_rows)),
-        "k_keep": torch.full((n_rows,), k // 2 + 1, dtype=torch.int32),
-        "r": torch.full((n_rows,), min(4 * k, n_experts), dtype=torch.int32),
-        "inv_tau": torch.ones(n_rows),
-    }
-    drawn = cpu.DrawnRows(**settings)
-    full = settings | {"k": k, "layer": 3, "renormalize": renormalize}
-    full["enabled"] = torch.ones(n_rows, dtype=torch.bool)
+    keys = noise.row_keys(torch.tensor(5), 0, torch.arange(n_rows))
+    rows = RowSettings.alike(keys, k_keep=k // 2 + 1, r=min(4 * k, n_experts))
+    drawn = DrawnRows(torch.arange(n_rows), rows)
+    layer = {"k": k, "layer": 3, "renormalize": renormalize}
     out = (torch.empty((n_rows, k)), torch.empty((n_rows, k), dtype=torch.int32))
     return {
         "baseline: top k and softmax": lambda: baseline(logits, k, renormalize),
-        "fast path": lambda: cpu.route(logits, **full),
-        "fast path, out given": lambda: cpu.route(logits, out=out, **full),
+        "fast path": lambda: cpu.route(logits, rows, **layer),
+        "fast path, out given": lambda: cpu.route(logits, rows, out=out, **layer),
         "baseline: torch.topk alone": lambda: torch.topk(logits, k, dim=-1, sorted=False),
         "fast path as top_k": lambda: cpu.top_k(logits, drawn, k=k, layer=3),
-        REFERENCE: lambda: reference.route(logits, **full),
+        REFERENCE: lambda: reference.route(logits, rows, **layer),
     }
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from generation.expert_sample import cpu, noise
+from generation.expert_sample.rows import RowSettings
 from tests.generation.expert_sample.plackett_luce import inclusion_probabilities
 
 SETTINGS = {
@@ -30,17 +31,9 @@ SETTINGS = {
 
 def frequencies(row: torch.Tensor, *, k: int, k_keep: int, r: int, tau: float, layer: int, n_draws: int) -> np.ndarray:
     """Route a row with `n_draws` keys: how often each expert was chosen, (E,) float64."""
-    _, ids = cpu.route(
-        row.expand(n_draws, -1),
-        k=k,
-        renormalize=True,
-        layer=layer,
-        keys=noise.row_keys(torch.arange(n_draws) // 4096, torch.arange(n_draws) % 32, torch.arange(n_draws) // 32),
-        enabled=torch.ones(n_draws, dtype=torch.bool),
-        k_keep=torch.full((n_draws,), k_keep, dtype=torch.int32),
-        r=torch.full((n_draws,), r, dtype=torch.int32),
-        inv_tau=torch.full((n_draws,), 1 / tau),
-    )
+    draws = torch.arange(n_draws)
+    rows = RowSettings.alike(noise.row_keys(draws // 4096, draws % 32, draws // 32), k_keep=k_keep, r=r, tau=tau)
+    _, ids = cpu.route(row.expand(n_draws, -1), rows, k=k, renormalize=True, layer=layer)
     return torch.bincount(ids.flatten(), minlength=row.numel()).numpy() / n_draws
 
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
+
+from generation.expert_sample.rows import DrawnRows, RowSettings, check_tensor
 
 # The kernel's code of a type, and how many of a float32's lowest bits are zero when widened from it.
 _KINDS = {torch.float32: (0, 0), torch.bfloat16: (1, 16), torch.float16: (2, 13)}
@@ -34,44 +35,6 @@ def warm_up() -> Callable[..., int]:
     return cpu_kernel.compiled()
 
 
-@dataclass(frozen=True)
-class DrawnRows:
-    """Rows to draw and their settings, checked once a step instead of once a layer.
-
-    Attributes:
-        keys: (D,) int64 row keys from `noise.row_keys`.
-        k_keep: (D,) int32, number of experts that are always kept.
-        r: (D,) int32, rank of the last expert that can be drawn.
-        inv_tau: (D,) float32, 1 / tau.
-        rows: (D,) int64, distinct numbers of the rows in the batch; None means 0..D-1.
-
-    Raises:
-        ValueError: a tensor of the wrong type, size or layout.
-    """
-
-    keys: torch.Tensor
-    k_keep: torch.Tensor
-    r: torch.Tensor
-    inv_tau: torch.Tensor
-    rows: torch.Tensor | None = None
-    addresses: tuple[int, ...] = field(init=False, repr=False)
-    n: int = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        n = self.keys.numel()
-        _check(self.keys, torch.int64, n)
-        _check(self.k_keep, torch.int32, n)
-        _check(self.r, torch.int32, n)
-        _check(self.inv_tau, torch.float32, n)
-        rows = 0
-        if self.rows is not None:
-            _check(self.rows, torch.int64, n)
-            rows = self.rows.data_ptr()
-        settings = (self.k_keep.data_ptr(), self.r.data_ptr(), self.inv_tau.data_ptr())
-        object.__setattr__(self, "addresses", (rows, self.keys.data_ptr(), 0, *settings))
-        object.__setattr__(self, "n", n)
-
-
 def top_k(logits: torch.Tensor, drawn: DrawnRows, *, k: int, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Choose experts in the place and in the form of `torch.topk`: as `route` for the rows that are drawn.
 
@@ -80,7 +43,7 @@ def top_k(logits: torch.Tensor, drawn: DrawnRows, *, k: int, layer: int) -> tupl
 
     Args:
         logits: (T, E) router logits, bfloat16, float16 or float32.
-        drawn: the rows to draw; the others get what `torch.topk(logits, k, sorted=False)` gives them.
+        drawn: the rows to draw, on the CPU; the others get what `torch.topk(logits, k, sorted=False)` gives them.
         k: number of active experts, 1..E.
         layer: index of the layer.
 
@@ -91,12 +54,13 @@ def top_k(logits: torch.Tensor, drawn: DrawnRows, *, k: int, layer: int) -> tupl
         ValueError: logits of the wrong type or layout, or a drawn row that is not among them.
     """
     n_tokens = logits.shape[0]
-    if drawn.n == n_tokens:
+    n_drawn = drawn.settings.n
+    if n_drawn == n_tokens:
         # In this form an allocation takes half the time of `torch.empty(shape, dtype=...)`.
-        values, ids = logits.new_empty(n_tokens, k), drawn.keys.new_empty(n_tokens, k)
+        values, ids = logits.new_empty(n_tokens, k), drawn.numbers.new_empty(n_tokens, k)
     else:
         values, ids = torch.topk(logits, k, dim=-1, sorted=False)
-    n_astray = _launch(logits, drawn.n, k, _AS_LOGITS, layer, drawn.addresses, values, ids)
+    n_astray = _launch(logits, n_drawn, k, _AS_LOGITS, layer, drawn.addresses, values, ids)
     if n_astray:
         raise ValueError(f"{n_astray} of the rows to draw are outside 0..{n_tokens - 1}.")
     return values, ids
@@ -104,15 +68,11 @@ def top_k(logits: torch.Tensor, drawn: DrawnRows, *, k: int, layer: int) -> tupl
 
 def route(
     logits: torch.Tensor,
+    rows: RowSettings,
     *,
     k: int,
     renormalize: bool,
     layer: int,
-    keys: torch.Tensor,
-    enabled: torch.Tensor,
-    k_keep: torch.Tensor,
-    r: torch.Tensor,
-    inv_tau: torch.Tensor,
     out: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Choose and weigh the experts of T token rows on the CPU.
@@ -123,19 +83,17 @@ def route(
         ValueError: a tensor of the wrong type, size or layout.
     """
     n_rows = logits.shape[0]
-    weights, ids = out or (inv_tau.new_empty(n_rows, k), r.new_empty(n_rows, k))
-    _check(keys, torch.int64, n_rows)
-    _check(enabled, torch.bool, n_rows)
-    _check(k_keep, torch.int32, n_rows)
-    _check(r, torch.int32, n_rows)
-    _check(inv_tau, torch.float32, n_rows)
-    _check(weights, torch.float32, n_rows * k)
-    _check(ids, torch.int32, n_rows * k)
-    mode = (_RENORMALIZE if renormalize else 0) | (0 if out is None else _LEAVE_OTHERS)
-    settings = (k_keep.data_ptr(), r.data_ptr(), inv_tau.data_ptr())
-    addresses = (0, keys.data_ptr(), enabled.data_ptr(), *settings)
-    _launch(logits, n_rows, k, mode, layer, addresses, weights, ids)
-    return weights, ids
+    if rows.n < n_rows:
+        raise ValueError(f"There are {n_rows} rows of logits and settings for {rows.n}; each row needs its own.")
+    if out is None:
+        out, mode = (rows.inv_tau.new_empty(n_rows, k), rows.r.new_empty(n_rows, k)), 0
+    else:
+        check_tensor(out[0], torch.float32, (n_rows, k), logits.device)
+        check_tensor(out[1], torch.int32, (n_rows, k), logits.device)
+        mode = _LEAVE_OTHERS
+    mode |= _RENORMALIZE if renormalize else 0
+    _launch(logits, n_rows, k, mode, layer, (0, *rows.addresses), *out)
+    return out
 
 
 def _launch(
@@ -175,12 +133,3 @@ def _launch(
         values.data_ptr(),
         ids.data_ptr(),
     )
-
-
-def _check(tensor: torch.Tensor, dtype: torch.dtype, size: int) -> None:
-    """Refuse what the kernel would misread."""
-    if tensor.dtype is not dtype or tensor.numel() < size or not tensor.is_contiguous() or not tensor.is_cpu:
-        raise ValueError(
-            f"A tensor is {tensor.dtype} of {tensor.numel()} values on {tensor.device}; "
-            f"it must be {dtype} of at least {size}, contiguous, on the CPU."
-        )

@@ -365,7 +365,7 @@ def _route_rows(
     k: Any,
     mode: Any,
     layer: Any,
-    rows: Any,
+    numbers: Any,
     keys: Any,
     enabled: Any,
     k_keep: Any,
@@ -374,15 +374,15 @@ def _route_rows(
     values: Any,
     ids: Any,
 ) -> Any:
-    """Route rows; tensors are given by the addresses of their data, 0 for one that is not there.
+    """Route rows; tensors are given by the addresses of their data, those of `RowSettings` in its order.
 
-    The i-th row's settings stand at i; its logits and its result at `rows[i]`, or at i without `rows`. Rows
-    that are not enabled are left alone in the modes that write into a result which is already there.
-    Returns how many of `rows` are no row of the `n_tokens`; those are passed over.
+    The i-th row's settings stand at i; its logits and its result at `numbers[i]`, or at i where the address of the
+    numbers is 0. Rows that are not enabled are left alone in the modes that write into a result which is already there.
+    Returns how many of the numbers are no row of the `n_tokens`; those are passed over.
     """
     wide, half, doubled = _array(logits, types.float32), _array(logits, types.int16), _array(ids, types.int64)
-    rows_of, keys_of, enabled_of = (
-        _array(rows, types.int64),
+    numbers_of, keys_of, enabled_of = (
+        _array(numbers, types.int64),
         _array(keys, types.int64),
         _array(enabled, types.uint8),
     )
@@ -403,10 +403,10 @@ def _route_rows(
 
     n_astray = 0
     for i in range(n_rows):
-        on = enabled == 0 or enabled_of[i] != 0
+        on = enabled_of[i] != 0
         if not on and mode & LEAVE_OTHERS:
             continue
-        row = rows_of[i] if rows != 0 else i
+        row = numbers_of[i] if numbers != 0 else i
         if not 0 <= row < n_tokens:
             n_astray += 1
             continue

@@ -11,18 +11,16 @@ from types import ModuleType
 
 import torch
 
+from generation.expert_sample.rows import RowSettings
+
 
 def route(
     logits: torch.Tensor,
+    rows: RowSettings,
     *,
     k: int,
     renormalize: bool,
     layer: int,
-    keys: torch.Tensor,
-    enabled: torch.Tensor,
-    k_keep: torch.Tensor,
-    r: torch.Tensor,
-    inv_tau: torch.Tensor,
     out: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Choose and weigh the experts of T token rows, by the fast path of the logits' device.
@@ -34,16 +32,7 @@ def route(
     """
     path = _cpu_path() if logits.is_cpu else _gpu_path(logits.device.type)
     result: tuple[torch.Tensor, torch.Tensor] = path.route(
-        logits,
-        k=k,
-        renormalize=renormalize,
-        layer=layer,
-        keys=keys,
-        enabled=enabled,
-        k_keep=k_keep,
-        r=r,
-        inv_tau=inv_tau,
-        out=out,
+        logits, rows, k=k, renormalize=renormalize, layer=layer, out=out
     )
     return result
 
@@ -60,18 +49,10 @@ def warm_up(device: torch.device, *, k: int, n_experts: int, dtype: torch.dtype)
     Raises:
         RuntimeError: the device has no fast path here; the message says what is missing.
     """
+    logits = torch.zeros((1, n_experts), dtype=dtype, device=device)
+    rows = RowSettings.alike(torch.zeros(1, dtype=torch.int64, device=device), k_keep=0, r=n_experts)
     for renormalize in (False, True):
-        route(
-            torch.zeros((1, n_experts), dtype=dtype, device=device),
-            k=k,
-            renormalize=renormalize,
-            layer=0,
-            keys=torch.zeros(1, dtype=torch.int64, device=device),
-            enabled=torch.ones(1, dtype=torch.bool, device=device),
-            k_keep=torch.zeros(1, dtype=torch.int32, device=device),
-            r=torch.full((1,), n_experts, dtype=torch.int32, device=device),
-            inv_tau=torch.ones(1, device=device),
-        )
+        route(logits, rows, k=k, renormalize=renormalize, layer=0)
 
 
 @functools.cache

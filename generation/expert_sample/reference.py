@@ -24,37 +24,28 @@ from __future__ import annotations
 import torch
 
 from generation.expert_sample.noise import gumbel
+from generation.expert_sample.rows import RowSettings
 
 
 def route(
     logits: torch.Tensor,
+    rows: RowSettings,
     *,
     k: int,
     renormalize: bool,
     layer: int,
-    keys: torch.Tensor,
-    enabled: torch.Tensor,
-    k_keep: torch.Tensor,
-    r: torch.Tensor,
-    inv_tau: torch.Tensor,
     out: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Choose and weigh the experts of T token rows, each row by its own settings.
 
-    The per-row tensors may be longer than T; their first T entries are read. Values of `k_keep` outside
-    0..k and of `r` outside k..E are clipped.
-
     Args:
         logits: (T, E) router logits, bfloat16, float16 or float32.
+        rows: the settings of T rows or more, of which the first T are read. Values of `k_keep` outside 0..k and of
+            `r` outside k..E are clipped.
         k: number of active experts, 1..E.
         renormalize: whether the model makes the chosen experts' weights add up to 1. A softmax over only the
             chosen logits (GPT-OSS) is the same thing.
         layer: index of the layer.
-        keys: (T,) int64 row keys from `noise.row_keys`.
-        enabled: (T,) bool; a row that is not enabled gets its plain top k.
-        k_keep: (T,) int32, number of experts that are always kept.
-        r: (T,) int32, rank of the last expert that can be drawn.
-        inv_tau: (T,) float32, 1 / tau.
         out: weights and ids to write the result into. Rows that are not enabled then keep what stands there,
             so that a caller can leave them to the model's own router.
 
@@ -62,15 +53,15 @@ def route(
         weights (T, k) float32 and expert ids (T, k) int32, each row in the order of rank.
     """
     n_rows, n_experts = logits.shape
-    enabled = enabled[:n_rows, None]
+    enabled = rows.enabled[:n_rows, None]
     g = logits.float()
     ranked, order = _rank(torch.where(g.isnan(), -torch.inf, g))
     rank = torch.arange(n_experts, device=logits.device)
 
-    head = rank < torch.where(enabled, k_keep[:n_rows, None].clamp(0, k), k)
-    pool = rank < r[:n_rows, None].clamp(k, n_experts)
-    noise = gumbel(keys[:n_rows], layer, n_experts).gather(1, order)
-    score = (ranked - ranked[:, :1]) * inv_tau[:n_rows, None] + noise
+    head = rank < torch.where(enabled, rows.k_keep[:n_rows, None].clamp(0, k), k)
+    pool = rank < rows.r[:n_rows, None].clamp(k, n_experts)
+    noise = gumbel(rows.keys[:n_rows], layer, n_experts).gather(1, order)
+    score = (ranked - ranked[:, :1]) * rows.inv_tau[:n_rows, None] + noise
     score = torch.where(pool & ~score.isnan(), score, -torch.inf)
     _, by_score = _rank(torch.where(head, torch.inf, score))
     chosen = order.gather(1, by_score[:, :k].sort(dim=1).values)

@@ -20,6 +20,7 @@ import triton
 import triton.language as tl
 
 from generation.expert_sample import noise
+from generation.expert_sample.rows import RowSettings
 
 _GAMMA, _MIX_1, _MIX_2 = tl.constexpr(noise.GAMMA), tl.constexpr(noise.MIX_1), tl.constexpr(noise.MIX_2)
 _LAYER_STRIDE = tl.constexpr(noise.LAYER_STRIDE)
@@ -143,15 +144,11 @@ def launch_options(n_lanes: int) -> dict[str, int | bool]:
 
 def route(
     logits: torch.Tensor,
+    rows: RowSettings,
     *,
     k: int,
     renormalize: bool,
     layer: int,
-    keys: torch.Tensor,
-    enabled: torch.Tensor,
-    k_keep: torch.Tensor,
-    r: torch.Tensor,
-    inv_tau: torch.Tensor,
     out: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Choose and weigh the experts of T token rows with one kernel launch.
@@ -171,11 +168,7 @@ def route(
     n_lanes = max(triton.next_power_of_2(n_experts), _WARP)
     _route_row[(n_rows,)](
         logits,
-        keys,
-        enabled,
-        k_keep,
-        r,
-        inv_tau,
+        *rows.tensors,
         weights,
         ids,
         logits.stride(0),

@@ -31,28 +31,10 @@ from generation.expert_sample.dispatch import route
 from generation.expert_sample.vllm.patching import replace
 from generation.expert_sample.vllm.refusals import router_reason
 from generation.expert_sample.vllm.server_default import is_armed
-from generation.expert_sample.vllm.step import STEP, DrawnRows
+from generation.expert_sample.vllm.step import STEP
 
 UNBOUND = -1
 _LIBRARY = torch.library.Library("expert_sample", "FRAGMENT")
-
-
-def _route_drawn(
-    logits: torch.Tensor, drawn: DrawnRows, *, k: int, renormalize: bool, layer: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Route the drawn rows of a CPU batch; logits (drawn rows, E)."""
-    rows = drawn.settings
-    return route(
-        logits,
-        k=k,
-        renormalize=renormalize,
-        layer=layer,
-        keys=rows.keys,
-        enabled=rows.enabled,
-        k_keep=rows.k_keep,
-        r=rows.r,
-        inv_tau=rows.inv_tau,
-    )
 
 
 def _top_k(logits: torch.Tensor, k: int, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -60,7 +42,7 @@ def _top_k(logits: torch.Tensor, k: int, layer: int) -> tuple[torch.Tensor, torc
     if STEP.drawn is None:
         values, ids = torch.topk(logits, k, dim=-1, sorted=False)
         return values, ids
-    return cpu.top_k(logits, STEP.drawn.for_cpu, k=k, layer=layer)
+    return cpu.top_k(logits, STEP.drawn, k=k, layer=layer)
 
 
 def _top_k_fake(logits: torch.Tensor, k: int, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,26 +54,14 @@ def _overlay(
     logits: torch.Tensor, weights: torch.Tensor, ids: torch.Tensor, k: int, renormalize: bool, layer: int
 ) -> None:
     """Overwrite the weights and ids (T, k) of the drawn rows in place."""
-    rows = STEP.static
-    if rows is not None:
-        route(
-            logits,
-            k=k,
-            renormalize=renormalize,
-            layer=layer,
-            keys=rows.keys,
-            enabled=rows.enabled,
-            k_keep=rows.k_keep,
-            r=rows.r,
-            inv_tau=rows.inv_tau,
-            out=(weights, ids),
-        )
+    if STEP.static is not None:
+        route(logits, STEP.static, k=k, renormalize=renormalize, layer=layer, out=(weights, ids))
     elif STEP.drawn is not None:
-        drawn = STEP.drawn
-        of_drawn = logits.index_select(0, drawn.rows)
-        drawn_weights, drawn_ids = _route_drawn(of_drawn, drawn, k=k, renormalize=renormalize, layer=layer)
-        weights.index_copy_(0, drawn.rows, drawn_weights)
-        ids.index_copy_(0, drawn.rows, drawn_ids)
+        numbers, rows = STEP.drawn.numbers, STEP.drawn.settings
+        of_drawn = logits.index_select(0, numbers)
+        drawn_weights, drawn_ids = route(of_drawn, rows, k=k, renormalize=renormalize, layer=layer)
+        weights.index_copy_(0, numbers, drawn_weights)
+        ids.index_copy_(0, numbers, drawn_ids)
 
 
 def _overlay_fake(

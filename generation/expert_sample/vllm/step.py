@@ -13,42 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from generation.expert_sample import cpu
 from generation.expert_sample.noise import output, sample_keys
+from generation.expert_sample.rows import DrawnRows, RowSettings
 from generation.expert_sample.vllm.routing_request import RoutingRequest
 
 IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class RowSettings:
-    """Per-row arguments of `dispatch.route`, each of shape (rows,)."""
-
-    keys: torch.Tensor
-    enabled: torch.Tensor
-    k_keep: torch.Tensor
-    r: torch.Tensor
-    inv_tau: torch.Tensor
-
-
-@dataclass(frozen=True)
-class DrawnRows:
-    """The drawn rows of one step, on the host: `rows` are their numbers in the batch, in rising order."""
-
-    rows: torch.Tensor
-    settings: RowSettings
-
-    @cached_property
-    def for_cpu(self) -> cpu.DrawnRows:
-        """The same as the compiled CPU path takes it: checked once a step, not once a layer."""
-        settings = self.settings
-        return cpu.DrawnRows(settings.keys, settings.k_keep, settings.r, settings.inv_tau, rows=self.rows)
 
 
 def drawn_rows(
@@ -80,7 +54,7 @@ def drawn_rows(
         return None
     owner = np.repeat(np.arange(len(drawn)), drawn)
     offset = np.arange(total) - np.repeat(np.cumsum(drawn) - drawn, drawn) + skipped[owner]
-    rows = (np.cumsum(n_tokens)[table.on] - count)[owner] + offset
+    numbers = (np.cumsum(n_tokens)[table.on] - count)[owner] + offset
     keys = output(table.keys[owner], first[owner] + offset)  # the hash runs on arrays as it does on tensors
     settings = RowSettings(
         keys=torch.from_numpy(keys),
@@ -89,7 +63,7 @@ def drawn_rows(
         r=torch.from_numpy(table.r[owner]),
         inv_tau=torch.from_numpy(table.inv_tau[owner]),
     )
-    return DrawnRows(rows=torch.from_numpy(rows), settings=settings)
+    return DrawnRows(torch.from_numpy(numbers), settings)
 
 
 @dataclass(frozen=True)
@@ -160,43 +134,21 @@ class Step:
         """
         if device.type == "cpu":
             return
-        if self.static is not None and len(self.static.keys) < capacity:
+        if self.static is not None and self.static.n < capacity:
             raise RuntimeError(
                 "Expert-Sample serves one engine a process on a GPU: the second engine's batches are larger. "
                 "Start it in a process of its own."
             )
         if self.static is None:
-            self.static = RowSettings(
-                keys=torch.zeros(capacity, dtype=torch.int64, device=device),
-                enabled=torch.zeros(capacity, dtype=torch.bool, device=device),
-                k_keep=torch.zeros(capacity, dtype=torch.int32, device=device),
-                r=torch.zeros(capacity, dtype=torch.int32, device=device),
-                inv_tau=torch.zeros(capacity, dtype=torch.float32, device=device),
-            )
+            self.static = RowSettings.off(capacity, device)
 
     def set(self, drawn: DrawnRows | None) -> None:
         """Take over the rows of the step that is about to run."""
         if self.static is not None and not (drawn is None and self.drawn is None):
             self.static.enabled.zero_()  # rows of the step before, and the padding of captured graphs
             if drawn is not None:
-                _write(self.static, drawn)
+                self.static.overwrite(drawn)
         self.drawn = drawn
-
-
-def _write(static: RowSettings, drawn: DrawnRows) -> None:
-    """Copy the drawn rows to the device in one transfer that the host does not wait for."""
-    source = drawn.settings
-    columns = (drawn.rows, source.keys, source.k_keep, source.r, source.inv_tau.view(torch.int32))
-    packed = torch.stack([column.to(torch.int64) for column in columns])
-    device = static.keys.device
-    if device.type == "cuda":
-        packed = packed.pin_memory()
-    rows, keys, k_keep, r, inv_tau = packed.to(device, non_blocking=True)
-    static.keys.index_copy_(0, rows, keys)
-    static.k_keep.index_copy_(0, rows, k_keep.to(torch.int32))
-    static.r.index_copy_(0, rows, r.to(torch.int32))
-    static.inv_tau.index_copy_(0, rows, inv_tau.to(torch.int32).view(torch.float32))
-    static.enabled.index_fill_(0, rows, True)
 
 
 STEP = Step()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 
 from generation.expert_sample import noise
+from generation.expert_sample.rows import RowSettings
 
 
 @dataclass(frozen=True)
@@ -44,29 +44,30 @@ def logits(router: Router, dtype: torch.dtype, n_rows: int, seed: int = 0) -> to
     return rows.to(dtype)
 
 
-def settings(
+def rows(
     router: Router, n_rows: int, *, k_keep: int | None = None, r: int | None = None, tau: float = 1.0
-) -> dict[str, Any]:
+) -> RowSettings:
     """Give all rows the same settings (the paper's defaults), each row its own key."""
     k = router.k
-    return {
-        "keys": noise.row_keys(torch.tensor(1), 0, torch.arange(n_rows)),
-        "enabled": torch.ones(n_rows, dtype=torch.bool),
-        "k_keep": torch.full((n_rows,), k // 2 + 1 if k_keep is None else k_keep, dtype=torch.int32),
-        "r": torch.full((n_rows,), min(4 * k, router.n_experts) if r is None else r, dtype=torch.int32),
-        "inv_tau": torch.full((n_rows,), 1 / tau),
-    }
+    return RowSettings(
+        keys=noise.row_keys(torch.tensor(1), 0, torch.arange(n_rows)),
+        enabled=torch.ones(n_rows, dtype=torch.bool),
+        k_keep=torch.full((n_rows,), k // 2 + 1 if k_keep is None else k_keep, dtype=torch.int32),
+        r=torch.full((n_rows,), min(4 * k, router.n_experts) if r is None else r, dtype=torch.int32),
+        inv_tau=torch.full((n_rows,), 1 / tau),
+    )
 
 
-def mixed_settings(router: Router, n_rows: int, seed: int = 0) -> dict[str, Any]:
+def mixed_rows(router: Router, n_rows: int, seed: int = 0) -> RowSettings:
     """Give each row its own settings, over the whole range that is allowed."""
     generator = torch.Generator().manual_seed(seed)
-    rows = settings(router, n_rows)
-    rows["enabled"] = torch.rand(n_rows, generator=generator) < 0.8
-    rows["k_keep"] = torch.randint(0, router.k + 1, (n_rows,), generator=generator, dtype=torch.int32)
-    rows["r"] = torch.randint(router.k, router.n_experts + 1, (n_rows,), generator=generator, dtype=torch.int32)
-    rows["inv_tau"] = torch.exp(3 * torch.randn(n_rows, generator=generator))
-    return rows
+    return replace(
+        rows(router, n_rows),
+        enabled=torch.rand(n_rows, generator=generator) < 0.8,
+        k_keep=torch.randint(0, router.k + 1, (n_rows,), generator=generator, dtype=torch.int32),
+        r=torch.randint(router.k, router.n_experts + 1, (n_rows,), generator=generator, dtype=torch.int32),
+        inv_tau=torch.exp(3 * torch.randn(n_rows, generator=generator)),
+    )
 
 
 def awkward_logits(n_experts: int) -> torch.Tensor:

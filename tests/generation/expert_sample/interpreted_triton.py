@@ -18,6 +18,7 @@ import triton.language as tl
 from triton.runtime.interpreter import TensorHandle
 
 from generation.expert_sample import triton_kernel
+from generation.expert_sample.rows import RowSettings
 
 
 def numpy_sort(keys: Any) -> Any:
@@ -32,7 +33,7 @@ def main(source: str, target: str) -> None:
     results = []
     for case in torch.load(source):
         triton_kernel._sort = own_sort if case.pop("own_sort") else numpy_sort
-        results.append(triton_kernel.route(**case))
+        results.append(triton_kernel.route(rows=RowSettings(*case.pop("rows")), **case))
     torch.save(results, target)
 
 

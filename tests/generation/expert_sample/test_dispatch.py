@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from generation.expert_sample import cpu, dispatch, reference  # noqa: E402
+from generation.expert_sample.rows import RowSettings  # noqa: E402
 from tests.generation.expert_sample import cases  # noqa: E402
 
 
@@ -24,8 +25,8 @@ def test_the_cpu_takes_the_compiled_path(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(cpu, "route", lambda *args, **kwargs: calls.append(1) or fast(*args, **kwargs))
     router = cases.ROUTERS[0]
     logits = cases.logits(router, torch.bfloat16, 20)
-    options = {"k": 8, "renormalize": True, "layer": 1} | cases.settings(router, 20)
-    assert torch.equal(dispatch.route(logits, **options)[1], reference.route(logits, **options)[1])
+    rows, options = cases.rows(router, 20), {"k": 8, "renormalize": True, "layer": 1}
+    assert torch.equal(dispatch.route(logits, rows, **options)[1], reference.route(logits, rows, **options)[1])
     assert calls
 
 
@@ -50,7 +51,6 @@ def test_a_cpu_without_numba_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_other_devices_are_refused() -> None:
-    router = cases.ROUTERS[0]
-    rows = {name: value.to("meta") for name, value in cases.settings(router, 2).items()}
+    rows = RowSettings.off(2, torch.device("meta"))
     with pytest.raises(RuntimeError, match="not on 'meta'"):
-        dispatch.route(torch.zeros((2, 128), device="meta"), k=8, renormalize=True, layer=0, **rows)
+        dispatch.route(torch.zeros((2, 128), device="meta"), rows, k=8, renormalize=True, layer=0)

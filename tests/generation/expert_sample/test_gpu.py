@@ -7,6 +7,7 @@ with graphs captured and without, since a graph that kept reading another step's
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,20 +87,16 @@ def test_the_router_chooses_what_the_reference_chooses() -> None:
 
     from generation.expert_sample import dispatch, reference
     from generation.expert_sample.noise import row_keys
+    from generation.expert_sample.rows import RowSettings
 
     generator = torch.Generator().manual_seed(3)
     for n_experts, k, dtype in ((128, 8, torch.bfloat16), (32, 4, torch.bfloat16), (512, 10, torch.float32)):
         n_rows = 70
         logits = torch.randn(n_rows, n_experts, generator=generator).to(dtype)
-        rows = {
-            "keys": row_keys(torch.tensor(1), 0, torch.arange(n_rows)),
-            "enabled": torch.arange(n_rows) % 3 != 0,
-            "k_keep": torch.full((n_rows,), k // 2 + 1, dtype=torch.int32),
-            "r": torch.full((n_rows,), min(4 * k, n_experts), dtype=torch.int32),
-            "inv_tau": torch.ones(n_rows),
-        }
-        on_gpu = {name: tensor.cuda() for name, tensor in rows.items()}
-        expected = reference.route(logits, k=k, renormalize=True, layer=5, **rows)
-        given = dispatch.route(logits.cuda(), k=k, renormalize=True, layer=5, **on_gpu)
+        keys = row_keys(torch.tensor(1), 0, torch.arange(n_rows))
+        drawn = RowSettings.alike(keys, k_keep=k // 2 + 1, r=min(4 * k, n_experts))
+        rows = replace(drawn, enabled=torch.arange(n_rows) % 3 != 0)
+        expected = reference.route(logits, rows, k=k, renormalize=True, layer=5)
+        given = dispatch.route(logits.cuda(), rows.map(torch.Tensor.cuda), k=k, renormalize=True, layer=5)
         assert torch.equal(given[1].cpu().sort(dim=1).values, expected[1].sort(dim=1).values)
         torch.testing.assert_close(given[0].cpu().sum(dim=1), expected[0].sum(dim=1))

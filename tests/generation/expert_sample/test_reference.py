@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from scipy import stats  # noqa: E402
 
 from generation.expert_sample import noise  # noqa: E402
 from generation.expert_sample.reference import route  # noqa: E402
+from generation.expert_sample.rows import RowSettings  # noqa: E402
 from tests.generation.expert_sample import cases  # noqa: E402
 from tests.generation.expert_sample.plackett_luce import (  # noqa: E402
     inclusion_probabilities,
@@ -33,8 +35,8 @@ def ranking(logits: torch.Tensor) -> torch.Tensor:
 @all_dtypes
 def test_the_head_is_always_kept_and_the_tail_comes_from_the_pool(router: cases.Router, dtype: torch.dtype) -> None:
     logits = cases.logits(router, dtype, 200)
-    settings = cases.settings(router, 200)
-    _, ids = route(logits, k=router.k, renormalize=router.renormalize, layer=1, **settings)
+    rows = cases.rows(router, 200)
+    _, ids = route(logits, rows, k=router.k, renormalize=router.renormalize, layer=1)
     k_keep, r = router.k // 2 + 1, min(4 * router.k, router.n_experts)
     for chosen, order in zip(ids.tolist(), ranking(logits).tolist(), strict=True):
         assert chosen[:k_keep] == order[:k_keep]
@@ -47,8 +49,8 @@ def test_the_head_is_always_kept_and_the_tail_comes_from_the_pool(router: cases.
 @all_dtypes
 def test_weights_are_the_softmax_of_the_original_logits(router: cases.Router, dtype: torch.dtype) -> None:
     logits = cases.logits(router, dtype, 200)
-    settings = cases.settings(router, 200)
-    weights, ids = route(logits, k=router.k, renormalize=router.renormalize, layer=1, **settings)
+    rows = cases.rows(router, 200)
+    weights, ids = route(logits, rows, k=router.k, renormalize=router.renormalize, layer=1)
     gates = torch.softmax(logits.double(), dim=1).gather(1, ids.long())
     expected = gates / gates.sum(1, keepdim=True) if router.renormalize else gates
     torch.testing.assert_close(weights.double(), expected, rtol=1e-6, atol=0)
@@ -60,43 +62,41 @@ def test_weights_are_the_softmax_of_the_original_logits(router: cases.Router, dt
 @all_dtypes
 def test_keeping_all_k_is_the_baseline(router: cases.Router, dtype: torch.dtype) -> None:
     logits = cases.logits(router, dtype, 200)
-    kept = cases.settings(router, 200, k_keep=router.k)
-    off = cases.settings(router, 200) | {"enabled": torch.zeros(200, dtype=torch.bool)}
+    kept = cases.rows(router, 200, k_keep=router.k)
+    off = replace(cases.rows(router, 200), enabled=torch.zeros(200, dtype=torch.bool))
     options = {"k": router.k, "renormalize": router.renormalize, "layer": 0}
-    weights, ids = route(logits, **options, **kept)
+    weights, ids = route(logits, kept, **options)
     assert torch.equal(ids.long(), ranking(logits)[:, : router.k])
-    assert all(map(torch.equal, (weights, ids), route(logits, **options, **off)))
+    assert all(map(torch.equal, (weights, ids), route(logits, off, **options)))
 
 
 def test_a_softmax_over_the_chosen_logits_is_the_renormalised_gate_to_the_bit() -> None:
     gpt_oss = cases.ROUTERS[1]
     logits = cases.logits(gpt_oss, torch.bfloat16, 400)
-    weights, ids = route(logits, k=4, renormalize=True, layer=1, **cases.settings(gpt_oss, 400))
+    weights, ids = route(logits, cases.rows(gpt_oss, 400), k=4, renormalize=True, layer=1)
     assert torch.equal(weights, torch.softmax(logits.float().gather(1, ids.long()), dim=1))
 
 
 @all_routers
 def test_r_equal_to_k_leaves_no_choice(router: cases.Router) -> None:
     logits = cases.logits(router, torch.bfloat16, 100)
-    settings = cases.settings(router, 100, k_keep=0, r=router.k)
-    _, ids = route(logits, k=router.k, renormalize=True, layer=1, **settings)
+    rows = cases.rows(router, 100, k_keep=0, r=router.k)
+    _, ids = route(logits, rows, k=router.k, renormalize=True, layer=1)
     assert torch.equal(ids.long(), ranking(logits)[:, : router.k])
 
 
 @pytest.mark.parametrize("tau", [1e-30, 1e-5])
 def test_a_vanishing_temperature_is_the_baseline(tau: float) -> None:
     logits = cases.logits(QWEN, torch.float32, 100)[::4]  # rows without ties, 1e-3 apart or more at rank k
-    settings = cases.settings(QWEN, 25, k_keep=0, tau=tau)
-    _, ids = route(logits, k=8, renormalize=True, layer=1, **settings)
+    _, ids = route(logits, cases.rows(QWEN, 25, k_keep=0, tau=tau), k=8, renormalize=True, layer=1)
     assert torch.equal(ids.long(), ranking(logits)[:, :8])
 
 
 def many_draws(logits: list[float], n: int, *, k: int, k_keep: int, r: int, tau: float, layer: int = 0) -> np.ndarray:
     """Route the same logits n times with different keys: (n, E) bool, which experts were chosen."""
-    router = cases.Router("", len(logits), k, True)
-    settings = cases.settings(router, n, k_keep=k_keep, r=r, tau=tau)
-    settings["keys"] = noise.row_keys(torch.arange(n) % 7, torch.arange(n) % 32, torch.arange(n))
-    _, ids = route(torch.tensor([logits]).expand(n, -1), k=k, renormalize=True, layer=layer, **settings)
+    keys = noise.row_keys(torch.arange(n) % 7, torch.arange(n) % 32, torch.arange(n))
+    rows = RowSettings.alike(keys, k_keep=k_keep, r=r, tau=tau)
+    _, ids = route(torch.tensor([logits]).expand(n, -1), rows, k=k, renormalize=True, layer=layer)
     return torch.zeros((n, len(logits)), dtype=torch.bool).scatter_(1, ids.long(), True).numpy()
 
 
@@ -140,30 +140,28 @@ def test_a_huge_temperature_draws_the_pool_uniformly() -> None:
 
 def test_rows_do_not_depend_on_their_neighbours() -> None:
     logits = cases.logits(OLMOE, torch.bfloat16, 60)
-    settings = cases.mixed_settings(OLMOE, 60)
-    options = {"k": 8, "renormalize": False, "layer": 2}
-    weights, ids = route(logits, **options, **settings)
+    rows, options = cases.mixed_rows(OLMOE, 60), {"k": 8, "renormalize": False, "layer": 2}
+    weights, ids = route(logits, rows, **options)
     shuffled = torch.randperm(60, generator=torch.Generator().manual_seed(1))[:37]
-    some = {name: rows[shuffled] for name, rows in settings.items()}
-    assert torch.equal(route(logits[shuffled], **options, **some)[1], ids[shuffled])
-    assert torch.equal(route(logits[shuffled], **options, **some)[0], weights[shuffled])
+    some = route(logits[shuffled], rows.map(lambda column: column[shuffled]), **options)
+    assert torch.equal(some[1], ids[shuffled])
+    assert torch.equal(some[0], weights[shuffled])
 
 
 def test_layers_and_keys_draw_different_tails() -> None:
     logits = torch.zeros((64, 128))
-    settings = cases.settings(QWEN, 64)
-    layers = [route(logits, k=8, renormalize=True, layer=layer, **settings)[1] for layer in range(3)]
+    rows = cases.rows(QWEN, 64)
+    layers = [route(logits, rows, k=8, renormalize=True, layer=layer)[1] for layer in range(3)]
     tails = {tuple(row) for ids in layers for row in ids.tolist()}
     assert len(tails) > 180  # of 192; 2925 tails are equally likely
 
 
 def test_rows_that_are_off_keep_what_stands_in_out() -> None:
     logits = cases.logits(QWEN, torch.bfloat16, 40)
-    settings = cases.mixed_settings(QWEN, 40)
+    rows, on = cases.mixed_rows(QWEN, 40), cases.mixed_rows(QWEN, 40).enabled
     out = (torch.full((40, 8), 9.0), torch.full((40, 8), -9, dtype=torch.int32))
-    expected = route(logits, k=8, renormalize=True, layer=1, **settings)
-    result = route(logits, k=8, renormalize=True, layer=1, out=out, **settings)
-    on = settings["enabled"]
+    expected = route(logits, rows, k=8, renormalize=True, layer=1)
+    result = route(logits, rows, k=8, renormalize=True, layer=1, out=out)
     assert all(a is b for a, b in zip(result, out, strict=True))
     assert torch.equal(out[1][on], expected[1][on])
     assert torch.equal(out[0][on], expected[0][on])
@@ -174,8 +172,8 @@ def test_rows_that_are_off_keep_what_stands_in_out() -> None:
 def test_broken_logits_still_give_k_distinct_experts() -> None:
     logits = cases.awkward_logits(64)
     for tau in (1e-30, 1.0, 1e30):
-        settings = cases.settings(OLMOE, len(logits), k_keep=2, tau=tau)
-        weights, ids = route(logits, k=8, renormalize=True, layer=1, **settings)
+        rows = cases.rows(OLMOE, len(logits), k_keep=2, tau=tau)
+        weights, ids = route(logits, rows, k=8, renormalize=True, layer=1)
         assert all(len(set(row)) == 8 for row in ids.tolist())
         assert bool(((ids >= 0) & (ids < 64)).all())
         assert bool(torch.isfinite(weights[1]).all())  # minus infinity is an honest logit: weight 0

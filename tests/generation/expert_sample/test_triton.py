@@ -26,7 +26,7 @@ def kernel_cases() -> dict[str, dict[str, Any]]:
         options = {"k": router.k, "renormalize": router.renormalize, "layer": 47}
         named[f"{router.model} {dtype}"] = options | {
             "logits": cases.logits(router, dtype, 8),
-            **cases.mixed_settings(router, 8, seed=2),
+            "rows": cases.mixed_rows(router, 8, seed=2),
             "own_sort": False,
         }
     small = cases.Router("", 20, 3, False)
@@ -36,7 +36,7 @@ def kernel_cases() -> dict[str, dict[str, Any]]:
             "k": 3,
             "renormalize": renormalize,
             "layer": 0,
-            **cases.settings(small, 7, k_keep=1),
+            "rows": cases.rows(small, 7, k_keep=1),
             "own_sort": False,
         }
     qwen = cases.ROUTERS[0]
@@ -46,7 +46,7 @@ def kernel_cases() -> dict[str, dict[str, Any]]:
         "k": 8,
         "renormalize": True,
         "layer": 1,
-        **cases.mixed_settings(qwen, 9),
+        "rows": cases.mixed_rows(qwen, 9),
         "out": (torch.full((6, 8), 9.0), torch.full((6, 8), -9, dtype=torch.int32)),
         "own_sort": False,
     }
@@ -55,7 +55,7 @@ def kernel_cases() -> dict[str, dict[str, Any]]:
         "k": 3,
         "renormalize": True,
         "layer": 1,
-        **cases.settings(small, 4),
+        "rows": cases.rows(small, 4),
         "own_sort": True,
     }
     return named
@@ -67,7 +67,8 @@ CASES = kernel_cases()
 @pytest.fixture(scope="module")
 def interpreted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("triton")
-    torch.save(list(CASES.values()), folder / "cases.pt")
+    plain = [case | {"rows": case["rows"].tensors} for case in CASES.values()]
+    torch.save(plain, folder / "cases.pt")
     module = f"{__package__}.interpreted_triton"
     command = [sys.executable, "-W", "ignore", "-m", module, folder / "cases.pt", folder / "results.pt"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -117,10 +118,9 @@ def test_the_kernel_compiles_to_single_rounded_operations(n_experts: int, k: int
 @pytest.mark.parametrize("dtype", cases.DTYPES, ids=cases.DTYPE_IDS)
 def test_the_kernel_equals_the_reference_on_a_gpu(router: cases.Router, dtype: torch.dtype) -> None:
     logits = cases.logits(router, dtype, 4000)
-    settings = cases.mixed_settings(router, 4000)
+    rows = cases.mixed_rows(router, 4000)
     options = {"k": router.k, "renormalize": router.renormalize, "layer": 47}
-    weights, ids = reference.route(logits, **options, **settings)
-    on_gpu = {name: rows.cuda() for name, rows in settings.items()}
-    result = triton_kernel.route(logits.cuda(), **options, **on_gpu)
+    weights, ids = reference.route(logits, rows, **options)
+    result = triton_kernel.route(logits.cuda(), rows.map(torch.Tensor.cuda), **options)
     assert torch.equal(result[1].cpu(), ids)
     torch.testing.assert_close(result[0].cpu(), weights, rtol=1e-5, atol=1e-37)

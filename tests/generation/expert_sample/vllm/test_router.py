@@ -16,9 +16,10 @@ from vllm.model_executor.layers.fused_moe.config import RoutingMethodType
 from vllm.model_executor.layers.fused_moe.router.cpu_router import CPURouter
 
 from generation.expert_sample import reference
+from generation.expert_sample.rows import RowSettings
 from generation.expert_sample.vllm import router
 from generation.expert_sample.vllm.routing_request import RoutingRequest
-from generation.expert_sample.vllm.step import STEP, RowSettings, drawn_rows
+from generation.expert_sample.vllm.step import STEP, drawn_rows
 
 N_EXPERTS, K, LAYER, N_ROWS = 64, 6, 3, 17
 REQUEST = RoutingRequest(seed=8, sample_index=2, k_keep=2, r=24, tau=1.5, scope="all")
@@ -66,19 +67,17 @@ def _draw(*n_tokens: int) -> RowSettings:
     counts = np.array(n_tokens, dtype=np.int64)
     drawn = drawn_rows(requests, n_prompt_tokens=[1] * len(n_tokens), first_positions=first, n_tokens=counts)
     STEP.set(drawn)
-    whole = {
-        name: torch.zeros(sum(n_tokens), dtype=tensor.dtype).index_copy(0, drawn.rows, tensor)
-        for name, tensor in vars(drawn.settings).items()
-    }
-    return RowSettings(**whole)
+    assert drawn is not None
+    whole = RowSettings.off(sum(n_tokens), torch.device("cpu"))
+    for column, of_drawn in zip(whole.tensors, drawn.settings.tensors, strict=True):
+        column[drawn.numbers] = of_drawn
+    return whole
 
 
 def _reference(logits: torch.Tensor, rows: RowSettings, *, renormalize: bool, of: Any) -> Any:
     """Overlay the reference's choice on what the original router gives."""
     weights, ids = of._compute_routing(torch.zeros(len(logits), 4), logits, None)
-    return reference.route(
-        logits, k=K, renormalize=renormalize, layer=LAYER, **vars(rows), out=(weights.clone(), ids.clone())
-    )
+    return reference.route(logits, rows, k=K, renormalize=renormalize, layer=LAYER, out=(weights.clone(), ids.clone()))
 
 
 @pytest.mark.parametrize("renormalize", [True, False])
@@ -102,9 +101,7 @@ def test_drawn_rows_are_the_references_and_the_others_the_originals(
     wrapped = router.OverlayRouter(original, armed=False) if static else _wrapped(original)
     wrapped.bind(LAYER)
     if static:  # as on a GPU: longer than the batch, at a fixed address
-        STEP.static = RowSettings(
-            **{name: torch.cat([value, torch.zeros(3, dtype=value.dtype)]) for name, value in vars(rows).items()}
-        )
+        STEP.static = rows.map(lambda column: torch.cat([column, torch.zeros(3, dtype=column.dtype)]))
     weights, ids = _select(wrapped, logits)
     expected_weights, expected_ids = _reference(logits, rows, renormalize=renormalize, of=original)
     assert torch.equal(ids[~rows.enabled], expected_ids[~rows.enabled])

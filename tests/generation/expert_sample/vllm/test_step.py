@@ -38,7 +38,7 @@ def test_a_batch_without_expert_sample_draws_nothing() -> None:
 
 def test_a_prompt_is_drawn_from_its_last_token_on() -> None:
     drawn = _drawn((_request(), 5, 0, 5))
-    assert drawn.rows.tolist() == [4]
+    assert drawn.numbers.tolist() == [4]
 
 
 def test_a_chunk_before_the_prompts_last_token_draws_nothing() -> None:
@@ -47,17 +47,17 @@ def test_a_chunk_before_the_prompts_last_token_draws_nothing() -> None:
 
 def test_a_recomputed_request_is_drawn_from_the_same_position_on() -> None:
     # After a preemption, prompt and answer come in one chunk: positions 0 to 7 of a prompt of 5.
-    assert _drawn((_request(), 5, 0, 8)).rows.tolist() == [4, 5, 6, 7]
+    assert _drawn((_request(), 5, 0, 8)).numbers.tolist() == [4, 5, 6, 7]
 
 
 def test_the_scope_of_all_tokens_starts_at_the_first() -> None:
-    assert _drawn((_request(scope="all"), 5, 0, 4)).rows.tolist() == [0, 1, 2, 3]
+    assert _drawn((_request(scope="all"), 5, 0, 4)).numbers.tolist() == [0, 1, 2, 3]
 
 
 def test_rows_carry_their_requests_numbers() -> None:
     plain, first, second = (None, 4, 0, 4), (_request(1), 3, 7, 1), (_request(2, sample_index=6), 2, 0, 3)
     drawn = _drawn(plain, first, second)
-    assert drawn.rows.tolist() == [4, 6, 7]
+    assert drawn.numbers.tolist() == [4, 6, 7]
     settings = drawn.settings
     assert settings.k_keep.tolist() == [3, 4, 4]
     assert settings.r.tolist() == [17, 18, 18]
@@ -79,16 +79,14 @@ def test_keys_do_not_depend_on_how_the_sequence_was_cut(seed: int, prompt: int, 
 def _static_step(capacity: int) -> Step:
     step = Step()
     step.reserve(capacity, torch.device("meta"))
-    settings = step.static
-    assert settings is not None
-    on_cpu = {name: torch.zeros(capacity, dtype=tensor.dtype) for name, tensor in vars(settings).items()}
-    step.static = type(settings)(**on_cpu)
+    assert step.static is not None
+    step.static = step.static.map(lambda column: torch.zeros_like(column, device="cpu"))
     return step
 
 
 def test_static_rows_cover_the_batch_and_keep_their_addresses() -> None:
     step = _static_step(8)
-    before = {name: tensor.data_ptr() for name, tensor in vars(step.static).items()}
+    before = step.static.addresses
     drawn = _drawn((None, 4, 0, 3), (_request(1), 3, 7, 1), (_request(2), 2, 9, 1))
     step.set(drawn)
     static = step.static
@@ -97,7 +95,7 @@ def test_static_rows_cover_the_batch_and_keep_their_addresses() -> None:
     assert static.k_keep[3:5].tolist() == [3, 4]
     assert static.r[3:5].tolist() == [17, 18]
     assert static.inv_tau[3:5].tolist() == [1 / 4, 1 / 8]
-    assert {name: tensor.data_ptr() for name, tensor in vars(static).items()} == before
+    assert tuple(tensor.data_ptr() for tensor in static.tensors) == before
 
 
 def test_rows_of_the_step_before_are_switched_off() -> None:
