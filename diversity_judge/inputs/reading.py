@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,30 @@ def read_responses(
     files = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if not files:
         raise InputError("no input file; name at least one responses.jsonl")
-    if format not in ("auto", *FORMATS):
-        raise InputError(f"format {printable(format, 40)!r} is unknown; use auto or one of {', '.join(FORMATS)}")
+    _check_format(format)
     collector = _Collector()
     for path, place in zip(files, describe_sources(files), strict=True):
         _read_file(path, format, replace(place, strategy=strategy), collector)
+    return collector.result()
+
+
+def read_lines(lines: Iterable[tuple[str, Line]], *, format: str = "auto") -> ReadResult:
+    """Checks and groups rows that are in memory, by the same rules and with the same messages as those of a file.
+
+    Args:
+        lines: Where a row stands, as a message names it, and the row: a dict of the contract's fields, or of those of
+            a format of `formats`.
+        format: As `read_responses` takes it.
+
+    Returns:
+        As `read_responses`.
+
+    Raises:
+        InputError: A row breaks the contract. The message has one line a fault, each `place: what is wrong`.
+    """
+    _check_format(format)
+    collector = _Collector()
+    _read_lines(lines, None if format == "auto" else format, Source(), collector, whole="responses")
     return collector.result()
 
 
@@ -215,6 +234,11 @@ def _named(names: Sequence[str], noun: str) -> str:
 # --- one file -------------------------------------------------------------------------------------
 
 
+def _check_format(name: str) -> None:
+    if name not in ("auto", *FORMATS):
+        raise InputError(f"format {printable(name, 40)!r} is unknown; use auto or one of {', '.join(FORMATS)}")
+
+
 def _read_file(path: Path, format_name: str, source: Source, collector: _Collector) -> None:
     shown = printable(str(path))
     is_table = is_parquet(path)
@@ -223,21 +247,28 @@ def _read_file(path: Path, format_name: str, source: Source, collector: _Collect
     if format_name == "lighteval" and not is_table and path.exists():
         raise InputError(f"{shown}: is not a Parquet file; LightEval writes details_TASK_DATE.parquet")
     lines = _parquet_lines(path) if is_table else read_json_lines(path)
-    convert = None if format_name == "auto" else converter(format_name, source)
+    known_format = "lighteval" if is_table else None if format_name == "auto" else format_name
+    _read_lines(((f"{shown}:{line.number}", line) for line in lines), known_format, source, collector, whole=shown)
+
+
+def _read_lines(
+    lines: Iterable[tuple[str, Line]], format_name: str | None, source: Source, collector: _Collector, *, whole: str
+) -> None:
+    """Reads rows of one source; without a format, the first row tells it."""
+    convert = None if format_name is None else converter(format_name, source)
     is_empty = True
-    for line in lines:
+    for place, line in lines:
         is_empty = False
-        place = f"{shown}:{line.number}"
         if line.error is not None:
             collector.fault(place, line.error)
         elif not isinstance(line.value, dict):
             collector.fault(place, "not a JSON object; write one object {...} on each line")
         else:
             if convert is None:
-                convert = converter("lighteval" if is_table else _detect(line.value, place), source)
+                convert = converter(_detect(line.value, place), source)
             _add_row(line, convert, place, source.strategy or DEFAULT_STRATEGY, collector)
     if is_empty:
-        collector.fault(shown, "holds no responses; check that it was written to the end")
+        collector.fault(whole, "holds no responses; check that it was written to the end")
 
 
 def _add_row(line: Line, convert: Converter, place: str, strategy: str, collector: _Collector) -> None:
