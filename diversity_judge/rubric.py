@@ -5,6 +5,7 @@ Said once, because a matrix, a prompt's parser, a picture and a table must mean 
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 MAX_SCORE = 5
@@ -18,6 +19,10 @@ THINK_END = "</think>"
 """Between these a model thinks; what follows the last closing mark is its answer. The opening one may be missing, as
 models are often prompted with it."""
 
+_QUOTES = "`'\""
+
+_NO_LETTER = re.compile(r"[^a-z]+")
+
 
 class Missing(str, Enum):
     """Why a wanted judgment has no score; the value is the word in the tables and in the ledger.
@@ -27,6 +32,7 @@ class Missing(str, Enum):
 
     NOT_JUDGED = "not_judged"
     TRUNCATED = "truncated"
+    UNFINISHED = "unfinished"
     UNPARSABLE = "unparsable"
     EMPTY = "empty"
     CONTENT_FILTER = "content_filter"
@@ -45,6 +51,31 @@ class Missing(str, Enum):
         return format(self.value, spec)
 
 
+_BROKEN_OFF = {
+    # OpenAI, vLLM, DeepSeek; Anthropic, Bedrock, Gemini, Cohere; OpenAI's Responses; Mistral and inspect_ai; watsonx;
+    # text-generation servers and older APIs.
+    **dict.fromkeys(
+        (
+            "length", "max_tokens", "max_output_tokens", "model_length", "token_limit", "max_length", "max_new_tokens",
+            "max_completion_tokens", "max_tokens_reached", "max_tokens_limit", "length_limit", "length_capped",
+            "context_length", "context_length_exceeded", "context_window_exceeded", "model_context_window_exceeded",
+            "error_limit", "truncated", "incomplete",
+        ),
+        Missing.TRUNCATED,
+    ),
+    # OpenAI; Bedrock; Azure; Gemini; Anthropic; Cohere; Zhipu.
+    **dict.fromkeys(
+        (
+            "content_filter", "content_filtered", "guardrail_intervened", "safety", "recitation", "blocklist",
+            "prohibited_content", "spii", "refusal", "error_toxic", "sensitive",
+        ),
+        Missing.CONTENT_FILTER,
+    ),
+    "insufficient_system_resource": Missing.HOST_EXHAUSTED,
+}  # fmt: skip
+"""Finish reasons of texts that did not come to their end, and what the tables call them."""
+
+
 def with_thinking(thinking: str | None, answer: str) -> str:
     """A response whose thinking came apart from its answer, as one text."""
     return f"{THINK_START}{thinking}{THINK_END}\n{answer}" if thinking else answer
@@ -53,12 +84,39 @@ def with_thinking(thinking: str | None, answer: str) -> str:
 def split_thinking(text: str) -> tuple[str | None, str]:
     """The thinking of a text with its opening mark, and what follows it.
 
-    The thinking ends at the last closing mark. A text that opens it and never closes it is all thinking; one without
-    marks has none (None).
+    Marks do not nest: models repeat an opening mark that their prompt has given already, and speak of marks while they
+    think. The thinking ends at the last closing mark. Where an opening mark comes after that, or there is no closing
+    one, the text is all thinking, whatever stands before the mark: what looks like an answer there is a draft. A mark
+    in quotes is spoken of and marks nothing. A text without marks has no thinking (None). Time is linear in the text.
     """
     if "<" not in text:  # Many times faster to say than that no mark is there.
         return None, text
-    thinking, end, answer = text.rpartition(THINK_END)
-    if end:
-        return thinking, answer
-    return (text, "") if text.lstrip().startswith(THINK_START) else (None, text)
+    end = _last_mark(text, THINK_END)
+    if _last_mark(text, THINK_START) > end:
+        return text, ""
+    return (None, text) if end < 0 else (text[:end], text[end + len(THINK_END) :])
+
+
+def is_unfinished(text: str) -> bool:
+    """Whether a text opens a thought that it never closes, so that it was broken off while thinking."""
+    return "<" in text and _last_mark(text, THINK_START) > _last_mark(text, THINK_END)
+
+
+def broken_off(finish_reason: str | None) -> Missing | None:
+    """Why a text did not come to its end, by its host's word for it in any spelling; None where it did or nobody said.
+
+    Args:
+        finish_reason: `finish_reason`, `stop_reason` or `finishReason` of an API, or `FinishReason.MAX_TOKENS` of an
+            SDK.
+    """
+    if finish_reason is None:
+        return None
+    return _BROKEN_OFF.get(_NO_LETTER.sub("_", finish_reason.rpartition(".")[2].strip().lower()))
+
+
+def _last_mark(text: str, mark: str) -> int:
+    """Where the last mark that is not in quotes stands, -1 where there is none."""
+    at = text.rfind(mark)
+    while at > 0 and text[at - 1] in _QUOTES and text[at + len(mark) : at + len(mark) + 1] == text[at - 1]:
+        at = text.rfind(mark, 0, at)
+    return at

@@ -14,7 +14,7 @@ from diversity_judge.engine.options import EngineOptions
 from diversity_judge.judges.base import CallError, TransientError
 from diversity_judge.rubric import Missing
 
-ASKED_AGAIN = frozenset({Missing.UNPARSABLE, Missing.EMPTY, Missing.HOST_EXHAUSTED})
+ASKED_AGAIN = frozenset({Missing.UNPARSABLE, Missing.UNFINISHED, Missing.EMPTY, Missing.HOST_EXHAUSTED})
 """Reasons for which a reply without a score is asked for again; a truncated one would be cut at the same place."""
 
 _ATTEMPTS_BEFORE_FIRST_CONTACT = 4

@@ -29,18 +29,16 @@ def estimate_tokens(text: str) -> int:
 
 
 def view_of(text: str, view: View) -> str | None:
-    """The whole response, its thinking only, or what follows the thinking.
+    """The whole response, its thinking only, or what follows the thinking (`split_thinking` says where it ends).
 
-    The thinking ends at the last `</think>`; its opening tag may be missing, as models are often prompted with it.
-    A response that opens its thinking and never closes it is all thinking. None when the response has no thinking
-    and that is what was asked for.
+    None when the response has no thinking and that is what was asked for.
     """
     if view == "full":
         return text
     thinking, final = split_thinking(text)
     if view == "final":
         return final.strip()
-    return None if not thinking else thinking.strip().removeprefix(THINK_START).strip()
+    return None if not thinking else thinking.lstrip("\ufeff").strip().removeprefix(THINK_START).strip()
 
 
 def truncate(text: str, max_tokens: int) -> ShownText:

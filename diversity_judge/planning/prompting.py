@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from diversity_judge.errors import InputError
 from diversity_judge.planning.prompt_files import PromptFile, load_prompt_file
-from diversity_judge.rubric import Missing, split_thinking
+from diversity_judge.rubric import Missing, broken_off, is_unfinished, split_thinking
 
 DEFAULT_PROMPT = "process_similarity"
 
@@ -25,12 +25,6 @@ _MARKER_FORMAT = "1"
 _PLACEHOLDER = re.compile(r"\{(text1|text2|problem)\}")
 _SCORE = re.compile(r"\[\s*final\s+score\s*:([^\[\]\n]*\]?)", re.IGNORECASE)
 _VALUE = re.compile(r"[\s*_`]*([0-5])(?:\s*/\s*5)?[\s*_`]*\]")
-_BROKEN_OFF = {
-    "length": Missing.TRUNCATED,
-    "content_filter": Missing.CONTENT_FILTER,
-    "insufficient_system_resource": Missing.HOST_EXHAUSTED,
-}
-"""Finish reasons of replies that did not come to their end, and what the tables call them."""
 
 
 @dataclass(frozen=True)
@@ -114,18 +108,18 @@ def parse_reply(content: str, finish_reason: str | None = None) -> ParsedReply:
     """Read the similarity out of a judge's reply.
 
     The last `[Final Score: ...]` of the visible answer decides, and must hold one integer 0..5 (`4/5` counts).
-    Reasoning is never searched: what stands before the last `</think>` is not part of the answer, nor is a
-    reply that opens with `<think>` and never closes it.
+    Reasoning is never searched (`split_thinking`): what stands before the last `</think>` is not part of the answer,
+    and a reply that opens a thought after it, or never closes one, is `unfinished`.
 
     Args:
         content: The reply's text, without a separate reasoning field.
         finish_reason: As the API gave it. A reply that was broken off (`length` and the like) has no score.
     """
-    if finish_reason in _BROKEN_OFF:
-        return ParsedReply(None, _BROKEN_OFF[finish_reason])
+    if (reason := broken_off(finish_reason)) is not None:
+        return ParsedReply(None, reason)
     answer = visible_answer(content)
     if not answer or answer.isspace():
-        return ParsedReply(None, Missing.EMPTY)
+        return ParsedReply(None, Missing.UNFINISHED if is_unfinished(content) else Missing.EMPTY)
     scores = _SCORE.findall(answer)
     return _read_value(scores[-1]) if scores else ParsedReply(None, Missing.UNPARSABLE)
 

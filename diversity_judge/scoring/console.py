@@ -25,6 +25,7 @@ _NAME_WIDTH = 40
 
 _WHAT_TO_DO: dict[str, str] = {
     Missing.TRUNCATED: "the reply was cut: raise --max-tokens",
+    Missing.UNFINISHED: "the reply ends inside its reasoning: the same command asks again, or raise --max-tokens",
     Missing.UNPARSABLE: "the reply holds no valid score: the same command asks again",
     Missing.EMPTY: "the reply was empty: the same command asks again",
     Missing.CONTENT_FILTER: "the host's content filter stopped the reply",

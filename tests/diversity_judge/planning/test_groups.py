@@ -22,6 +22,7 @@ THOUGHT = "<think>\nfirst\n</think>\nsecond"
         ("first</think>second", "thinking", "first"),
         ("first</think>second", "final", "second"),
         ("<think>never ends", "thinking", "never ends"),
+        ("\ufeff<think>first</think>second", "thinking", "first"),
         ("<think>never ends", "final", ""),
         ("no thinking", "final", "no thinking"),
         ("no thinking", "thinking", None),

@@ -172,7 +172,7 @@ def test_a_reply_is_read_strictly(content: str, score: int | None) -> None:
         ("[Final Score: 4]", "insufficient_system_resource", "insufficient_system_resource"),
         ("", "stop", "empty"),
         (" \n ", None, "empty"),
-        ("<think>[Final Score: 2] and so on", "stop", "empty"),
+        ("<think>[Final Score: 2] and so on", "stop", "unfinished"),
         ("No score.", "stop", "unparsable"),
     ],
 )
