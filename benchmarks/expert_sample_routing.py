@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,6 +31,7 @@ MODELS = {
 }
 ROWS = (1, 8, 32, 256)
 REFERENCE = "reference"
+LINE: Any = "{:<11}{:>5}  {:<29}{:>9.1f}{:>9.1f}{:>8.2f}   {:.2f}..{:.2f}"
 HEADER = ("model", "rows", "variant", "least_us", "median_us", "ratio", "ratio_q1", "ratio_q3")
 
 
@@ -39,7 +41,8 @@ def baseline(logits: torch.Tensor, k: int, renormalize: bool) -> tuple[torch.Ten
         from vllm.model_executor.layers.fused_moe.router.cpu_router import _softmax_topk
     except ImportError:
         _softmax_topk = plain_top_k
-    return _softmax_topk(logits, k, renormalize)
+    weights, ids = _softmax_topk(logits, k, renormalize)
+    return weights, ids
 
 
 def plain_top_k(logits: torch.Tensor, k: int, renormalize: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,7 +62,7 @@ def variants(n_rows: int, n_experts: int, k: int, renormalize: bool) -> dict[str
     keys = noise.row_keys(torch.tensor(5), 0, torch.arange(n_rows))
     rows = RowSettings.alike(keys, k_keep=k // 2 + 1, r=min(4 * k, n_experts))
     drawn = DrawnRows(torch.arange(n_rows), rows)
-    layer = {"k": k, "layer": 3, "renormalize": renormalize}
+    layer: dict[str, Any] = {"k": k, "layer": 3, "renormalize": renormalize}
     out = (torch.empty((n_rows, k)), torch.empty((n_rows, k), dtype=torch.int32))
     return {
         "baseline: top k and softmax": lambda: baseline(logits, k, renormalize),
@@ -88,7 +91,7 @@ def measure(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, l
 
 def rows_of(model: str, n_rows: int, times: dict[str, list[float]]) -> list[tuple[object, ...]]:
     """Summarise a measurement; `top_k` is compared with `torch.topk`, the rest with the whole baseline."""
-    table = []
+    table: list[tuple[object, ...]] = []
     for name, values in times.items():
         alone = name in ("baseline: torch.topk alone", "fast path as top_k")
         base = times["baseline: torch.topk alone" if alone else "baseline: top k and softmax"]
@@ -115,7 +118,7 @@ def main() -> None:
             times = measure(variants(n_rows, n_experts, k, renormalize), arguments.repeats)
             for line in rows_of(model, n_rows, times):
                 table.append(line)
-                print("{:<11}{:>5}  {:<29}{:>9.1f}{:>9.1f}{:>8.2f}   {:.2f}..{:.2f}".format(*line), flush=True)
+                print(LINE.format(*line), flush=True)
     if arguments.csv:
         with arguments.csv.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([HEADER, *table])

@@ -34,7 +34,7 @@ def frequencies(row: torch.Tensor, *, k: int, k_keep: int, r: int, tau: float, l
     draws = torch.arange(n_draws)
     rows = RowSettings.alike(noise.row_keys(draws // 4096, draws % 32, draws // 32), k_keep=k_keep, r=r, tau=tau)
     _, ids = cpu.route(row.expand(n_draws, -1), rows, k=k, renormalize=True, layer=layer)
-    return torch.bincount(ids.flatten(), minlength=row.numel()).numpy() / n_draws
+    return np.asarray(torch.bincount(ids.flatten(), minlength=row.numel()).numpy() / n_draws)
 
 
 def main() -> None:

@@ -32,11 +32,11 @@ def test_the_wheel_works_outside_of_the_repository(wheel: Path, tmp_path: Path) 
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--no-compile", str(wheel)], check=True, capture_output=True
+        [str(python), "-m", "pip", "install", "--quiet", "--no-compile", str(wheel)], check=True, capture_output=True
     )
     rows = [{"problem_id": "p", "response": text} for text in ("add 2 and 3", "multiply 2 by 3", "guess")]
     (tmp_path / "responses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = [tmp_path / "venv" / "bin" / "diversity-judge", "score", "responses.jsonl", "--judge", "proxy"]
+    command = [str(tmp_path / "venv" / "bin" / "diversity-judge"), "score", "responses.jsonl", "--judge", "proxy"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "results" / "responses" / "heatmaps" / "p.png").is_file()

@@ -34,7 +34,7 @@ def reference_temperature(logits: np.ndarray, settings: EDTSettings) -> float:
     shifted = logits.astype(np.float64) - logits.max()
     p = np.exp(shifted) / np.exp(shifted).sum()
     entropy = -sum(x * math.log(x) for x in p if x > 0)
-    return settings.t0 * settings.n ** (settings.theta / entropy)
+    return float(settings.t0 * settings.n ** (settings.theta / entropy))
 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 3.0, 10.0])
@@ -107,7 +107,7 @@ def test_other_peoples_settings_are_not_looked_at() -> None:
 def update(
     size: int = 8, removed: Any = (), added: dict[int, dict[str, Any]] | None = None, moved: Any = ()
 ) -> BatchUpdate:
-    rows = [(row, params(**extra), None, []) for row, extra in (added or {}).items()]
+    rows: Any = [(row, params(**extra), None, []) for row, extra in (added or {}).items()]
     return BatchUpdate(batch_size=size, removed=list(removed), added=rows, moved=list(moved))
 
 

@@ -5,10 +5,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-psutil = pytest.importorskip("psutil")
+if TYPE_CHECKING:
+    import psutil
+else:
+    psutil = pytest.importorskip("psutil")
 
 ROOT = Path(__file__).resolve().parents[2]
 

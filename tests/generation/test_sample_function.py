@@ -63,7 +63,7 @@ def test_an_error_is_an_exception(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["n", "max_tokens", "concurrency", "limit", "active_experts", "cpu_replicas"])
 def test_counts_below_one_are_refused_by_name(name: str) -> None:
     with pytest.raises(InputError, match=f"{name} must be at least 1, not 0"):
-        SampleOptions(problems=PROBLEMS, model="m", **{name: 0})
+        SampleOptions(problems=PROBLEMS, model="m", **{name: 0})  # type: ignore[arg-type]
 
 
 def python(code: str) -> str:

@@ -168,6 +168,11 @@ def test_an_interruption_writes_what_was_finished(tmp_path: Path) -> None:
 
     async def interrupted() -> None:
         what = plan()
+
+        def cancel(n_tokens: int | None) -> None:
+            if n_tokens:
+                task.cancel()
+
         with open_response_file(path, Manifest({}, {}, {}, {}), {}) as sink, Grader() as grader:
             task = asyncio.create_task(
                 sample_missing(
@@ -178,7 +183,7 @@ def test_an_interruption_writes_what_was_finished(tmp_path: Path) -> None:
                     sink=sink,
                     grader=grader,
                     concurrency=2,
-                    on_response=lambda n_tokens: task.cancel() if n_tokens else None,
+                    on_response=cancel,
                 )
             )
             with pytest.raises(asyncio.CancelledError):

@@ -12,7 +12,7 @@ from generation.strategies import TokenSampling, load_presets, parse_strategies
 from tests.generation.fake_server import FakeServer, Reply, response_text, serving
 
 REQUEST = GenerationRequest((Message("user", "2+2?"),), TokenSampling(0.7, 0.8, 20), 11, {}, 100)
-QUICK = {"longest_wait": 0.01, "attempts": 4}
+QUICK: dict[str, Any] = {"longest_wait": 0.01, "attempts": 4}
 
 
 def error(status: int, message: str = "busy", **headers: str) -> Reply:

@@ -93,9 +93,11 @@ def test_a_killed_replica_ends_the_run_and_hangs_nobody(replicas: Replicas) -> N
     requests = [dataclasses.replace(what.request(sample), max_tokens=300) for sample in what.samples()]
 
     async def killed_in_between() -> None:
+        victim = children()[0].pid
+        os.kill(victim, signal.SIGSTOP)  # it gets its round, and can't be done with it
         rounds = [asyncio.ensure_future(replicas.engine.generate_together(requests)) for _ in range(2)]
-        await asyncio.sleep(0.2)
-        os.kill(children()[0].pid, signal.SIGKILL)
+        await asyncio.sleep(0)  # one step of each task: both rounds are sent
+        os.kill(victim, signal.SIGKILL)
         await asyncio.gather(*rounds)
 
     with pytest.raises(RunError, match="replica of the vLLM engine died"):

@@ -111,7 +111,7 @@ def _bailing(model: TinyModel, folder: Path) -> None:
     }
     (folder / "config.json").write_text(json.dumps(config, indent=1))
     (folder / "configuration_bailing_moe.py").write_text(BAILING_CONFIG)
-    hidden, width = SHARED["hidden_size"], model.config["moe_intermediate_size"]
+    hidden, width = int(SHARED["hidden_size"]), model.config["moe_intermediate_size"]
     heads = ATTENTION["num_attention_heads"] + 2 * ATTENTION["num_key_value_heads"]
 
     def random(*shape: int) -> torch.Tensor:
@@ -122,7 +122,7 @@ def _bailing(model: TinyModel, folder: Path) -> None:
         "model.norm.weight": torch.ones(hidden, dtype=torch.bfloat16),
         "lm_head.weight": random(VOCABULARY, hidden),
     }
-    for number in range(SHARED["num_hidden_layers"]):
+    for number in range(int(SHARED["num_hidden_layers"])):
         layer = f"model.layers.{number}"
         weights |= {
             f"{layer}.input_layernorm.weight": torch.ones(hidden, dtype=torch.bfloat16),

@@ -43,7 +43,7 @@ def test_every_figure_is_there_as_png_and_svg(comparison: Comparison, tmp_path: 
 def test_a_figure_says_n_and_its_interval(comparison: Comparison, name: str) -> None:
     figure = FIGURE_MAKERS[name](comparison)
     assert figure is not None
-    legends = [t.get_text() for axes in figure.axes if axes.get_legend() for t in axes.get_legend().get_texts()]
+    legends = [t.get_text() for axes in figure.axes if (legend := axes.get_legend()) for t in legend.get_texts()]
     labels = [t.get_text() for axes in figure.axes for t in (*axes.get_xticklabels(), *axes.get_yticklabels())]
     said = " ".join(legends + labels)
     assert "n = 3" in said or "n = 1" in said

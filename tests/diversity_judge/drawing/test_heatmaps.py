@@ -30,8 +30,8 @@ def random_scores(n: int) -> NDArray[np.float64]:
 def drawn(figure: Figure) -> NDArray[np.uint8]:
     """(height, width, 4) what the figure looks like."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
 
 
 def colour_at(figure: Figure, row: int, column: int) -> tuple[int, ...]:
@@ -43,7 +43,7 @@ def colour_at(figure: Figure, row: int, column: int) -> tuple[int, ...]:
 
 def of_scale(score: float) -> tuple[int, ...]:
     """Colour that the scale 0..5 gives a score."""
-    return tuple(mpl.colormaps[COLOURS](score / 5, bytes=True)[:3])
+    return tuple(int(part) for part in mpl.colormaps[COLOURS](score / 5, bytes=True)[:3])
 
 
 def texts(figure: Figure) -> str:

@@ -65,7 +65,6 @@ def test_what_may_pass_is_asked_again(tmp_path: Path, error: CallError) -> None:
 
 
 def test_asking_again_ends_and_leaves_a_reason(tmp_path: Path) -> None:
-    judge = ScriptedJudge([reply(1)], otherwise=reply("none"))
     work = tasks(2)
     judge = ScriptedJudge([BUSY] * 3)
     tally, ledger = run(judge, work, tmp_path, replace(FAST, max_attempts=3))
@@ -331,4 +330,4 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(header: str | None, seconds
 @pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"deadline_s": 0}, {"max_calls": -1}, {"max_cost_usd": -1.0}])
 def test_limits_that_cannot_be_meant_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError):
-        EngineOptions(**wrong)  # type: ignore[arg-type]
+        EngineOptions(**wrong)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.diversity_judge.score_runs import (
     started,
 )
 from tests.judge_faults import BEHAVIOURS, Faults, Rule, storm
-from tests.judge_server import JudgeServer
+from tests.judge_server import JudgeServer, Record
 from tests.judge_texts import Sample
 
 SAMPLE = Sample(problems=("p0", "p1"), strategies=("s",), n=14)
@@ -40,6 +41,10 @@ def n_stored(folder: Path) -> int:
     return int(count)
 
 
+def bought_at_least(n: int) -> Callable[[Record], bool]:
+    return lambda record: sum(record.bought.values()) >= n
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_killed_at_random_moments_it_ends_exact_and_repeats_no_more_than_was_in_flight(
     seed: int, responses: Path, tmp_path: Path
@@ -51,7 +56,7 @@ def test_killed_at_random_moments_it_ends_exact_and_repeats_no_more_than_was_in_
         lost = 0
         for moment in moments:
             with started(argv) as process:
-                server.wait_until(lambda record, n=moment + lost: sum(record.bought.values()) >= n, END_S)
+                server.wait_until(bought_at_least(moment + lost), END_S)
                 process.send_signal(signal.SIGKILL)
                 process.wait(END_S)
             server.wait_until(lambda record: record.in_flight == 0, END_S)

@@ -285,8 +285,8 @@ def test_no_file_and_an_unknown_format_are_refused(tmp_path: Path) -> None:
         read_responses(written(tmp_path, GOOD), format="csv")
 
 
-names = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=10)
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=50)
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 responses = st.builds(
     Response,
     problem_id=names,

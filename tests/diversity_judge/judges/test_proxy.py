@@ -32,7 +32,7 @@ def sklearn_cosine(texts: list[str], corpus: list[str]) -> np.ndarray:
     """The same similarity from scikit-learn's own TF-IDF."""
     vectorizer = TfidfVectorizer(token_pattern=WORD, ngram_range=(1, 2), sublinear_tf=True)
     vectors = vectorizer.fit(corpus).transform(texts)
-    return (vectors @ vectors.T).toarray()
+    return np.asarray((vectors @ vectors.T).toarray())
 
 
 def test_a_pair_is_its_own_corpus() -> None:

@@ -72,7 +72,7 @@ def test_a_key_is_granted_to_one_living_run_at_a_time(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.sqlite") as one, Ledger(tmp_path / "l.sqlite") as other:
         assert asyncio.run(one.claim(["a", "b"], newer_than=0)).granted == {"a", "b"}
         claim = asyncio.run(other.claim(["b", "c"], newer_than=0))
-        assert (claim.granted, claim.held) == ({"c"}, {"b"})
+        assert (claim.granted, claim.held) == (frozenset({"c"}), frozenset({"b"}))
         asyncio.run(add(one, "b", reply(3)))
         assert asyncio.run(other.claim(["b"], newer_than=0)).answered == {"b"}
 
@@ -116,7 +116,7 @@ def test_a_run_on_another_machine_without_a_heartbeat_holds_nothing(tmp_path: Pa
             connection.execute("INSERT INTO claims VALUES ('old', 'dead'), ('new', 'alive')")
             connection.execute("INSERT INTO owners VALUES ('dead', 'elsewhere', 1, 0), ('alive', 'elsewhere', 1, 1e12)")
         claim = asyncio.run(ledger.claim(["old", "new"], newer_than=0))
-        assert (claim.granted, claim.held) == ({"old"}, {"new"})
+        assert (claim.granted, claim.held) == (frozenset({"old"}), frozenset({"new"}))
 
 
 def test_a_new_ledger_may_be_made_by_several_at_once(tmp_path: Path) -> None:

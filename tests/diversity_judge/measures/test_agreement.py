@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
 from diversity_judge.measures import agreement as judge_agreement
 from diversity_judge.measures.agreement import (
-    Agreement,
     SharedGroup,
     agreement,
     agreements,
@@ -24,6 +26,7 @@ from diversity_judge.measures.agreement import (
     weighted_kappa,
 )
 
+Scores = Sequence[float] | NDArray[Any]
 NAN = math.nan
 HAND = ([0, 0, 1, 2, 2, 1], [0, 1, 1, 2, 0, 2])
 """Squared differences 0 1 0 0 4 1, mean 1. Both margins are 2, 2, 2 of 0, 1, 2, so that independent scores differ by
@@ -32,9 +35,7 @@ HAND = ([0, 0, 1, 2, 2, 1], [0, 1, 1, 2, 0, 2])
 pair_scores = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=60)
 
 
-def shared(
-    tested: Sequence[float], reference: Sequence[float], problem: str = "p", strategy: str = "s", unasked: int = 0
-) -> SharedGroup:
+def shared(tested: Scores, reference: Scores, problem: str = "p", strategy: str = "s", unasked: int = 0) -> SharedGroup:
     """A group of these scores, of which the last are of identical texts."""
     marks = np.arange(len(tested)) >= len(tested) - unasked
     return SharedGroup(problem, strategy, np.array(tested, float), np.array(reference, float), marks)
@@ -147,11 +148,13 @@ def test_pairs_that_nobody_was_asked_about_are_counted_and_kappa_is_there_withou
 
 
 def test_one_row_a_strategy_and_the_pooled_one_last() -> None:
-    groups = [shared([0, 1], [0, 1], "p", "hot"), shared([3, 5], [5, 3], "p", "cold")]
-    rows = agreements(groups)
+    hot = [replace(group, strategy="hot") for group in random_groups(3, seed=1)]
+    cold = [replace(group, strategy="cold") for group in random_groups(4, seed=2)]
+    rows = agreements([*hot, *cold])
     assert [row.strategy for row in rows] == ["hot", "cold", None]
-    assert [row.n_pairs for row in rows] == [2, 2, 4]
-    assert rows[0] == agreement(groups[:1], "hot") or math.isnan(rows[0].kappa.low)
+    assert [row.n_pairs for row in rows] == [3 * 40, 4 * 40, 7 * 40]
+    assert rows == (agreement(hot, "hot"), agreement(cold, "cold"), agreement([*hot, *cold]))
+    assert rows[0].kappa != rows[1].kappa
 
 
 def test_the_standard_error_is_that_of_resampled_problems_and_the_interval_student_t() -> None:
@@ -254,8 +257,3 @@ def test_what_is_no_score_is_refused(scores: list[float]) -> None:
 def test_scores_of_other_pairs_are_refused() -> None:
     with pytest.raises(ValueError, match="pair by pair"):
         shared([1, 2], [1])
-
-
-def test_an_agreement_says_what_it_is_of() -> None:
-    assert isinstance(agreement([shared([1], [1])], "s"), Agreement)
-    assert agreement([shared([1], [1])], "s").strategy == "s"

@@ -5,6 +5,7 @@
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,8 @@ from benchmarks.coverage import (
     N_RESPONSES,
     PROBLEM_SD,
     SETTINGS,
+    Design,
+    ScoreModel,
     count_coverage,
     difference_row,
     draw_one_by_one,
@@ -28,12 +31,12 @@ from diversity_judge.measures.intervals import Estimate
 REPS = 400
 
 
-def by_name(items):
-    return pytest.mark.parametrize("model", items, ids=lambda model: model.name)
+def by_name(items: Sequence[ScoreModel]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("model", items, ids=[model.name for model in items])
 
 
 @by_name(SETTINGS)
-def test_closed_form_diversity_agrees_with_a_large_simulation(model):
+def test_closed_form_diversity_agrees_with_a_large_simulation(model: ScoreModel) -> None:
     """800 groups of 32: the tolerance is 4 standard errors of their mean."""
     generator = np.random.default_rng(1)
     wanted = full(32, generator)
@@ -44,25 +47,27 @@ def test_closed_form_diversity_agrees_with_a_large_simulation(model):
 
 @pytest.mark.parametrize(("name", "design"), DESIGNS, ids=[name for name, _ in DESIGNS])
 @by_name([SETTINGS[0], SETTINGS[1], SETTINGS[4]])
-def test_group_interval_holds_the_truth_about_95_percent_of_the_time(model, name, design):
+def test_group_interval_holds_the_truth_about_95_percent_of_the_time(
+    model: ScoreModel, name: str, design: Design
+) -> None:
     row = group_row(model, name, design, N_RESPONSES, REPS, np.random.default_rng(0))
     assert 0.90 <= row.coverage <= 0.995
 
 
 @by_name([SETTINGS[1], SETTINGS[3]])
-def test_strategy_interval_holds_the_truth_about_95_percent_of_the_time(model):
+def test_strategy_interval_holds_the_truth_about_95_percent_of_the_time(model: ScoreModel) -> None:
     varied = replace(model, problem_sd=PROBLEM_SD)
     row = strategy_row(varied, N_PROBLEMS, REPS, np.random.default_rng(0))
     assert 0.90 <= row.coverage <= 0.995
 
 
 @by_name([SETTINGS[1], SETTINGS[3]])
-def test_difference_interval_holds_the_truth_about_95_percent_of_the_time(model):
+def test_difference_interval_holds_the_truth_about_95_percent_of_the_time(model: ScoreModel) -> None:
     varied = replace(model, problem_sd=PROBLEM_SD)
     row = difference_row(varied, N_PROBLEMS, REPS, np.random.default_rng(0))
     assert 0.90 <= row.coverage <= 0.995
 
 
-def test_an_interval_without_ends_counts_as_a_miss():
+def test_an_interval_without_ends_counts_as_a_miss() -> None:
     estimates = [Estimate(0.5, 0.4, 0.6, 0.1, 4, ""), Estimate(0.5, math.nan, math.nan, math.nan, 3, "")]
     assert count_coverage("", "", 0.5, estimates).coverage == 0.5

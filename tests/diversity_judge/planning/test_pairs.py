@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -73,6 +74,6 @@ def test_the_seed_chooses_the_pairs() -> None:
 
 
 @pytest.mark.parametrize("design", [{"draws": 0}, {"pairs_per_group": 0}])
-def test_numbers_below_one_are_refused(design: dict[str, int]) -> None:
+def test_numbers_below_one_are_refused(design: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="at least 1"):
         PairDesign(**design)

@@ -65,8 +65,10 @@ def test_responses_come_back_whole(folder: Path) -> None:
 def test_a_rationale_belongs_to_its_order(folder: Path) -> None:
     run = dj.load_run(folder)
     judgments = {(j.pair.first, j.pair.second): j for j in run.groups[0].judgments}
-    assert run.rationale(judgments[1, 3]).content == "1 then 3"
-    assert run.rationale(judgments[3, 1]).content == "3 then 1"
+    for first, second in ((1, 3), (3, 1)):
+        rationale = run.rationale(judgments[first, second])
+        assert rationale is not None
+        assert rationale.content == f"{first} then {second}"
 
 
 def test_a_missing_score_is_neither_zero_nor_five(tmp_path: Path) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-torch = pytest.importorskip("torch")
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = pytest.importorskip("torch")
 pytest.importorskip("numba")
 
-from generation.expert_sample import cpu, reference  # noqa: E402
-from generation.expert_sample.rows import DrawnRows, RowSettings  # noqa: E402
-from tests.generation.expert_sample import cases  # noqa: E402
+from generation.expert_sample import cpu, reference
+from generation.expert_sample.rows import DrawnRows, RowSettings
+from tests.generation.expert_sample import cases
 
 all_routers = pytest.mark.parametrize("router", cases.ROUTERS, ids=cases.ROUTER_IDS)
 all_dtypes = pytest.mark.parametrize("dtype", cases.DTYPES, ids=cases.DTYPE_IDS)
@@ -86,7 +89,8 @@ def test_rows_may_be_strided_and_settings_longer_than_the_batch() -> None:
 
 def test_out_is_written_in_place_and_rows_that_are_off_are_left_alone() -> None:
     logits = cases.logits(QWEN, torch.bfloat16, 40)
-    rows, options = cases.mixed_rows(QWEN, 40), {"k": 8, "renormalize": True, "layer": 1}
+    rows = cases.mixed_rows(QWEN, 40)
+    options: dict[str, Any] = {"k": 8, "renormalize": True, "layer": 1}
     outs = [(torch.full((40, 8), 9.0), torch.full((40, 8), -9, dtype=torch.int32)) for _ in range(2)]
     result = cpu.route(logits, rows, out=outs[0], **options)
     assert result[0] is outs[0][0]
@@ -117,7 +121,7 @@ def test_top_k_leaves_the_other_rows_to_torch() -> None:
 
 def test_what_the_kernel_would_misread_is_refused() -> None:
     logits, rows = cases.logits(QWEN, torch.bfloat16, 4), cases.rows(QWEN, 4)
-    options = {"k": 8, "renormalize": True, "layer": 0}
+    options: dict[str, Any] = {"k": 8, "renormalize": True, "layer": 0}
     for out in (
         (torch.zeros(4, 8), torch.zeros(4, 8, dtype=torch.int64)),
         (torch.zeros(3, 8), torch.zeros(3, 8, dtype=torch.int32)),

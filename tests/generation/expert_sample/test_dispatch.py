@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -22,10 +23,16 @@ def forget_paths() -> Iterator[None]:
 def test_the_cpu_takes_the_compiled_path(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     fast = cpu.route
-    monkeypatch.setattr(cpu, "route", lambda *args, **kwargs: calls.append(1) or fast(*args, **kwargs))
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        return fast(*args, **kwargs)
+
+    monkeypatch.setattr(cpu, "route", counted)
     router = cases.ROUTERS[0]
     logits = cases.logits(router, torch.bfloat16, 20)
-    rows, options = cases.rows(router, 20), {"k": 8, "renormalize": True, "layer": 1}
+    rows = cases.rows(router, 20)
+    options: dict[str, Any] = {"k": 8, "renormalize": True, "layer": 1}
     assert torch.equal(dispatch.route(logits, rows, **options)[1], reference.route(logits, rows, **options)[1])
     assert calls
 

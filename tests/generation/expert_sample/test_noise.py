@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-torch = pytest.importorskip("torch")
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = pytest.importorskip("torch")
 
-from scipy import stats  # noqa: E402
+from scipy import stats
 
-from generation.expert_sample import noise  # noqa: E402
+from generation.expert_sample import noise
 
 
 def test_the_hash_is_splitmix64() -> None:

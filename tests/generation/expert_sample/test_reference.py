@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = pytest.importorskip("torch")
 
-from scipy import stats  # noqa: E402
+from scipy import stats
 
-from generation.expert_sample import noise  # noqa: E402
-from generation.expert_sample.reference import route  # noqa: E402
-from generation.expert_sample.rows import RowSettings  # noqa: E402
-from tests.generation.expert_sample import cases  # noqa: E402
-from tests.generation.expert_sample.plackett_luce import (  # noqa: E402
+from generation.expert_sample import noise
+from generation.expert_sample.reference import route
+from generation.expert_sample.rows import RowSettings
+from tests.generation.expert_sample import cases
+from tests.generation.expert_sample.plackett_luce import (
     inclusion_probabilities,
     set_probabilities,
 )
@@ -64,7 +68,7 @@ def test_keeping_all_k_is_the_baseline(router: cases.Router, dtype: torch.dtype)
     logits = cases.logits(router, dtype, 200)
     kept = cases.rows(router, 200, k_keep=router.k)
     off = replace(cases.rows(router, 200), enabled=torch.zeros(200, dtype=torch.bool))
-    options = {"k": router.k, "renormalize": router.renormalize, "layer": 0}
+    options: dict[str, Any] = {"k": router.k, "renormalize": router.renormalize, "layer": 0}
     weights, ids = route(logits, kept, **options)
     assert torch.equal(ids.long(), ranking(logits)[:, : router.k])
     assert all(map(torch.equal, (weights, ids), route(logits, off, **options)))
@@ -97,7 +101,7 @@ def many_draws(logits: list[float], n: int, *, k: int, k_keep: int, r: int, tau:
     keys = noise.row_keys(torch.arange(n) % 7, torch.arange(n) % 32, torch.arange(n))
     rows = RowSettings.alike(keys, k_keep=k_keep, r=r, tau=tau)
     _, ids = route(torch.tensor([logits]).expand(n, -1), rows, k=k, renormalize=True, layer=layer)
-    return torch.zeros((n, len(logits)), dtype=torch.bool).scatter_(1, ids.long(), True).numpy()
+    return np.asarray(torch.zeros((n, len(logits)), dtype=torch.bool).scatter_(1, ids.long(), True))
 
 
 @pytest.mark.parametrize(("k", "k_keep", "r", "tau"), [(5, 2, 8, 1.0), (4, 0, 7, 0.5), (3, 2, 9, 2.0)])
@@ -140,7 +144,8 @@ def test_a_huge_temperature_draws_the_pool_uniformly() -> None:
 
 def test_rows_do_not_depend_on_their_neighbours() -> None:
     logits = cases.logits(OLMOE, torch.bfloat16, 60)
-    rows, options = cases.mixed_rows(OLMOE, 60), {"k": 8, "renormalize": False, "layer": 2}
+    rows = cases.mixed_rows(OLMOE, 60)
+    options: dict[str, Any] = {"k": 8, "renormalize": False, "layer": 2}
     weights, ids = route(logits, rows, **options)
     shuffled = torch.randperm(60, generator=torch.Generator().manual_seed(1))[:37]
     some = route(logits[shuffled], rows.map(lambda column: column[shuffled]), **options)

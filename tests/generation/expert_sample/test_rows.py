@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
-torch = pytest.importorskip("torch")
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = pytest.importorskip("torch")
 
-from generation.expert_sample.rows import DrawnRows, RowSettings  # noqa: E402
-from tests.generation.expert_sample import cases  # noqa: E402
+from generation.expert_sample.rows import DrawnRows, RowSettings
+from tests.generation.expert_sample import cases
 
 ROUTER = cases.ROUTERS[0]
 FIELDS = [column.name for column in dataclasses.fields(RowSettings)]

@@ -6,11 +6,14 @@ import itertools
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-torch = pytest.importorskip("torch")
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = pytest.importorskip("torch")
 triton = pytest.importorskip("triton")
 
 from generation.expert_sample import reference, triton_kernel  # noqa: E402
@@ -23,7 +26,7 @@ def kernel_cases() -> dict[str, dict[str, Any]]:
     """Name calls of `route`: every router and dtype, the awkward rows, `out`, and Triton's own sort."""
     named: dict[str, dict[str, Any]] = {}
     for router, dtype in itertools.product(cases.ROUTERS, cases.DTYPES):
-        options = {"k": router.k, "renormalize": router.renormalize, "layer": 47}
+        options: dict[str, Any] = {"k": router.k, "renormalize": router.renormalize, "layer": 47}
         named[f"{router.model} {dtype}"] = options | {
             "logits": cases.logits(router, dtype, 8),
             "rows": cases.mixed_rows(router, 8, seed=2),
@@ -70,7 +73,7 @@ def interpreted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     plain = [case | {"rows": case["rows"].tensors} for case in CASES.values()]
     torch.save(plain, folder / "cases.pt")
     module = f"{__package__}.interpreted_triton"
-    command = [sys.executable, "-W", "ignore", "-m", module, folder / "cases.pt", folder / "results.pt"]
+    command = [sys.executable, "-W", "ignore", "-m", module, str(folder / "cases.pt"), str(folder / "results.pt")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return dict(zip(CASES, torch.load(folder / "results.pt"), strict=True))
@@ -119,7 +122,7 @@ def test_the_kernel_compiles_to_single_rounded_operations(n_experts: int, k: int
 def test_the_kernel_equals_the_reference_on_a_gpu(router: cases.Router, dtype: torch.dtype) -> None:
     logits = cases.logits(router, dtype, 4000)
     rows = cases.mixed_rows(router, 4000)
-    options = {"k": router.k, "renormalize": router.renormalize, "layer": 47}
+    options: dict[str, Any] = {"k": router.k, "renormalize": router.renormalize, "layer": 47}
     weights, ids = reference.route(logits, rows, **options)
     result = triton_kernel.route(logits.cuda(), rows.map(torch.Tensor.cuda), **options)
     assert torch.equal(result[1].cpu(), ids)

@@ -50,7 +50,9 @@ def test_requests_that_do_not_ask_are_not_looked_at(params: SamplingParams) -> N
 @pytest.mark.parametrize("asked", [{"expert_sample_k_keep": "k"}, {"expert_sample_r": "k"}])
 def test_settings_that_leave_no_choice_are_off(asked: dict[str, str]) -> None:
     params, admission = _params(expert_sample=1, **asked), _admission()
-    assert admission.admit(params, admission.settings(params)) is params
+    settings = admission.settings(params)
+    assert settings is not None
+    assert admission.admit(params, settings) is params
 
 
 def test_a_request_gets_the_papers_settings_for_this_model() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -19,7 +19,9 @@ def _installed() -> None:
     prefix_cache.install()
 
 
-def _routing(seed: int = 0, scope: str = "generation", sample_index: int = 0) -> RoutingRequest:
+def _routing(
+    seed: int = 0, scope: Literal["generation", "all"] = "generation", sample_index: int = 0
+) -> RoutingRequest:
     return RoutingRequest(seed, sample_index, k_keep=2, r=16, tau=1.0, scope=scope)
 
 

@@ -56,7 +56,7 @@ def _grouped(renormalize: bool) -> Any:
     return _plain(renormalize, use_grouped_topk=True, num_expert_group=1, topk_group=1)
 
 
-def _select(some_router: Any, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _select(some_router: Any, logits: torch.Tensor) -> Any:
     return some_router.select_experts(torch.zeros(len(logits), 4), logits)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_putting_it_leaves_the_callers_arguments_alone() -> None:
         {"noise_version": 0},
     ],
 )
-def test_whatever_changes_the_routing_changes_the_cache_key(changes: dict[str, object]) -> None:
+def test_whatever_changes_the_routing_changes_the_cache_key(changes: dict[str, Any]) -> None:
     assert dataclasses.replace(ROUTING, **changes).cache_key(9) != ROUTING.cache_key(9)
 
 

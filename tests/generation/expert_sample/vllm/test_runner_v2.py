@@ -120,6 +120,8 @@ def test_a_step_draws_the_rows_of_its_batch(state: Any) -> None:
     expected = drawn_rows(
         [None, ROUTING], n_prompt_tokens=[3, 5], first_positions=np.array([3, 2]), n_tokens=np.array([1, 4])
     )
+    assert STEP.drawn is not None
+    assert expected is not None
     assert STEP.drawn.numbers.tolist() == expected.numbers.tolist() == [3, 4]
     assert STEP.drawn.settings.keys.tolist() == expected.settings.keys.tolist()
 
@@ -146,6 +148,7 @@ def test_a_preempted_request_comes_back_with_its_prompts_length(state: Any) -> N
     back = dataclasses.replace(_new_request("drawn", 5, ROUTING), prefill_token_ids=list(range(9)))
     state.add_request(0, back)
     state.prepare_inputs(_batch(("drawn", 0, 9)), None)
+    assert STEP.drawn is not None
     assert STEP.drawn.numbers.tolist() == [4, 5, 6, 7, 8]
 
 

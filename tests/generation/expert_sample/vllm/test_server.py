@@ -101,7 +101,8 @@ def _complete(client: openai.OpenAI, *, n: int = 1, **xargs: Any) -> list[Any]:
     return completion.choices
 
 
-def _routing(choice: Any) -> dict[str, Any] | None:
+def _routing(choice: Any) -> Any:
+    """What the answer says of its routing: a mapping, or None where Expert-Sample was off."""
     return (choice.model_extra or {}).get("expert_sample")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -17,12 +18,14 @@ from generation.expert_sample.vllm.routing_request import RoutingRequest  # noqa
 from generation.expert_sample.vllm.step import Step, drawn_rows  # noqa: E402
 
 
-def _request(seed: int = 0, *, sample_index: int = 0, scope: str = "generation") -> RoutingRequest:
+def _request(
+    seed: int = 0, *, sample_index: int = 0, scope: Literal["generation", "all"] = "generation"
+) -> RoutingRequest:
     return RoutingRequest(seed, sample_index, k_keep=2 + seed, r=16 + seed, tau=2.0 ** (seed + 1), scope=scope)
 
 
-def _drawn(*batch: tuple[RoutingRequest | None, int, int, int]):
-    """Make the drawn rows of a batch of (request, prompt length, first position, tokens)."""
+def _drawn(*batch: tuple[RoutingRequest | None, int, int, int]) -> Any:
+    """Make the drawn rows, or None, of a batch of (request, prompt length, first position, tokens)."""
     requests, n_prompt, first, n_tokens = zip(*batch, strict=True)
     return drawn_rows(
         requests,
@@ -86,6 +89,7 @@ def _static_step(capacity: int) -> Step:
 
 def test_static_rows_cover_the_batch_and_keep_their_addresses() -> None:
     step = _static_step(8)
+    assert step.static is not None
     before = step.static.addresses
     drawn = _drawn((None, 4, 0, 3), (_request(1), 3, 7, 1), (_request(2), 2, 9, 1))
     step.set(drawn)
@@ -100,6 +104,7 @@ def test_static_rows_cover_the_batch_and_keep_their_addresses() -> None:
 
 def test_rows_of_the_step_before_are_switched_off() -> None:
     step = _static_step(4)
+    assert step.static is not None
     step.set(_drawn((_request(), 1, 0, 4)))
     step.set(_drawn((_request(), 1, 0, 1)))
     assert step.static.enabled.tolist() == [True, False, False, False]
