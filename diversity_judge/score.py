@@ -15,10 +15,11 @@ from diversity_judge.command import exit_code, output_console
 from diversity_judge.engine.session import buy
 from diversity_judge.engine.tally import Tally
 from diversity_judge.engine.workload import check_fits, make_workload
+from diversity_judge.errors import InputError
 from diversity_judge.inputs.reading import read_responses
 from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
-from diversity_judge.planning.groups import plan_groups
+from diversity_judge.planning.groups import plan_groups, too_many_pairs
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.runs.instrument import refuse_another_measurement
 from diversity_judge.scoring import console as show
@@ -63,11 +64,15 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreResult 
     if not options.overwrite:
         refuse_another_measurement(options.folder, record)
 
+    advice = None if options.all_pairs else too_many_pairs(plans, options.design)
     if options.dry_run:
         with Ledger.opened_if_there(options.ledger_path) as stored:
             workload = make_workload(plans, judge, stored, template)
         show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
+        show.print_warnings(console, [advice] if advice else [])
         return None
+    if advice and options.sends_calls:
+        raise InputError(advice)
 
     with Ledger(options.ledger_path, must_exist=options.offline) as ledger:
         workload = make_workload(plans, judge, ledger, template)

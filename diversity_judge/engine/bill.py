@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+import numpy as np
+from numpy.typing import NDArray
+
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.planning.groups import GroupPlan
-from diversity_judge.planning.judgment import Judgment
-from diversity_judge.planning.pairs import Pair
 
 
 @dataclass(frozen=True)
@@ -46,38 +47,31 @@ class Bill:
 
 
 def group_bill(
-    plan: GroupPlan,
-    judgments: Sequence[Judgment],
-    missing: Sequence[Pair],
-    *,
-    spec: JudgeSpec,
-    overhead_tokens: int,
+    plan: GroupPlan, is_missing: NDArray[np.bool_], *, n_reused: int, spec: JudgeSpec, overhead_tokens: int
 ) -> Bill:
     """Add up one group.
 
     Args:
         plan: The group.
-        judgments: What is known of its pairs.
-        missing: The pairs for which a call is needed.
+        is_missing: (pairs,) for which pairs, in the order of the plan, a call is needed.
+        n_reused: How many have a score in the ledger.
         spec: The judge, for its prices and typical reply.
         overhead_tokens: Of the template.
     """
-    duplicates = sum(judgment.is_duplicate for judgment in judgments)
-    reused = sum(judgment.score is not None for judgment in judgments) - duplicates
-    input_tokens = sum(
-        overhead_tokens + plan.token_counts[pair.first] + plan.token_counts[pair.second] for pair in missing
-    )
-    output_tokens = len(missing) * spec.typical_output_tokens
+    calls = int(is_missing.sum())
+    duplicates = len(plan.pairs) - int(plan.needs_call().sum())
+    input_tokens = overhead_tokens * calls + plan.pair_tokens(is_missing)
+    output_tokens = calls * spec.typical_output_tokens
     prices = spec.prices
     cost = prices.cost(prompt_tokens=input_tokens, completion_tokens=output_tokens) if prices is not None else None
     return Bill(
         groups=1,
         responses=plan.group.n_responses,
-        judgments=len(judgments),
+        judgments=len(plan.pairs),
         duplicates=duplicates,
-        reused=reused,
-        not_asked_again=len(judgments) - duplicates - reused - len(missing),
-        calls=len(missing),
+        reused=n_reused,
+        not_asked_again=len(plan.pairs) - duplicates - n_reused - calls,
+        calls=calls,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cost_usd=cost,

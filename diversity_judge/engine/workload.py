@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, compress, islice
+
+import numpy as np
+from numpy.typing import NDArray
 
 from diversity_judge.engine.bill import Bill, group_bill, total
 from diversity_judge.errors import InputError
@@ -11,12 +15,15 @@ from diversity_judge.inputs.views import estimate_tokens
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.ledger import Ledger
-from diversity_judge.ledger.judgments import missing_pairs, read_judgments
+from diversity_judge.ledger.judgments import need_call, read_judgments
 from diversity_judge.planning.groups import GroupPlan, Task, check_context
 from diversity_judge.planning.judgment import Judgment
-from diversity_judge.planning.pairs import Pair
+from diversity_judge.planning.pairs import MOST_PAIRS
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.text_safety import printable
+
+_PAIRS_A_LOOK = MOST_PAIRS
+"""Pairs that are looked up in the ledger at a time: their keys and replies stand in memory together."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +32,20 @@ class GroupWork:
 
     Attributes:
         plan: The group.
-        known: Its judgments as the ledger had them; None where some are still to be bought: these are read again
-            afterwards, and a large plan would be held in memory twice.
-        missing: The pairs for which a call is needed, in the order of the plan.
+        known: Its judgments as the ledger had them; None where some are still to be bought, or there are very many:
+            these are read again afterwards, and a large plan would be held in memory twice.
+        is_missing: (pairs,) for which pairs, in the order of the plan, a call is needed.
     """
 
     plan: GroupPlan
     known: Sequence[Judgment] | None
-    missing: Sequence[Pair]
+    is_missing: NDArray[np.bool_]
+
+    def tasks(self, judge: Judge) -> Iterator[Task]:
+        """The calls that are needed, made one after the other as they are asked for."""
+        fingerprint = judge.fingerprint(self.plan)
+        for pair in compress(self.plan.pairs, self.is_missing.tobytes()):
+            yield Task(self.plan, pair, self.plan.key(pair, fingerprint))
 
 
 @dataclass(frozen=True)
@@ -51,10 +64,7 @@ class Workload:
 
     def tasks(self, judge: Judge) -> Iterator[Task]:
         """The calls that are needed, made one after the other as they are asked for."""
-        for work in self.groups:
-            fingerprint = judge.fingerprint(work.plan)
-            for pair in work.missing:
-                yield Task(work.plan, pair, work.plan.key(pair, fingerprint))
+        return chain.from_iterable(work.tasks(judge) for work in self.groups)
 
 
 def make_workload(
@@ -65,11 +75,30 @@ def make_workload(
     overhead = estimate_tokens(template.file.body)
     groups, bills = [], []
     for plan in plans:
-        judgments = read_judgments(plan, judge, ledger)
-        missing = missing_pairs(judgments, ledger, judge.spec.output_limit)
-        groups.append(GroupWork(plan, None if missing else judgments, missing))
-        bills.append(group_bill(plan, judgments, missing, spec=judge.spec, overhead_tokens=overhead))
+        # In a ledger without a reply no key needs to be looked for.
+        work, n_reused = _look_up(plan, judge, ledger) if ledger is not None and planned_at else _all_new(plan)
+        groups.append(work)
+        bills.append(group_bill(plan, work.is_missing, n_reused=n_reused, spec=judge.spec, overhead_tokens=overhead))
     return Workload(groups, total(bills), planned_at)
+
+
+def _all_new(plan: GroupPlan) -> tuple[GroupWork, int]:
+    return GroupWork(plan, None, plan.needs_call()), 0
+
+
+def _look_up(plan: GroupPlan, judge: Judge, ledger: Ledger) -> tuple[GroupWork, int]:
+    """Hold a group against the ledger, some pairs at a time; returns the work, and the number of scores found."""
+    is_missing = np.zeros(len(plan.pairs), dtype=np.bool_)
+    judgments: list[Judgment] = []
+    pairs = iter(plan.pairs)
+    start = n_reused = 0
+    while part := list(islice(pairs, _PAIRS_A_LOOK)):
+        judgments = read_judgments(plan, judge, ledger, part)
+        is_missing[start : start + len(part)] = need_call(judgments, ledger, judge.spec.output_limit)
+        n_reused += sum(judgment.score is not None and not judgment.is_duplicate for judgment in judgments)
+        start += len(part)
+    is_known = start <= _PAIRS_A_LOOK and not is_missing.any()
+    return GroupWork(plan, judgments if is_known else None, is_missing), n_reused
 
 
 def check_fits(plans: Sequence[GroupPlan], spec: JudgeSpec, template: PromptTemplate) -> None:

@@ -13,19 +13,22 @@ from diversity_judge.planning.prompting import parse_reply
 from diversity_judge.rubric import MAX_SCORE, Missing
 
 
-def read_judgments(plan: GroupPlan, judge: Judge, ledger: Ledger | None) -> list[Judgment]:
-    """All wanted judgments of a group, from the ledger (None: an empty one), in the order of the plan."""
-    keys = plan.keys(judge.fingerprint(plan))
+def read_judgments(
+    plan: GroupPlan, judge: Judge, ledger: Ledger | None, pairs: Sequence[Pair] | None = None
+) -> list[Judgment]:
+    """The judgments of some pairs of a group (None: of all that are wanted), from the ledger (None: an empty one)."""
+    pairs = plan.pairs if pairs is None else pairs
+    keys = plan.keys(judge.fingerprint(plan), pairs)
     replies = ledger.replies([key for key in keys if key is not None]) if ledger is not None else {}
     judgments = [
         Judgment(pair, None, MAX_SCORE, None) if key is None else _judgment(pair, key, replies.get(key, ()))
-        for pair, key in zip(plan.pairs, keys, strict=True)
+        for pair, key in zip(pairs, keys, strict=True)
     ]
     return _with_failures(judgments, ledger)
 
 
-def missing_pairs(judgments: Sequence[Judgment], ledger: Ledger | None, limit: int | None) -> list[Pair]:
-    """The pairs for which a call could still bring a score.
+def need_call(judgments: Sequence[Judgment], ledger: Ledger | None, limit: int | None) -> list[bool]:
+    """For each judgment whether a call could still bring a score.
 
     A pair whose newest reply was cut at the present limit or a higher one is left out: it would be cut again,
     and paid for again.
@@ -38,11 +41,10 @@ def missing_pairs(judgments: Sequence[Judgment], ledger: Ledger | None, limit: i
     cut = [j.key for j in judgments if j.reason == Missing.TRUNCATED and j.key is not None]
     stored = ledger.replies(cut) if ledger is not None and cut else {}
     return [
-        judgment.pair
-        for judgment in judgments
-        if judgment.score is None
+        judgment.score is None
         and judgment.key is not None
         and (judgment.reason != Missing.TRUNCATED or _raised(stored.get(judgment.key, []), limit))
+        for judgment in judgments
     ]
 
 

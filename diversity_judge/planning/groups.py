@@ -6,19 +6,23 @@ Everything here is decided, and can be printed and priced, before anything is se
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import Group
 from diversity_judge.inputs.views import ShownText, View, estimate_tokens, truncate, view_of
-from diversity_judge.planning.pairs import Pair, PairDesign
+from diversity_judge.planning.pairs import MOST_PAIRS, Pair, PairDesign, PlannedPairs
 from diversity_judge.text_safety import printable, slug
 
 _KEY_FORMAT = "1"
 """Version of how a judgment's key is made; a change of it would make every stored judgment unfindable."""
 
+_NAME_LENGTH = 60
 _NAMED = 10
 """How many offenders an error names before it says how many more there are."""
 
@@ -38,7 +42,7 @@ class GroupPlan:
     group: Group
     name: str
     shown: tuple[ShownText, ...]
-    pairs: tuple[Pair, ...]
+    pairs: PlannedPairs
     skip_duplicates: bool = True
 
     @cached_property
@@ -59,19 +63,45 @@ class GroupPlan:
         """The judgment's key: a hash of all that can change it (see `Judge.fingerprint` for the rest)."""
         return _key(fingerprint, self.text_digests[pair.first], self.text_digests[pair.second], pair.draw)
 
-    def keys(self, fingerprint: str) -> list[str | None]:
-        """The key of each pair, in the order of the plan; None for duplicates, which need no call."""
+    def keys(self, fingerprint: str, pairs: Iterable[Pair] | None = None) -> list[str | None]:
+        """The key of each of these pairs (None: of all, in the order of the plan); None for duplicates."""
         texts, skip = self.text_digests, self.skip_duplicates
         return [
             None if skip and texts[first] == texts[second] else _key(fingerprint, texts[first], texts[second], draw)
-            for first, second, draw in self.pairs
+            for first, second, draw in (self.pairs if pairs is None else pairs)
         ]
+
+    def needs_call(self) -> NDArray[np.bool_]:
+        """(pairs,) which pairs, in the order of the plan, have no score without a call: all but the duplicates."""
+        needed = np.ones(len(self.pairs), dtype=np.bool_)
+        if not self.skip_duplicates or len(set(self.text_digests)) == len(self.text_digests):
+            return needed
+        texts = np.unique(np.array(self.text_digests), return_inverse=True)[1]
+        start = 0
+        for first, seconds in self.pairs.rows():
+            stop = start + len(seconds) * self.pairs.draws
+            needed[start:stop] = np.repeat(texts[seconds] != texts[first], self.pairs.draws)
+            start = stop
+        return needed
+
+    def pair_tokens(self, is_chosen: NDArray[np.bool_]) -> int:
+        """Estimated tokens of both texts, summed over the chosen pairs.
+
+        Args:
+            is_chosen: (pairs,) in the order of the plan.
+        """
+        tokens = np.array(self.token_counts, dtype=np.int64)
+        start = total = 0
+        for first, seconds in self.pairs.rows():
+            stop = start + len(seconds) * self.pairs.draws
+            times = is_chosen[start:stop].reshape(-1, self.pairs.draws).sum(axis=1)
+            total += int(times @ (tokens[seconds] + tokens[first]))
+            start = stop
+        return total
 
     def tasks(self, fingerprint: str) -> Iterator[Task]:
         """The judgments that need a call, in the order of the plan."""
-        for pair, key in zip(self.pairs, self.keys(fingerprint), strict=True):
-            if key is not None:
-                yield Task(self, pair, key)
+        return (Task(self, pair, self.key(pair, fingerprint)) for pair in self.pairs if not self.is_duplicate(pair))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +148,7 @@ def plan_groups(groups: Sequence[Group], design: PairDesign, showing: Showing) -
         raise InputError(f"--truncate-tokens must be at least 2, not {showing.truncate_tokens}")
     names = _names(groups)
     empty: list[str] = []
-    pairs = {n: tuple(design.plan(n)) for n in {group.n_responses for group in groups}}  # Most are of one size.
+    pairs = {n: design.plan(n) for n in {group.n_responses for group in groups}}  # Most are of one size.
     plans = []
     for group, name in zip(groups, names, strict=True):
         shown = tuple(_show(text, showing) for text in _views(group, showing.view, empty))
@@ -150,13 +180,8 @@ def check_context(
     room = context_tokens - overhead_tokens - output_tokens
     too_long = []
     for plan in plans:
-        members = {i for pair in plan.pairs for i in (pair.first, pair.second)}
-        if not any(plan.token_counts[p.first] + plan.token_counts[p.second] > room for p in plan.pairs):
-            continue
         too_long += [
-            f"{describe(plan, i)} (about {plan.token_counts[i]:,} tokens)"
-            for i in sorted(members)
-            if 2 * plan.token_counts[i] > room
+            f"{describe(plan, i)} (about {plan.token_counts[i]:,} tokens)" for i in _too_long_for_a_pair(plan, room)
         ]
     if too_long:
         raise InputError(
@@ -164,6 +189,22 @@ def check_context(
             f"responses a pair: {name_some(too_long)}. Show it less with --view final, keep head and tail with "
             f"--truncate-tokens {max(2, room // 2)}, or take a judge with a larger context"
         )
+
+
+def too_many_pairs(plans: Sequence[GroupPlan], design: PairDesign) -> str | None:
+    """What to do about groups so large that all their pairs may not be what is meant; None where there are none."""
+    if design.pairs_per_group is not None:
+        return None
+    large = [plan.group for plan in plans if plan.group.n_responses * (plan.group.n_responses - 1) // 2 > MOST_PAIRS]
+    if not large:
+        return None
+    group = max(large, key=lambda group: group.n_responses)
+    n = group.n_responses
+    return (
+        f"{len(large)} group(s) have more than {MOST_PAIRS:,} pairs, the largest {n * (n - 1) // 2:,} of {n:,} "
+        f"responses ({printable(group.problem_id, _NAME_LENGTH)} / {printable(group.strategy, _NAME_LENGTH)}): judge a "
+        f"balanced choice with --pairs-per-group {MOST_PAIRS}, or say that you want all of them with --all-pairs"
+    )
 
 
 def describe(plan: GroupPlan, position: int) -> str:
@@ -176,6 +217,19 @@ def name_some(offenders: Sequence[str]) -> str:
     """The first few, and how many more there are."""
     more = len(offenders) - _NAMED
     return "; ".join(offenders[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _too_long_for_a_pair(plan: GroupPlan, room: int) -> list[int]:
+    """The longer halves of the pairs that do not fit."""
+    tokens = np.array(plan.token_counts, dtype=np.int64)
+    if not (2 * tokens > room).any():
+        return []
+    found: set[int] = set()
+    for first, seconds in plan.pairs.rows():
+        over = seconds[tokens[seconds] + tokens[first] > room]
+        if len(over):
+            found.update((first, *over.tolist()))
+    return [i for i in sorted(found) if 2 * tokens[i] > room]
 
 
 def _key(fingerprint: str, first: str, second: str, draw: int) -> str:

@@ -9,14 +9,22 @@ seed holds the smaller one where M is a multiple of n, so that paid judgments ar
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from functools import cached_property
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diversity_judge.errors import InputError
 
 Orders = Literal["one", "both"]
+
+MOST_PAIRS = 20_000
+"""Unordered pairs of a group that are judged without a second thought: those of 200 responses. The number grows with
+the square of the responses, so that one large group can cost more than all others together."""
 
 
 class Pair(NamedTuple):
@@ -50,15 +58,98 @@ class PairDesign:
         if self.pairs_per_group is not None and self.pairs_per_group < 1:
             raise InputError(f"--pairs-per-group must be at least 1, not {self.pairs_per_group}")
 
-    def plan(self, n: int) -> list[Pair]:
+    def plan(self, n: int) -> PlannedPairs:
         """All judgments wanted of a group of n responses, those with the same first response together."""
-        if self.pairs_per_group is None:
-            oriented = [orient(i, j, n) for i in range(n) for j in range(i + 1, n)]
-        else:
-            oriented = circulant_pairs(n, self.pairs_per_group, self.seed)
-        if self.orders == "both":
-            oriented += [(second, first) for first, second in oriented]
-        return [Pair(i, j, draw) for i, j in sorted(oriented) for draw in range(self.draws)]
+        full = n * (n - 1) // 2
+        circulant = _circulant(n, full if self.pairs_per_group is None else self.pairs_per_group, self.seed)
+        return PlannedPairs(n, circulant, is_both=self.orders == "both", draws=self.draws)
+
+
+class PlannedPairs(Sequence[Pair]):
+    """The judgments wanted of a group, in order of the first response; made as they are asked for.
+
+    The pairs of ten thousand responses would take gigabytes, and what is asked of them is mostly arithmetic by row.
+    Those of a group of usual size are kept, since they are gone through many times.
+
+    Args:
+        n: Number of responses.
+        circulant: Which unordered pairs.
+        is_both: Each of them in both orders.
+        draws: Repeated judgments of each ordered pair.
+    """
+
+    def __init__(self, n: int, circulant: Circulant, *, is_both: bool, draws: int) -> None:
+        self.n = n
+        self.draws = draws
+        self._steps = np.array(sorted(circulant.differences), dtype=np.int64)
+        edges = [*circulant.edges, *((second, first) for first, second in circulant.edges if is_both)]
+        if is_both:
+            self._steps = np.concatenate([self._steps, -self._steps])
+        self._others: dict[int, list[int]] = defaultdict(list)
+        for first, second in edges:
+            self._others[first].append(second)
+        self._length = draws * (n * len(self._steps) + len(edges))
+
+    def seconds(self, first: int) -> NDArray[np.int64]:
+        """(m,) the responses that stand second where this one stands first, in order; each is judged `draws` times."""
+        found = (first + self._steps) % self.n
+        if first in self._others:
+            found = np.concatenate([found, self._others[first]])
+        return np.sort(found)
+
+    def rows(self) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Each response that stands first, with its `seconds`."""
+        return ((first, self.seconds(first)) for first in range(self.n))
+
+    def __len__(self) -> int:
+        """Number of judgments wanted."""
+        return self._length
+
+    def __iter__(self) -> Iterator[Pair]:
+        """The pairs in order."""
+        return iter(self._kept) if self._length <= MOST_PAIRS else self._made()
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Pair]: ...
+    def __getitem__(self, index: int | slice) -> Pair | Sequence[Pair]:
+        """A pair, or some of them."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self._length))]
+        at = range(self._length)[index]
+        first = int(np.searchsorted(self._ends, at, side="right"))
+        place = at - (int(self._ends[first - 1]) if first else 0)
+        return Pair(first, int(self.seconds(first)[place // self.draws]), place % self.draws)
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        """(n,) where the row of each first response ends."""
+        counts = [len(self._steps) + len(self._others.get(first, ())) for first in range(self.n)]
+        return np.cumsum(np.array(counts, dtype=np.int64)) * self.draws
+
+    @cached_property
+    def _kept(self) -> tuple[Pair, ...]:
+        return tuple(self._made())
+
+    def _made(self) -> Iterator[Pair]:
+        for first, seconds in self.rows():
+            for second in seconds.tolist():
+                for draw in range(self.draws):
+                    yield Pair(first, second, draw)
+
+
+@dataclass(frozen=True)
+class Circulant:
+    """Unordered pairs of n responses, oriented: whole differences, and single pairs besides.
+
+    Attributes:
+        differences: Each d below n/2 stands for the n pairs (i, i + d mod n).
+        edges: Further pairs (first, second).
+    """
+
+    differences: frozenset[int]
+    edges: tuple[tuple[int, int], ...]
 
 
 def orient(i: int, j: int, n: int) -> tuple[int, int]:
@@ -86,14 +177,20 @@ def circulant_pairs(n: int, m: int, seed: int) -> list[tuple[int, int]]:
     Returns:
         m ordered pairs (first, second), sorted.
     """
-    if 2 * m >= n * (n - 1):
-        return sorted(orient(i, j, n) for i in range(n) for j in range(i + 1, n))
-    rng = np.random.default_rng([seed, n])
+    planned = PlannedPairs(n, _circulant(n, m, seed), is_both=False, draws=1)
+    return [(pair.first, pair.second) for pair in planned]
+
+
+def _circulant(n: int, m: int, seed: int) -> Circulant:
     # Difference 1 comes last: its cycle passes through all responses, so any part of it can be taken evenly.
-    differences = [int(d) for d in rng.permutation(np.arange(2, (n - 1) // 2 + 1))] + [1]
+    below_half = (n - 1) // 2
+    if 2 * m >= n * (n - 1):
+        tie = tuple((i, i + n // 2) for i in range(n // 2)) if n % 2 == 0 else ()
+        return Circulant(frozenset(range(1, below_half + 1)), tie)
+    rng = np.random.default_rng([seed, n])
+    differences = [int(d) for d in rng.permutation(np.arange(2, below_half + 1))] + [1]
     whole, rest = divmod(m, n)
-    pairs = [_edge(i, d, n) for d in differences[:whole] for i in range(n)]
-    return sorted(pairs + _part_of_a_difference(n, rest))
+    return Circulant(frozenset(differences[:whole]), tuple(_part_of_a_difference(n, rest)))
 
 
 def _part_of_a_difference(n: int, rest: int) -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ from diversity_judge.inputs.formats import FORMATS
 from diversity_judge.inputs.views import VIEWS
 from diversity_judge.judges.presets import DEFAULT_JUDGE, JudgeSpec, adjust, find_judge
 from diversity_judge.planning.groups import Showing
-from diversity_judge.planning.pairs import PairDesign
+from diversity_judge.planning.pairs import MOST_PAIRS, PairDesign
 from diversity_judge.planning.prompting import DEFAULT_PROMPT
 from diversity_judge.scoring.options import ScoreOptions
 
@@ -53,6 +53,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ScoreOptions:
         offline=values.offline,
         dry_run=values.dry_run,
         overwrite=values.overwrite,
+        all_pairs=values.all_pairs,
         heatmaps=values.heatmaps,
         quiet=values.quiet,
     )
@@ -148,6 +149,9 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         help="judge each pair once, or in both orders (default: one)",
     )
     group.add_argument("--pairs-per-group", type=int, metavar="M", help="a balanced choice of M pairs (default: all)")
+    group.add_argument(
+        "--all-pairs", action="store_true", help=f"judge all pairs of a group also where they are over {MOST_PAIRS:,}"
+    )
     group.add_argument("--draws", type=int, default=1, metavar="K", help="repeated judgments of each pair (default: 1)")
     group.add_argument("--seed", type=int, default=0, help="of the choice of pairs (default: 0)")
     group.add_argument(

@@ -31,6 +31,7 @@ class ScoreOptions:
         offline: Rebuild every output from the ledger, without a call.
         dry_run: Show the bill and stop.
         overwrite: Replace the tables of another judge's or prompt's run.
+        all_pairs: Judge all pairs of a group, however many they are.
         heatmaps: Draw the pictures.
         quiet: Print errors only.
     """
@@ -47,6 +48,7 @@ class ScoreOptions:
     offline: bool = False
     dry_run: bool = False
     overwrite: bool = False
+    all_pairs: bool = False
     heatmaps: bool = True
     quiet: bool = False
 

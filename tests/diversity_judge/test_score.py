@@ -190,3 +190,20 @@ def test_it_runs_inside_an_event_loop_as_in_a_notebook(responses: Path) -> None:
         return proxy(responses, "--no-heatmaps")
 
     assert asyncio.run(cell()) == 0
+
+
+def test_a_group_of_very_many_pairs_is_billed_but_not_judged_without_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(json.dumps({"problem_id": "p", "response": f"word {i}"}) + "\n" for i in range(220)))
+    assert proxy(path, "--dry-run") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "24,090 judgments wanted" in said
+    assert "--all-pairs" in said
+    assert proxy(path) == 2
+    assert "--pairs-per-group 20000" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert proxy(path, "--pairs-per-group", "220", "--no-heatmaps") == 0
+    assert proxy(path, "--all-pairs", "--dry-run") == 0
+    assert "warning" not in capsys.readouterr().out

@@ -6,7 +6,7 @@ import pytest
 
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.views import estimate_tokens, truncate, view_of
-from diversity_judge.planning.groups import Showing, check_context, plan_groups
+from diversity_judge.planning.groups import Showing, check_context, plan_groups, too_many_pairs
 from diversity_judge.planning.pairs import Pair, PairDesign
 from tests.diversity_judge.helpers import group, plan
 
@@ -85,3 +85,24 @@ def test_responses_that_do_not_fit_the_context_are_named() -> None:
     check_context([a_plan], overhead_tokens=100, output_tokens=100, context_tokens=None)
     with pytest.raises(InputError, match=r"sample 0 \(about 1,000 tokens\).*--truncate-tokens 400"):
         check_context([a_plan], overhead_tokens=100, output_tokens=100, context_tokens=1000)
+
+
+def test_what_a_group_costs_is_counted_by_row_as_one_would_pair_by_pair() -> None:
+    texts = ["a" * 30, "b" * 60, "a" * 30, "c" * 3000, "b" * 60, "a" * 30]
+    for design in (PairDesign(), PairDesign("both", draws=2), PairDesign(pairs_per_group=7)):
+        a_plan = plan(texts, design)
+        asked = [task.pair for task in a_plan.tasks("f")]
+        needed = a_plan.needs_call()
+        assert [pair for pair, is_needed in zip(a_plan.pairs, needed, strict=True) if is_needed] == asked
+        tokens = [10, 20, 10, 1000, 20, 10]  # three ASCII characters a token
+        assert a_plan.pair_tokens(needed) == sum(tokens[pair.first] + tokens[pair.second] for pair in asked)
+
+
+def test_a_group_of_very_many_pairs_is_to_be_thinned_or_confirmed() -> None:
+    usual, large = plan([str(i) for i in range(200)]), plan([str(i) for i in range(201)])
+    assert too_many_pairs([usual], PairDesign()) is None
+    assert too_many_pairs([usual, large], PairDesign(pairs_per_group=50_000)) is None
+    said = too_many_pairs([usual, large], PairDesign())
+    assert said is not None
+    for part in ("1 group(s)", "20,100 of 201 responses", "p / s", "--pairs-per-group 20000", "--all-pairs"):
+        assert part in said

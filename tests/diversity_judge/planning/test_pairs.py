@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diversity_judge.errors import InputError
-from diversity_judge.planning.pairs import Pair, PairDesign, circulant_pairs, orient
+from diversity_judge.planning.pairs import Orders, Pair, PairDesign, circulant_pairs, orient
 
 
 def test_a_full_design_judges_each_unordered_pair_once() -> None:
@@ -37,8 +38,39 @@ def test_both_orders_judges_every_ordered_pair() -> None:
     assert pairs == {(i, j) for i in range(5) for j in range(5) if i != j}
 
 
+@given(
+    st.integers(1, 30), st.sampled_from(["one", "both"]), st.integers(1, 3), st.none() | st.integers(1, 500), st.data()
+)
+def test_pairs_made_as_they_are_asked_for_are_those_of_a_list(
+    n: int, orders: Orders, draws: int, m: int | None, data: st.DataObject
+) -> None:
+    unordered = circulant_pairs(n, m, 3) if m else [orient(i, j, n) for i in range(n) for j in range(i + 1, n)]
+    ordered = unordered + [(second, first) for first, second in unordered if orders == "both"]
+    expected = [Pair(first, second, draw) for first, second in sorted(ordered) for draw in range(draws)]
+    planned = PairDesign(orders, m, draws, seed=3).plan(n)
+    assert list(planned) == expected
+    assert len(planned) == len(expected)
+    assert [planned[i] for i in range(-len(expected), len(expected))] == expected * 2
+    assert all(type(place) is int for pair in planned for place in pair)
+    start, stop = sorted(data.draw(st.tuples(st.integers(0, 40), st.integers(0, 40))))
+    assert planned[start:stop] == expected[start:stop]
+    with pytest.raises(IndexError):
+        planned[len(expected)]
+
+
+def test_the_pairs_of_a_huge_group_take_no_memory() -> None:
+    tracemalloc.start()
+    planned = PairDesign().plan(100_000)
+    assert len(planned) == 4_999_950_000
+    assert planned[-1] == Pair(99_999, 49_998)  # n even: the last in the order of its row, after the wrapped ones
+    assert next(iter(planned)) == Pair(0, 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * 2**20
+
+
 def test_draws_repeat_every_pair() -> None:
-    assert PairDesign(draws=3).plan(2) == [Pair(0, 1, 0), Pair(0, 1, 1), Pair(0, 1, 2)]
+    assert list(PairDesign(draws=3).plan(2)) == [Pair(0, 1, 0), Pair(0, 1, 1), Pair(0, 1, 2)]
 
 
 def test_pairs_with_the_same_first_response_stand_together() -> None:
