@@ -1,38 +1,52 @@
 """Process diversity of language-model reasoning, measured by pairwise LLM judgments.
 
-    responses -> pairs -> prompting -> judges -> ledger/engine -> matrix -> uncertainty -> plots/report
-
-A module may import from what stands to its left in this line, never from its right.
-
-In Python: `load_run(folder)` reads a finished run, `compare([run, ...])` puts strategies beside each other. Both are
-imported when they are first used, so that importing the package costs nothing.
+In Python: `score(responses, judge="proxy")` judges responses, `load_run(folder)` reads a finished run, `compare(run)`
+puts strategies beside each other, `agree(run, reference)` holds one judge against another. All are imported when they
+are first used, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from diversity_judge.public_names import publish
 
 if TYPE_CHECKING:
+    from diversity_judge.agree import agree as agree
+    from diversity_judge.agreeing.result import JudgeAgreement as JudgeAgreement
     from diversity_judge.compare import compare as compare
+    from diversity_judge.comparing.result import CompareOptions as CompareOptions
+    from diversity_judge.comparing.result import Comparison as Comparison
+    from diversity_judge.errors import DiversityJudgeError as DiversityJudgeError
+    from diversity_judge.errors import InputError as InputError
+    from diversity_judge.errors import RunError as RunError
+    from diversity_judge.inputs.responses import Response as Response
+    from diversity_judge.judges.presets import JudgeSpec as JudgeSpec
     from diversity_judge.runs.loading import Run as Run
     from diversity_judge.runs.loading import load_run as load_run
+    from diversity_judge.score import score as score
+    from diversity_judge.scoring.options import ScoreOptions as ScoreOptions
+    from diversity_judge.scoring.result import ScoreResult as ScoreResult
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Run": "diversity_judge.runs.loading",
-    "load_run": "diversity_judge.runs.loading",
-    "compare": "diversity_judge.compare",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """The public functions, each imported when it is first asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+publish(
+    __name__,
+    {
+        "CompareOptions": "diversity_judge.comparing.result",
+        "Comparison": "diversity_judge.comparing.result",
+        "DiversityJudgeError": "diversity_judge.errors",
+        "InputError": "diversity_judge.errors",
+        "JudgeAgreement": "diversity_judge.agreeing.result",
+        "JudgeSpec": "diversity_judge.judges.presets",
+        "Response": "diversity_judge.inputs.responses",
+        "Run": "diversity_judge.runs.loading",
+        "RunError": "diversity_judge.errors",
+        "ScoreOptions": "diversity_judge.scoring.options",
+        "ScoreResult": "diversity_judge.scoring.result",
+        "agree": "diversity_judge.agree",
+        "compare": "diversity_judge.compare",
+        "load_run": "diversity_judge.runs.loading",
+        "score": "diversity_judge.score",
+    },
+)

@@ -1,28 +1,40 @@
-"""`diversity-judge COMMAND ...`, the console command; `python -m diversity_judge.COMMAND` is the same."""
+"""`diversity-judge COMMAND ...`, the console command; `python -m` with a command's module is the same."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
+from diversity_judge import __version__
+from diversity_judge.command import meant
+from diversity_judge.text_safety import printable
+
 _COMMANDS = {
-    "score": "process diversity of the responses in a file",
-    "compare": "strategies side by side: diversity, outcomes, differences, and a report",
-    "agree": "two judges on the same responses: does one score as the other does?",
+    "score": ("diversity_judge.score", "process diversity of the responses in a file"),
+    "compare": ("diversity_judge.compare", "strategies side by side: diversity, outcomes, differences, and a report"),
+    "agree": ("diversity_judge.agree", "two judges on the same responses: does one score as the other does?"),
+    "generate": ("generation.sample", "sample responses to problems by several strategies"),
+    "grade": ("generation.grade", "extract and grade the answers of a file of responses again"),
+    "routing": ("generation.routing", "which experts a model uses, and how many of them it needs"),
 }
+"""Name to module and purpose. A command that needs an extra says so itself, in one sentence."""
 
 
 def main() -> int:
     """Run the command that the first argument names; returns its exit code."""
     name, *arguments = sys.argv[1:] or [""]
     if name in _COMMANDS:
-        command = import_module(f"diversity_judge.{name}")
-        return int(command.main(arguments))
-    listed = "\n".join(f"  {command:10} {purpose}" for command, purpose in _COMMANDS.items())
+        return int(import_module(_COMMANDS[name][0]).main(arguments))
+    listed = "\n".join(f"  {command:10} {purpose}" for command, (_, purpose) in _COMMANDS.items())
     usage = f"usage: diversity-judge COMMAND ...\n\n{listed}\n\ndiversity-judge COMMAND --help says more.\n"
     if name in ("-h", "--help"):
         sys.stdout.write(usage)
         return 0
+    if name == "--version":
+        sys.stdout.write(f"{__version__}\n")
+        return 0
+    if name:
+        sys.stderr.write(f"error: there is no command {printable(repr(name), 60)}{meant(name, _COMMANDS)}\n\n")
     sys.stderr.write(usage)
     return 2
 

@@ -15,10 +15,26 @@ from diversity_judge.agreeing.arguments import AgreeCommand, parse_arguments
 from diversity_judge.agreeing.console import print_agreement
 from diversity_judge.agreeing.result import JudgeAgreement, judge_agreement
 from diversity_judge.command import exit_code, output_console
-from diversity_judge.runs.loading import load_run
+from diversity_judge.runs.sources import RunLike, as_run
 
 _PLAIN_WIDTH = 180
 """Columns of the tables where no terminal says how wide it is."""
+
+
+def agree(tested: RunLike, reference: RunLike) -> JudgeAgreement:
+    """Hold a judge against a reference on the same responses.
+
+    Args:
+        tested: A run of the judge under test, the result of its `score`, or its run folder.
+        reference: The same of the judge that is taken for the truth.
+
+    Returns:
+        The agreement: `sentence`, `pooled`, `rows` a strategy, `notes`.
+
+    Raises:
+        InputError: the runs cannot be held against each other, or one cannot be read.
+    """
+    return judge_agreement(as_run(tested), as_run(reference))
 
 
 def run_command(command: AgreeCommand, console: Console) -> JudgeAgreement:
@@ -30,7 +46,7 @@ def run_command(command: AgreeCommand, console: Console) -> JudgeAgreement:
     """
     from diversity_judge.agreeing.figures import save_figure
 
-    found = judge_agreement(load_run(command.tested), load_run(command.reference))
+    found = agree(command.tested, command.reference)
     files.write_tables(command.out, found)
     save_figure(found, command.out / files.FIGURE)
     print_agreement(console, found, [command.out])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable
 
 from rich.console import Console
 from rich.text import Text
 
-from diversity_judge.errors import DiversityJudgeError
+from diversity_judge.errors import DiversityJudgeError, InputError
+from diversity_judge.text_safety import printable
 
 EXIT_INTERRUPTED = 130
 
@@ -40,3 +42,22 @@ def exit_code(work: Callable[[], int], *, when_interrupted: str) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         errors.print(Text(when_interrupted))
         return EXIT_INTERRUPTED
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'seed'?` where a known name is close to this one, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def refuse_unknown_options(given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse the keyword options of a Python function that it does not have.
+
+    Raises:
+        InputError: there is one; the message says which was meant, or lists those that exist.
+    """
+    known = list(known)
+    for name in given:
+        if name not in known:
+            hint = meant(name, known) or f"; there are {', '.join(sorted(known))}"
+            raise InputError(f"there is no option {printable(repr(name), 60)}{hint}")

@@ -5,33 +5,31 @@ load -> compare -> tables -> figures -> report -> console
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from types import ModuleType
+from dataclasses import fields, replace
 from typing import Any
 
 from rich.console import Console
 
-from diversity_judge.command import exit_code, output_console
+from diversity_judge.command import exit_code, output_console, refuse_unknown_options
 from diversity_judge.comparing import files
 from diversity_judge.comparing.arguments import CompareCommand, RunArgument, parse_arguments
 from diversity_judge.comparing.console import print_comparison
 from diversity_judge.comparing.result import CompareOptions, Comparison, compare_runs
 from diversity_judge.runs.loading import Run, load_run
+from diversity_judge.runs.sources import RunLike, as_runs
 
 _PLAIN_WIDTH = 160
 """Columns of the tables where no terminal says how wide it is."""
 
 
-def compare(
-    runs: Iterable[Run | str | os.PathLike[str]], options: CompareOptions | None = None, **changes: Any
-) -> Comparison:
+def compare(runs: RunLike | Iterable[RunLike], options: CompareOptions | None = None, **changes: Any) -> Comparison:
     """Compare the strategies of some runs.
 
     Args:
-        runs: Runs, run folders, or files of responses; together they hold each group once.
+        runs: A run, the result of `score`, a run folder or a file of responses, or several of them; together they
+            hold each group once.
         options: How; the defaults if None.
         changes: Fields of `CompareOptions` that differ from `options`, as in `compare(runs, baseline="T0.7")`.
 
@@ -39,10 +37,10 @@ def compare(
         The comparison: tables `process`, `differences`, `outcomes`, `problem_table`, each with `.to_frame()`.
 
     Raises:
-        InputError: the runs cannot be compared, or one cannot be read.
+        InputError: the runs cannot be compared, or one cannot be read; or there is no such option.
     """
-    loaded = [run if isinstance(run, Run) else load_run(run) for run in runs]
-    return compare_runs(loaded, replace(options or CompareOptions(), **changes))
+    refuse_unknown_options(changes, [field.name for field in fields(CompareOptions)])
+    return compare_runs(as_runs(runs), replace(options or CompareOptions(), **changes))
 
 
 def run_command(command: CompareCommand, console: Console) -> Comparison:
@@ -92,15 +90,6 @@ def _load(argument: RunArgument) -> Run:
         return run.renamed(lambda _: name)
     return run.renamed(lambda strategy: f"{name}/{strategy}")
 
-
-class _CallableModule(ModuleType):
-    """`dj.compare(...)` must work after `import diversity_judge.compare` too, which binds the name to this module."""
-
-    def __call__(self, *arguments: Any, **options: Any) -> Comparison:
-        return compare(*arguments, **options)
-
-
-sys.modules[__name__].__class__ = _CallableModule
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,21 +1,50 @@
-"""`python -m generation.sample`: sample responses to problems by several strategies; in Python, a function.
+"""`python -m generation.sample`: sample responses to problems by several strategies.
 
-The command and the function have one name, and Python binds `generation.sample` to this file's module as soon as
-anybody imports it. A module may put another object in its own place while it is imported (Python's import system reads
-`sys.modules` again after it ran a module), so this one puts the function there: the name means the same whatever was
-imported before. What the command does is in `sample_command`, what the function does in `sampling`.
+options -> sample -> what came of it on the console
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Any, cast
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from diversity_judge.command import exit_code
+from generation.interrupts import signals_interrupt
+from generation.sample_arguments import parse_arguments
+from generation.sample_bill import print_bill
+from generation.sample_console import ConsoleReporter
+from generation.sample_options import SampleOptions
+from generation.sampling import check_file, missing_samples, plan_sampling, sample
+
+EXIT_OK, EXIT_MISSING = 0, 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code of the contract (0, 1, 2, 3, 130)."""
+    with signals_interrupt():
+        parsed = parse_arguments(argv)
+        return exit_code(
+            lambda: _dry_run(parsed.options()) if parsed.dry_run else run(parsed.options()),
+            when_interrupted=f"interrupted; the same command continues {parsed.out}",
+        )
+
+
+def run(options: SampleOptions) -> int:
+    """Sample, and say what came of it."""
+    reporter = ConsoleReporter(Console(stderr=True))
+    result = sample(options, reporter)
+    reporter.ends(result)
+    return EXIT_MISSING if result.missing else EXIT_OK
+
+
+def _dry_run(options: SampleOptions) -> int:
+    plan = plan_sampling(options)
+    check_file(options, plan)
+    print_bill(Console(), options, plan, missing_samples(options, plan))
+    return EXIT_OK
+
 
 if __name__ == "__main__":
-    from generation.sample_command import main
-
     sys.exit(main())
-elif __name__ == "generation.sample":  # not where multiprocessing runs it again as `__mp_main__`
-    from generation.sampling import sample
-
-    cast(dict[str, Any], sys.modules)[__name__] = sample

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from generation.sample_command import main
+from generation.sample import main
 from tests.generation.fake_server import FakeServer, Reply, serving
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -81,6 +81,7 @@ def python(code: str) -> str:
         "import generation; import generation.sample",
         "from generation import sample; import generation.sample",
         "import generation; generation.sample; from importlib import import_module; import_module('generation.sample')",
+        "from generation.sample import main",
         "import runpy, sys; sys.argv = ['sample', '--help']\n"
         "try: runpy.run_module('generation.sample', run_name='__main__')\n"
         "except SystemExit: pass\n"
@@ -88,7 +89,8 @@ def python(code: str) -> str:
     ],
 )
 def test_its_name_is_the_function_whatever_was_imported_before(imports: str) -> None:
-    said = python(f"{imports}\nprint('IS', generation.sample.__module__, callable(generation.sample))")
+    shown = "print('IS', generation.sample.__module__, callable(generation.sample))"
+    said = python(f"{imports}\nimport generation\n{shown}")
     assert "IS generation.sampling True" in said
 
 
@@ -97,5 +99,5 @@ def test_importing_the_package_costs_nothing() -> None:
         "import sys; before = set(sys.modules); import generation; print(*set(sys.modules) - before)"
     ).split()
     ours = {name for name in loaded if name.partition(".")[0] in ("generation", "diversity_judge")}
-    assert ours == {"generation"}
+    assert ours == {"generation", "diversity_judge", "diversity_judge.public_names"}
     assert not {"rich", "numpy", "openai", "torch", "vllm"} & set(loaded)

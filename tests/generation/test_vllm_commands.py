@@ -19,7 +19,7 @@ pytest.importorskip("vllm")
 
 import psutil
 
-from generation.sample_command import main
+from generation.sample import main
 from tests.generation.conftest import SharedEngine
 from tests.generation.test_vllm_engine import PROBLEMS, plan, sample_all
 
