@@ -1,7 +1,7 @@
 """`python -m generation.grade responses.jsonl`: extract and grade the answers of a file again.
 
 For files that were sampled elsewhere, and after a change of the extraction or of a reference. The file is
-replaced in one step, so that a reader sees the old grades or the new ones.
+replaced in one step, so that a reader sees the old grades or the new ones, and a run that is killed changes nothing.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import argparse
 import fcntl
 import json
 import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from diversity_judge.errors import DiversityJudgeError, InputError, RunError
-from generation.grading import Grader
+from generation.graded_rows import grade_row, problem_of
+from generation.grading import GradeCounts, Grader
 from generation.problems import Problem, ProblemKind, read_problems
-from generation.response_file import write_atomically
+from generation.response_file import waiting_note, write_atomically
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,28 +37,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="write to another file")
     args = parser.parse_args(argv)
     console = Console(stderr=True)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     try:
-        counts = regrade(args.responses, args.out or args.responses, problems=args.problems)
+        counts = regrade(
+            args.responses,
+            args.out or args.responses,
+            problems=args.problems,
+            on_start=lambda n: say(f"grading {n} responses of {args.responses}"),
+        )
     except DiversityJudgeError as error:
         console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
     except KeyboardInterrupt:
         console.print("interrupted; nothing was changed", markup=False)
         return 130
-    console.print(_summary(counts, args.out or args.responses), markup=False, highlight=False, soft_wrap=True)
+    say(_summary(counts, args.out or args.responses))
+    for note in waiting_note(args.responses):
+        say(note)
     return 0
 
 
-def regrade(source: Path, target: Path, *, problems: Path | None = None) -> Counter[str]:
+def regrade(
+    source: Path,
+    target: Path,
+    *,
+    problems: Path | None = None,
+    on_start: Callable[[int], None] = lambda n_responses: None,
+) -> GradeCounts:
     """Grade every response of a file; other fields and the order of lines stay.
 
     Args:
         source: A responses.jsonl.
         target: Where the graded lines go; may be the source.
         problems: A problems file with the references; None takes what sampling left in `meta`.
-
-    Returns:
-        How many responses are `right`, `wrong`, or why they are neither.
+        on_start: Told the number of responses when the file was found good.
 
     Raises:
         InputError: a line is not a response, or there is no reference for any of them.
@@ -72,6 +87,7 @@ def regrade(source: Path, target: Path, *, problems: Path | None = None) -> Coun
             references = [_reference(row, known, where) for where, row in rows]
             if all(problem.answer is None and problem.kind is not ProblemKind.CODE for problem in references):
                 raise InputError(f"{source}: no response has a reference answer; name the problems: --problems")
+            on_start(len(rows))
             counts = _grade([row for _, row in rows], references)
             lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for _, row in rows)
             text = "".join(line + "\n" for line in lines)
@@ -96,7 +112,7 @@ def _rows(content: bytes, path: Path) -> list[tuple[str, dict[str, Any]]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{where}: not valid JSON: {error}") from error
         if not isinstance(row, dict) or not isinstance(row.get("response"), str) or "problem_id" not in row:
             raise InputError(f"{where}: not a response: problem_id and response are required")
@@ -108,40 +124,25 @@ def _rows(content: bytes, path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _reference(row: Mapping[str, Any], known: Mapping[str, Problem], where: str) -> Problem:
     """What a response is graded by: the problem in the problems file, or what its `meta` says."""
+    if not known:
+        return problem_of(row, where)
     name = str(row["problem_id"])
-    if known:
-        if name not in known:
-            raise InputError(f"{where}: problem_id {name!r} is not in the problems file")
-        return known[name]
-    meta = row.get("meta") or {}
-    if not isinstance(meta, Mapping):
-        raise InputError(f"{where}: meta must be an object")
-    try:
-        kind = ProblemKind(meta.get("kind", ProblemKind.MATH.value))
-        choices = ("",) * int(meta.get("n_choices") or 0)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: meta: {error}") from error
-    reference = meta.get("reference")
-    return Problem(name, "", None if reference is None else str(reference), choices, kind)
+    if name not in known:
+        raise InputError(f"{where}: problem_id {name!r} is not in the problems file")
+    return known[name]
 
 
-def _grade(rows: Sequence[dict[str, Any]], references: Sequence[Problem]) -> Counter[str]:
-    counts: Counter[str] = Counter()
+def _grade(rows: Sequence[dict[str, Any]], references: Sequence[Problem]) -> GradeCounts:
+    counts = GradeCounts()
     with Grader() as grader:
         for row, problem in zip(rows, references, strict=True):
-            grade = grader.grade(row["response"], problem.kind, problem.answer, n_choices=len(problem.choices))
-            row["answer"], row["correct"] = grade.answer, grade.correct
-            meta = dict(row.get("meta") or {})
-            meta.pop("grading", None)
-            row["meta"] = meta | ({"grading": grade.reason} if grade.reason else {})
-            counts[{True: "right", False: "wrong", None: grade.reason}[grade.correct]] += 1
+            counts.add(grade_row(row, problem, grader))
     return counts
 
 
-def _summary(counts: Counter[str], target: Path) -> str:
-    right, wrong = counts.pop("right", 0), counts.pop("wrong", 0)
-    lines = [f"{right} right, {wrong} wrong, {counts.total()} not graded; written to {target}"]
-    return "\n".join(lines + [f"{times} not graded: {reason}" for reason, times in counts.most_common()])
+def _summary(counts: GradeCounts, target: Path) -> str:
+    lines = [f"{counts.right} right, {counts.wrong} wrong, {counts.ungraded.total()} not graded; written to {target}"]
+    return "\n".join(lines + counts.why_ungraded())
 
 
 if __name__ == "__main__":

@@ -1,35 +1,28 @@
 """Decide whether a response's final answer is the reference.
 
-`math-verify` compares expressions with a computer algebra system. Model output can keep such a system busy
-for ever (10^10^10) in C code that no alarm interrupts, so the comparison runs in a process of its own that
-is killed when its time is up. What could not be decided is None with a reason, never False.
+Model output can keep a reader busy for ever: a computer algebra system (10^10^10) in C code that no alarm
+interrupts. So all of grading, from the extraction of the answer on, happens in a process of its own that is
+killed when its time is up. What could not be decided is None with a reason, never False.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
 from types import TracebackType
 
-from diversity_judge.countdown import is_solution, read_problem, read_steps
 from diversity_judge.errors import RunError
-from generation.answers import extract_answer, visible_answer
 from generation.math_compare import NOT_INSTALLED
 from generation.problems import ProblemKind
+from generation.worker_process import WorkerDiedError, WorkerProcess, WorkerTimeoutError
 
-MATH_SECONDS = 45.0
-"""For one comparison of two expressions. Ordinary ones take milliseconds, but an engine may keep all cores busy."""
+GRADE_SECONDS = 45.0
+"""For one response. Ordinary ones take milliseconds, but an engine may keep all cores busy."""
 
-_ALARMS = 3
-"""Steps of a comparison that math-verify limits one by one: parsing twice, comparing."""
-
-_START_SECONDS = 120.0
-"""For the first comparison of a fresh process, which imports sympy (seconds, more on a busy machine)."""
+START_SECONDS = 120.0
+"""For a fresh process, which imports sympy (seconds, more on a busy machine)."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +40,47 @@ class Grade:
     reason: str = ""
 
 
-class Grader:
-    """Extracts and grades; holds the process that compares expressions, started when first needed.
+@dataclass
+class GradeCounts:
+    """How many responses are right, wrong, or why they are neither."""
 
-    Not for use from two threads at a time.
+    right: int = 0
+    wrong: int = 0
+    ungraded: Counter[str] = field(default_factory=Counter)
+
+    def add(self, grade: Grade) -> None:
+        """Count a grade."""
+        self.right += grade.correct is True
+        self.wrong += grade.correct is False
+        if grade.correct is None:
+            self.ungraded[grade.reason] += 1
+
+    def why_ungraded(self) -> list[str]:
+        """A line a reason, the most frequent first."""
+        return [f"{times} not graded: {reason}" for reason, times in self.ungraded.most_common()]
+
+
+class GradingStoppedError(Exception):
+    """`Grader.stop` was called: there is no grade, and there will be none from this grader."""
+
+
+class Grader:
+    """Extracts and grades; holds the process that does, started when first needed and again after a hang.
+
+    Not for use from two threads at a time, except `stop`.
     """
 
-    def __init__(self, *, math_seconds: float = MATH_SECONDS) -> None:
-        self._seconds = math_seconds
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, *, seconds: float | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            seconds: For one response; None for the usual time.
+        """
+        self._seconds = GRADE_SECONDS if seconds is None else seconds
+        self._worker: WorkerProcess | None = None
+        self._prepared: set[ProblemKind] = set()
+        self._is_stopped = False
+        self._lock = threading.Lock()
 
     def grade(self, text: str, kind: ProblemKind, reference: str | None, *, n_choices: int = 0) -> Grade:
         """Grade one response.
@@ -69,27 +94,37 @@ class Grader:
             n_choices: How many options a multiple-choice problem has.
 
         Raises:
-            RunError: math-verify is not installed.
+            RunError: math-verify is not installed, or no process can be started.
+            GradingStoppedError: grading was stopped meanwhile.
         """
-        answer = extract_answer(text, kind, n_choices=n_choices)
-        if kind is ProblemKind.CODE:
-            return Grade(answer, None, "code is not run here")
-        if reference is None:
-            return Grade(answer, None, "no reference answer")
-        if answer is None:
-            return Grade(None, False)
-        if kind is ProblemKind.CHOICE:
-            return Grade(answer, answer == reference)
-        if kind is ProblemKind.COUNTDOWN:
-            return Grade(answer, is_solution(read_problem(reference), read_steps(visible_answer(text))))
-        return self._grade_math(answer, reference)
+        worker = self._ready(ProblemKind.CODE if reference is None else kind)
+        question = {"text": text, "kind": kind.value, "reference": reference, "n_choices": n_choices}
+        answer: str | None = None
+        deadline = time.monotonic() + self._seconds
+        try:
+            worker.send(question | {"seconds": self._seconds}, deadline)
+            answer = worker.receive(deadline)["answer"]
+            verdict = worker.receive(deadline)
+        except WorkerTimeoutError:
+            return self._without(answer, f"grading took more than {self._seconds:g} s")
+        except WorkerDiedError:
+            return self._without(answer, "the grading process died")
+        return Grade(answer, verdict["correct"], verdict["reason"])
+
+    def stop(self) -> None:
+        """End what is being graded, for good; from any thread."""
+        with self._lock:
+            self._is_stopped = True
+            if self._worker is not None:
+                self._worker.kill()
 
     def close(self) -> None:
-        """End the comparing process."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
+        """End the process; the next grade starts another."""
+        with self._lock:
+            worker, self._worker = self._worker, None
+            self._prepared.clear()
+        if worker is not None:
+            worker.close()
 
     def __enter__(self) -> Grader:
         """Nothing to set up."""
@@ -98,53 +133,37 @@ class Grader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the comparing process."""
+        """End the process."""
         self.close()
 
-    def _grade_math(self, answer: str, reference: str) -> Grade:
-        seconds = self._seconds + (_START_SECONDS if self._process is None else 0)
-        try:
-            reply = self._ask(json.dumps([reference, answer]).encode(), seconds)
-        except OSError:
-            reply = b""
-        if reply is None:
-            self.close()
-            return Grade(answer, None, f"comparing took more than {self._seconds:g} s")
-        if not reply:
-            self.close()
-            return Grade(answer, None, "the comparing process died")
-        correct, reason = json.loads(reply)
-        if reason == NOT_INSTALLED:
-            raise RunError("grading mathematics needs math-verify: pip install 'diversity-judge[generation]'")
-        return Grade(answer, correct, reason)
+    def _ready(self, kind: ProblemKind) -> WorkerProcess:
+        """The process, started and with everything imported that this kind of grading needs."""
+        with self._lock:
+            if self._is_stopped:
+                raise GradingStoppedError
+            if self._worker is None:
+                try:
+                    self._worker = WorkerProcess("generation.grading_worker")
+                except OSError as error:
+                    raise RunError(f"no process for grading can be started: {error}") from error
+            worker = self._worker
+        if kind not in self._prepared:
+            deadline = time.monotonic() + START_SECONDS
+            try:
+                worker.send({"prepare": kind.value, "seconds": START_SECONDS}, deadline)
+                reason = worker.receive(deadline)["reason"]
+            except (WorkerTimeoutError, WorkerDiedError) as error:
+                self._without(None, "")
+                how = "died" if isinstance(error, WorkerDiedError) else f"was not ready after {START_SECONDS:g} s"
+                raise RunError(f"the process that grades {kind.value} {how}; nothing is lost: try again") from error
+            if reason == NOT_INSTALLED:
+                raise RunError("grading mathematics needs math-verify: pip install 'diversity-judge[generation]'")
+            self._prepared.add(kind)
+        return worker
 
-    def _ask(self, line: bytes, seconds: float) -> bytes | None:
-        """The process's reply; None if it takes too long, empty if it died."""
-        if self._process is None:
-            self._process = _start_comparing(self._seconds / _ALARMS)
-        question, reply = self._process.stdin, self._process.stdout
-        assert question is not None
-        assert reply is not None
-        question.write(line + b"\n")
-        question.flush()
-        # The reply is one short line, written at once: when its first byte is here, so is the rest.
-        ready, _, _ = select.select([reply], [], [], seconds)
-        return reply.readline() if ready else None
-
-
-def _start_comparing(alarm_seconds: float) -> subprocess.Popen[bytes]:
-    """Start `generation.math_compare` as a program.
-
-    Not with multiprocessing: its spawn runs the caller's main module again, which notebooks don't have, and a
-    fork of a process that runs an engine's threads can deadlock.
-    """
-    root = str(Path(__file__).resolve().parent.parent)
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    return subprocess.Popen(  # noqa: S603 - this project's own module
-        [sys.executable, "-m", "generation.math_compare", str(max(1, round(alarm_seconds)))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": path},
-        start_new_session=True,  # Ctrl-C is for the command, which ends this process itself
-    )
+    def _without(self, answer: str | None, reason: str) -> Grade:
+        """The grade of a response that the process did not survive."""
+        self.close()
+        if self._is_stopped:
+            raise GradingStoppedError
+        return Grade(answer, None, reason)

@@ -1,29 +1,31 @@
-"""The process that compares mathematical expressions: one JSON list a line in, one a line out.
+"""Compare mathematical expressions with math-verify, which asks a computer algebra system.
 
-A program of its own so that `generation.grading` can kill it; see there for why.
+Only within a process that can be killed: model output can keep such a system busy for ever (10^10^10).
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import sys
 
 NOT_INSTALLED = "math-verify is not installed"
+
+MAX_CHARACTERS = 10_000
+"""Of an answer that is compared; the longest references have some hundred, and a parser is busy with these for long."""
 
 
 def compare_math(reference: str, answer: str, *, alarm_seconds: int) -> tuple[bool | None, str]:
     """Whether two expressions are equal; (None, why) where that cannot be decided.
 
     Runs in the main thread of a process only, since math-verify's time limits are alarms. They interrupt
-    Python code; the caller's limit interrupts the rest.
+    Python code; whoever watches the process interrupts the rest.
 
     Args:
         reference: The right answer.
         answer: What is compared with it.
         alarm_seconds: For each of three steps: parsing the one, parsing the other, comparing.
     """
+    if len(answer) > MAX_CHARACTERS:
+        return None, f"the answer has more than {MAX_CHARACTERS:,} characters"
     try:
         import math_verify
         from math_verify.errors import TimeoutException
@@ -47,20 +49,3 @@ def compare_math(reference: str, answer: str, *, alarm_seconds: int) -> tuple[bo
 
 def _boxed(expression: str) -> str:
     return rf"\boxed{{{expression}}}"
-
-
-def main() -> None:
-    """Answer (reference, answer) with (equal, reason) until the input ends; argument: seconds for a step."""
-    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    sys.stdout = sys.stderr  # a library's print must not end up among the replies
-    alarm_seconds = int(sys.argv[1])
-    # What sympy does once only (imports, tables) must not count against the first comparison.
-    compare_math(r"3\sqrt{2}", r"\frac{6}{\sqrt{2}}", alarm_seconds=3600)
-    for line in sys.stdin:
-        reference, answer = json.loads(line)
-        replies.write(json.dumps(compare_math(reference, answer, alarm_seconds=alarm_seconds)) + "\n")
-        replies.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -4,6 +4,10 @@ A run of days is killed by a full queue or a power cut. So a line is written wit
 counts, and a torn last line is cut off on the next start. A manifest beside the file says what the lines
 were sampled with; a resume with other settings would mix two experiments in one file and is refused. Without a line
 there is nothing to mix: a run that wrote none leaves no file, and a manifest alone binds nobody.
+
+Grading may take longer than sampling, and a run may be killed between the two. So a response is written at once
+to a second file, of those that wait for their grade, and its line in the first file is written when it has one.
+When nothing waits the second file is emptied; what a killed run left in it is not sampled again but graded.
 """
 
 from __future__ import annotations
@@ -12,7 +16,8 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,39 +108,95 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     return content
 
 
+def waiting_path(path: Path) -> Path:
+    """Where the responses of a file are that wait for their grade."""
+    return path.with_suffix(".ungraded.jsonl")
+
+
 def finished_samples(path: Path) -> frozenset[SampleKey]:
-    """The samples whose lines are whole. A torn last line is passed over; nothing is changed.
+    """The samples whose lines are whole, graded or waiting for it. A torn last line is passed over.
 
     Raises:
         InputError: a line before the last is not a response of this command, or one occurs twice.
     """
-    found: set[SampleKey] = set()
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                break
-            key = _key_of(line, f"{path}:{number}")
-            if key in found:
-                raise InputError(f"{path}:{number}: {key} is in the file twice; take one of the lines out")
-            found.add(key)
-    return frozenset(found)
+    waiting = _whole_lines(waiting_path(path))
+    return _unique_keys(_whole_lines(path)) | frozenset(_key_of(row, where) for where, row in waiting)
+
+
+def waiting_note(path: Path) -> list[str]:
+    """A sentence for the user where responses wait for their grade; empty where none does."""
+    if not has_waiting(path):
+        return []
+    done = _unique_keys(_whole_lines(path))
+    n_waiting = sum(_key_of(row, where) not in done for where, row in _whole_lines(waiting_path(path)))
+    if not n_waiting:
+        return []
+    return [f"{n_waiting} responses wait for their grade in {waiting_path(path)}: the same generation.sample adds them"]
+
+
+def has_waiting(path: Path) -> bool:
+    """Whether responses of a file may wait for their grade."""
+    place = waiting_path(path)
+    return place.exists() and place.stat().st_size > 0
 
 
 class ResponseFile:
-    """A responses file open for appending, locked against a second run."""
+    """A responses file open for appending, locked against a second run.
 
-    def __init__(self, descriptor: int, path: Path, finished: frozenset[SampleKey]) -> None:
-        self._descriptor = descriptor
-        self._path = path
-        self._size = os.fstat(descriptor).st_size
-        self.finished = finished
+    Attributes:
+        finished: The samples that were on disk when it was opened.
+        left: Lines that an earlier run sampled and did not grade.
+    """
 
-    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write responses, each a line, and sync them; all of them or, on an error, none.
+    def __init__(self, graded: _Lines, waiting: _Lines) -> None:
+        self._graded = graded
+        self._waiting = waiting
+        self._lock = threading.Lock()
+        done = _unique_keys(_whole_lines(graded.path))
+        self.left = [row for where, row in _whole_lines(waiting.path) if _key_of(row, where) not in done]
+        self._n_waiting = len(self.left)
+        self.finished = done | _unique_keys(_whole_lines(waiting.path))
+
+    def keep(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write responses that are to be graded, and sync them; not yet to the file that others read.
 
         Raises:
-            RunError: the disk refuses.
+            RunError: the disk refuses; then none of them is written.
         """
+        with self._lock:
+            self._waiting.append(rows)
+            self._n_waiting += len(rows)
+
+    def settle(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write responses that were kept (or left) and are graded now.
+
+        Raises:
+            RunError: the disk refuses. They go on waiting.
+        """
+        with self._lock:
+            self._graded.append(rows)
+            self._n_waiting -= len(rows)
+            if self._n_waiting == 0:
+                self._waiting.clear()
+
+    def close(self) -> None:
+        """Take the second file away where nothing waits in it."""
+        with self._lock:
+            if self._n_waiting == 0:
+                self._waiting.path.unlink(missing_ok=True)
+
+
+class _Lines:
+    """A file of JSON lines open for appending; a torn last line is cut off."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        _cut_torn_line(descriptor)
+        self.path = path
+        self._descriptor = descriptor
+        self._size = os.fstat(descriptor).st_size
+
+    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write rows, each a line, and sync them; all of them or, on an error, none."""
         data = b"".join(
             json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace") + b"\n"
             for row in rows
@@ -147,8 +208,12 @@ class ResponseFile:
             os.fsync(self._descriptor)
         except OSError as error:
             os.ftruncate(self._descriptor, self._size)
-            raise RunError(f"{self._path}: cannot write: {error}; a resume continues from here") from error
+            raise RunError(f"{self.path}: cannot write: {error}; a resume continues from here") from error
         self._size += len(data)
+
+    def clear(self) -> None:
+        os.ftruncate(self._descriptor, 0)
+        self._size = 0
 
 
 @contextmanager
@@ -166,15 +231,22 @@ def open_response_file(path: Path, manifest: Manifest, run: Mapping[str, Any]) -
     """
     made_here = not path.exists()
     descriptor = _open_locked(path)
+    waiting = None
     try:
         earlier = check_resume(path, manifest)
-        _cut_torn_line(descriptor)
-        content = manifest.merged_with(earlier or {})
-        content["runs"].append(dict(run))
-        write_atomically(manifest_path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
-        yield ResponseFile(descriptor, path, finished_samples(path))
+        waiting = _open(waiting_path(path))
+        file = ResponseFile(_Lines(path, descriptor), _Lines(waiting_path(path), waiting))
+        try:
+            content = manifest.merged_with(earlier or {})
+            content["runs"].append(dict(run))
+            write_atomically(manifest_path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+            yield file
+        finally:
+            file.close()
     finally:
-        if made_here and os.fstat(descriptor).st_size == 0:
+        if waiting is not None:
+            os.close(waiting)
+        if made_here and os.fstat(descriptor).st_size == 0 and not has_waiting(path):
             path.unlink(missing_ok=True)
             manifest_path(path).unlink(missing_ok=True)
         os.close(descriptor)
@@ -190,7 +262,7 @@ def _open_locked(path: Path) -> int:
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            descriptor = _open(path)
         except OSError as error:
             raise InputError(f"{path}: cannot be opened for writing: {error}") from error
         try:
@@ -211,13 +283,14 @@ def check_resume(path: Path, manifest: Manifest) -> dict[str, Any] | None:
     """
     earlier = read_manifest(path)
     if earlier is None:
-        if path.exists() and path.stat().st_size:
+        found = [file for file in (path, waiting_path(path)) if file.exists() and file.stat().st_size]
+        if found:
             raise InputError(
-                f"{path} exists, but without {manifest_path(path).name} beside it: this command did not "
+                f"{found[0]} exists, but without {manifest_path(path).name} beside it: this command did not "
                 "write it; choose another --out"
             )
         return None
-    if not _has_lines(path):
+    if not _has_lines(path) and not _has_lines(waiting_path(path)):
         return None
     difference = manifest.conflict(earlier)
     if difference is not None:
@@ -272,11 +345,41 @@ def _cut_torn_line(descriptor: int) -> None:
         os.fsync(descriptor)
 
 
-def _key_of(line: bytes, where: str) -> SampleKey:
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where a response stands and what it says; a torn last line is passed over. None where there is no file."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                break
+            where = f"{path}:{number}"
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise InputError(f"{where}: not a response that this command wrote ({error})") from error
+            yield where, row
+
+
+def _unique_keys(lines: Iterable[tuple[str, dict[str, Any]]]) -> frozenset[SampleKey]:
+    found: set[SampleKey] = set()
+    for where, row in lines:
+        key = _key_of(row, where)
+        if key in found:
+            raise InputError(f"{where}: {key} is in the file twice; take one of the lines out")
+        found.add(key)
+    return frozenset(found)
+
+
+def _key_of(row: Mapping[str, Any], where: str) -> SampleKey:
     try:
-        row = json.loads(line)
         key = SampleKey(row["problem_id"], row["strategy"], row["sample_id"])
-    except (ValueError, KeyError, TypeError) as error:
+        hash(key)
+    except (KeyError, TypeError) as error:
         raise InputError(f"{where}: not a response that this command wrote ({error})") from error
     if not isinstance(key.sample, int):
         raise InputError(f"{where}: sample_id {key.sample!r} is not a number as this command writes it")

@@ -10,25 +10,30 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from diversity_judge.command import exit_code
+from diversity_judge.command import EXIT_INTERRUPTED, exit_code
 from generation.interrupts import signals_interrupt
+from generation.response_file import waiting_note
 from generation.sample_arguments import parse_arguments
 from generation.sample_bill import print_bill
 from generation.sample_console import ConsoleReporter
 from generation.sample_options import SampleOptions
 from generation.sampling import check_file, missing_samples, plan_sampling, sample
 
-EXIT_OK, EXIT_MISSING = 0, 3
+EXIT_OK, EXIT_FAILED, EXIT_MISSING = 0, 1, 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code of the contract (0, 1, 2, 3, 130)."""
     with signals_interrupt():
         parsed = parse_arguments(argv)
-        return exit_code(
+        code = exit_code(
             lambda: _dry_run(parsed.options()) if parsed.dry_run else run(parsed.options()),
             when_interrupted=f"interrupted; the same command continues {parsed.out}",
         )
+        if code in (EXIT_FAILED, EXIT_INTERRUPTED):
+            for note in waiting_note(parsed.out):
+                Console(stderr=True).print(note, markup=False, highlight=False, soft_wrap=True)
+        return code
 
 
 def run(options: SampleOptions) -> int:

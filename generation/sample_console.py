@@ -35,9 +35,14 @@ class ConsoleReporter:
         """A bar on a terminal."""
         return sampling_progress(self._console, total)
 
+    def waits(self, n_ungraded: int) -> None:
+        """Say so where there are any: the bar is at its end, and the command is not."""
+        if n_ungraded:
+            self._say(f"{n_ungraded} responses are still to be graded")
+
     def ends(self, result: SamplingResult) -> None:
         """Say what came of it; nothing where nothing was to do."""
-        if result.written or result.missing:
+        if result.written or result.missing or result.n_graded or result.ungraded:
             self._say(str(result))
 
     def _say(self, text: str) -> None:

@@ -1,6 +1,6 @@
-"""Sample what is missing, grade it and put it on disk, as it comes.
+"""Sample what is missing and put it on disk, as it comes, to be graded.
 
-    work list -> engine (many at a time) -> grader (one at a time) -> responses file
+    work list -> engine (many at a time) -> grading queue (on disk) -> responses file (graded)
 
 The order in which responses finish doesn't matter: each has a seed of its own, made from its name.
 """
@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from diversity_judge.errors import RunError
 from generation.engines import Engine, EngineInfo, Generation, GenerationRequest, SampleFailedError
-from generation.grading import Grader
+from generation.grading import GradeCounts
+from generation.grading_queue import GradingQueue, Row
 from generation.problems import Problem, ProblemKind
 from generation.prompt_formats import PromptFormat, lettered
-from generation.response_file import ResponseFile, SampleKey
+from generation.response_file import SampleKey
 from generation.seeds import derive_seed
 from generation.strategies import Strategy
 
@@ -98,18 +98,26 @@ class SamplingCounts:
     Attributes:
         written: Responses that are on disk.
         n_tokens: Their tokens, as far as the engine told.
-        n_correct: Those graded right.
-        n_graded: Those graded right or wrong.
         n_cut: Those that were cut off at the longest length.
         failures: Reasons of failed samples and how often each occurred.
+        grades: Of these responses and of those that an earlier run left; complete when the queue is at its end.
     """
 
     written: int = 0
     n_tokens: int = 0
-    n_correct: int = 0
-    n_graded: int = 0
     n_cut: int = 0
     failures: Counter[str] = field(default_factory=Counter)
+    grades: GradeCounts = field(default_factory=GradeCounts)
+
+    @property
+    def n_correct(self) -> int:
+        """Responses graded right."""
+        return self.grades.right
+
+    @property
+    def n_graded(self) -> int:
+        """Responses graded right or wrong."""
+        return self.grades.right + self.grades.wrong
 
 
 OnResponse = Callable[[int | None], None]
@@ -122,13 +130,12 @@ async def sample_missing(
     missing: Sequence[Sample],
     *,
     info: EngineInfo,
-    sink: ResponseFile,
-    grader: Grader,
+    sink: GradingQueue,
     concurrency: int,
     on_response: OnResponse,
     in_rounds: bool = False,
 ) -> SamplingCounts:
-    """Sample, grade and write everything in `missing`.
+    """Sample everything in `missing` and put it on disk; grading is the queue's business, and may end later.
 
     Args:
         engine: Started.
@@ -136,7 +143,6 @@ async def sample_missing(
         missing: What to sample, in this order.
         info: Noted in each response.
         sink: Where responses go.
-        grader: Used by one thread at a time.
         concurrency: Requests in flight at most.
         on_response: Told about each sample.
         in_rounds: Sample in rounds of `concurrency` that start together, the same ones however often the run was
@@ -145,7 +151,7 @@ async def sample_missing(
     Raises:
         RunError: nothing can be sampled or written any more. What was finished before is on disk.
     """
-    result = SamplingCounts()
+    result = SamplingCounts(grades=sink.counts)
     finished: asyncio.Queue[tuple[Sample, Generation] | None] = asyncio.Queue()
     todo = iter(missing)
 
@@ -181,11 +187,10 @@ async def sample_missing(
 
     async def write() -> None:
         while (batch := await _drain(finished)) is not None:
-            rows = await asyncio.to_thread(_rows, batch, plan, info, grader)
-            await asyncio.to_thread(sink.append, rows)
-            _count(result, rows)
-            for row in rows:
-                on_response(row["n_tokens"] or 0)
+            await sink.put([response_row(sample, generation, plan, info) for sample, generation in batch])
+            for _, generation in batch:
+                _count(result, generation)
+                on_response(generation.n_tokens or 0)
 
     writer = asyncio.create_task(write())
     n_workers = engine.rounds_at_once if in_rounds else min(concurrency, len(missing))
@@ -244,24 +249,14 @@ def _give_up_if_hopeless(result: SamplingCounts) -> None:
         raise RunError(f"the first {GIVE_UP_AFTER} samples all failed: {reason}")
 
 
-def _rows(
-    batch: Sequence[tuple[Sample, Generation]], plan: SamplingPlan, info: EngineInfo, grader: Grader
-) -> list[dict[str, Any]]:
-    return [response_row(sample, generation, plan, info, grader) for sample, generation in batch]
-
-
-def response_row(
-    sample: Sample, generation: Generation, plan: SamplingPlan, info: EngineInfo, grader: Grader
-) -> dict[str, Any]:
-    """One line of `responses.jsonl`, graded; `meta` holds the reference, so that it can be graded again."""
+def response_row(sample: Sample, generation: Generation, plan: SamplingPlan, info: EngineInfo) -> Row:
+    """One line of `responses.jsonl`, not graded yet; `meta` holds all that grading needs."""
     problem = sample.problem
-    grade = grader.grade(generation.text, problem.kind, problem.answer, n_choices=len(problem.choices))
     prompt = plan.formats[problem.kind]
     meta = {
         "kind": problem.kind.value,
         "reference": problem.answer,
         "n_choices": len(problem.choices) or None,
-        "grading": grade.reason or None,
         "settings": sample.strategy.settings(),
         "routing_seed": plan.routing_seed(sample),
         "prompt": {"name": prompt.file.name, "version": prompt.file.version, "sha256": prompt.digest},
@@ -275,8 +270,8 @@ def response_row(
         # With its options, so that a reader of the responses (or a judge) knows what B was.
         "problem": "\n\n".join(filter(None, (problem.text, lettered(problem.choices)))),
         "response": generation.text,
-        "answer": grade.answer,
-        "correct": grade.correct,
+        "answer": None,
+        "correct": None,
         "model": info.model,
         "seed": plan.request(sample).seed,
         "finish_reason": generation.finish_reason,
@@ -285,10 +280,7 @@ def response_row(
     }
 
 
-def _count(result: SamplingCounts, rows: Sequence[Mapping[str, Any]]) -> None:
-    result.written += len(rows)
-    for row in rows:
-        result.n_tokens += row["n_tokens"] or 0
-        result.n_graded += row["correct"] is not None
-        result.n_correct += row["correct"] is True
-        result.n_cut += row["finish_reason"] == "length"
+def _count(result: SamplingCounts, generation: Generation) -> None:
+    result.written += 1
+    result.n_tokens += generation.n_tokens or 0
+    result.n_cut += generation.finish_reason == "length"

@@ -1,6 +1,6 @@
 """`generation.sample(SampleOptions(...))`: sample responses to problems by several strategies.
 
-    problems -> plan -> what the file lacks -> engine -> graded lines in responses.jsonl
+    problems -> plan -> what the file lacks -> engine -> grading queue -> graded lines in responses.jsonl
 
 One start of the engine serves all strategies. The same options again continue a run that was killed.
 """
@@ -22,6 +22,7 @@ from diversity_judge.errors import InputError
 from generation.engines import Engine, check_strategies
 from generation.engines.make import make_engine
 from generation.grading import Grader
+from generation.grading_queue import GradingQueue
 from generation.interrupts import run_interruptible
 from generation.problems import Problem, ProblemKind
 from generation.prompt_formats import formats_for
@@ -30,6 +31,7 @@ from generation.response_file import (
     SampleKey,
     check_resume,
     finished_samples,
+    has_waiting,
     open_response_file,
     read_manifest,
 )
@@ -53,10 +55,11 @@ class SamplingResult:
         missing: Those of them that are not in the file; empty when all are there.
         written: Responses that this run added.
         n_tokens: Their tokens, as far as the engine told.
-        n_correct: Those graded right.
+        n_correct: Those graded right, with what an earlier run had sampled and not graded.
         n_graded: Those graded right or wrong.
         n_cut: Those that were cut off at the longest length.
         failures: Reasons of failed samples and how often each occurred.
+        ungraded: Why responses are neither right nor wrong, and how many of them.
     """
 
     path: Path
@@ -69,12 +72,14 @@ class SamplingResult:
     n_graded: int = 0
     n_cut: int = 0
     failures: Mapping[str, int] = field(default_factory=dict, repr=False)
+    ungraded: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         """A few plain sentences."""
         lines = [f"{self.written} responses ({self.n_tokens:,} tokens) written to {self.path}"]
         if self.n_graded:
             lines.append(f"{self.n_correct} of {self.n_graded} graded answers are right")
+        lines += [f"{times} responses are not graded: {reason}" for reason, times in self.ungraded.items()]
         if self.n_cut:
             lines.append(f"{self.n_cut} responses were cut off at their longest length (--max-tokens, --max-model-len)")
         lines += [f"{times} samples failed: {reason}" for reason, times in list(self.failures.items())[:5]]
@@ -92,6 +97,9 @@ class SamplingReporter(Protocol):
     def progress(self, total: int) -> AbstractContextManager[OnResponse]:
         """The engine is ready and so many responses are to come; each is told to what the block is given."""
 
+    def waits(self, n_ungraded: int) -> None:
+        """Sampling is over and the engine closed; so many responses are still to be graded."""
+
 
 class Silent:
     """A `SamplingReporter` that tells nobody."""
@@ -102,6 +110,9 @@ class Silent:
     def progress(self, total: int) -> AbstractContextManager[OnResponse]:
         """See `SamplingReporter.progress`."""
         return nullcontext(lambda _: None)
+
+    def waits(self, n_ungraded: int) -> None:
+        """See `SamplingReporter.waits`."""
 
 
 def sample(options: SampleOptions, reporter: SamplingReporter = Silent()) -> SamplingResult:  # noqa: B008 - it is empty
@@ -125,9 +136,9 @@ def sample(options: SampleOptions, reporter: SamplingReporter = Silent()) -> Sam
     missing = missing_samples(options, plan)
     reporter.begins(plan, missing, options.out)
     counts = SamplingCounts()
-    if missing:
+    if missing or has_waiting(options.out):
         _check_grading(plan.problems)
-        engine = make_engine(options, plan.strategies)
+        engine = make_engine(options, plan.strategies) if missing else None
         counts = run_interruptible(_sample(options, engine, plan, manifest, reporter))
     return _result(options, plan, counts)
 
@@ -155,7 +166,7 @@ def missing_samples(options: SampleOptions, plan: SamplingPlan) -> list[Sample]:
     Raises:
         InputError: a line of the file is not a response of this command.
     """
-    return plan.missing(finished_samples(options.out) if options.out.exists() else ())
+    return plan.missing(finished_samples(options.out))
 
 
 def check_file(options: SampleOptions, plan: SamplingPlan) -> None:
@@ -205,28 +216,33 @@ def _check_grading(problems: Sequence[Problem]) -> None:
 
 
 async def _sample(
-    options: SampleOptions, engine: Engine, plan: SamplingPlan, manifest: Manifest, reporter: SamplingReporter
+    options: SampleOptions, engine: Engine | None, plan: SamplingPlan, manifest: Manifest, reporter: SamplingReporter
 ) -> SamplingCounts:
+    """Sample what is missing, if anything is, and grade it with what an earlier run left."""
     # The file first: a second run on it, or a full disk, must not cost an engine start.
-    with open_response_file(options.out, manifest, _run_note(options)) as sink, Grader() as grader:
-        missing = plan.missing(sink.finished)
-        try:
-            info = await engine.start()
-            await check_strategies(engine, plan.strategies)
-            with reporter.progress(len(missing)) as on_response:
-                return await sample_missing(
-                    engine,
-                    plan,
-                    missing,
-                    info=info,
-                    sink=sink,
-                    grader=grader,
-                    concurrency=options.concurrency,
-                    on_response=on_response,
-                    in_rounds=options.repeatable,
-                )
-        finally:
-            await engine.close()
+    with open_response_file(options.out, manifest, _run_note(options)) as file, Grader() as grader:
+        async with GradingQueue(file, grader) as sink:
+            missing = plan.missing(file.finished)
+            if engine is None or not missing:
+                return SamplingCounts(grades=sink.counts)
+            try:
+                info = await engine.start()
+                await check_strategies(engine, plan.strategies)
+                with reporter.progress(len(missing)) as on_response:
+                    counts = await sample_missing(
+                        engine,
+                        plan,
+                        missing,
+                        info=info,
+                        sink=sink,
+                        concurrency=options.concurrency,
+                        on_response=on_response,
+                        in_rounds=options.repeatable,
+                    )
+            finally:
+                await engine.close()
+            reporter.waits(sink.length)
+            return counts
 
 
 def _run_note(options: SampleOptions) -> Mapping[str, Any]:
@@ -254,4 +270,5 @@ def _result(options: SampleOptions, plan: SamplingPlan, counts: SamplingCounts) 
         n_graded=counts.n_graded,
         n_cut=counts.n_cut,
         failures=dict(counts.failures.most_common()),
+        ungraded=dict(counts.grades.ungraded.most_common()),
     )

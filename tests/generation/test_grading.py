@@ -52,7 +52,7 @@ def test_letters_and_code(grader: Grader) -> None:
 
 
 def test_a_comparison_without_end_is_unknown_and_the_next_one_works() -> None:
-    with Grader(math_seconds=6) as impatient:
+    with Grader(seconds=6) as impatient:
         endless = impatient.grade(r"\boxed{10^{10^{10^{10}}}}", MATH, "3")
         assert endless.correct is None
         assert "took more than" in endless.reason
@@ -60,14 +60,14 @@ def test_a_comparison_without_end_is_unknown_and_the_next_one_works() -> None:
 
 
 def test_a_process_that_is_stopped_or_killed_is_replaced() -> None:
-    with Grader(math_seconds=0.2) as grader:
+    with Grader(seconds=0.2) as grader:
         assert grader.grade(r"\boxed{1}", MATH, "1").correct is True
-        assert grader._process is not None
-        os.kill(grader._process.pid, signal.SIGSTOP)  # as a computation in C would, it hears no alarm
-        assert grader.grade(r"\boxed{1}", MATH, "1").reason == "comparing took more than 0.2 s"
+        assert grader._worker is not None
+        os.kill(grader._worker.pid, signal.SIGSTOP)  # as a computation in C would, it hears no alarm
+        assert grader.grade(r"\boxed{1}", MATH, "1").reason == "grading took more than 0.2 s"
         assert grader.grade(r"\boxed{1}", MATH, "1").correct is True
-        os.kill(grader._process.pid, signal.SIGKILL)
-        assert grader.grade(r"\boxed{1}", MATH, "1").reason == "the comparing process died"
+        os.kill(grader._worker.pid, signal.SIGKILL)
+        assert grader.grade(r"\boxed{1}", MATH, "1").reason == "the grading process died"
         assert grader.grade(r"\boxed{1}", MATH, "1").correct is True
 
 

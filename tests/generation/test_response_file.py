@@ -1,4 +1,5 @@
 import dataclasses
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -9,12 +10,15 @@ import pytest
 from diversity_judge.errors import InputError, RunError
 from generation.response_file import (
     Manifest,
+    ResponseFile,
     SampleKey,
     check_resume,
     finished_samples,
     manifest_path,
     open_response_file,
     read_manifest,
+    waiting_note,
+    waiting_path,
 )
 
 MANIFEST = Manifest({"model": "m", "seed": 1}, {"s": {"temperature": 1}}, {"a": "d1"}, {"math": "f1"})
@@ -24,9 +28,14 @@ def row(sample: int, text: str = "x") -> dict[str, Any]:
     return {"problem_id": "a", "strategy": "s", "sample_id": sample, "response": text}
 
 
+def write(file: ResponseFile, *rows: dict[str, Any]) -> None:
+    file.keep(rows)
+    file.settle(rows)
+
+
 def fill(path: Path, *samples: int) -> None:
     with open_response_file(path, MANIFEST, {}) as file:
-        file.append([row(sample) for sample in samples])
+        write(file, *(row(sample) for sample in samples))
 
 
 def test_what_was_appended_is_found_again(tmp_path: Path) -> None:
@@ -66,7 +75,7 @@ def test_texts_come_back_unchanged_even_broken_ones(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     text = "a\u2028b\r\n\x00\x1b[31m\ud800 \N{SNOWMAN}"
     with open_response_file(path, MANIFEST, {}) as file:
-        file.append([row(0, text)])
+        write(file, row(0, text))
     (line,) = path.read_bytes().split(b"\n")[:-1]
     assert json.loads(line)["response"] == text
 
@@ -156,7 +165,7 @@ def test_a_manifest_without_a_line_binds_nobody(tmp_path: Path, content: bytes |
     other = dataclasses.replace(MANIFEST, settings={**MANIFEST.settings, "seed": 99})
     assert check_resume(path, other) is None
     with open_response_file(path, other, {}) as file:
-        file.append([row(0)])
+        write(file, row(0))
     manifest = read_manifest(path)
     assert manifest is not None
     assert (manifest["settings"]["seed"], len(manifest["runs"])) == (99, 1)
@@ -164,20 +173,113 @@ def test_a_manifest_without_a_line_binds_nobody(tmp_path: Path, content: bytes |
 
 def test_a_write_that_fails_half_way_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "r.jsonl"
-    write = os.write
+    really_write = os.write
 
     def full_disk(descriptor: int, data: Any) -> int:
         monkeypatch.setattr(os, "write", _refuse)
-        return write(descriptor, bytes(data)[:10])
+        return really_write(descriptor, bytes(data)[:10])
 
     def _refuse(descriptor: int, data: Any) -> int:
         raise OSError(28, "No space left on device")
 
     with open_response_file(path, MANIFEST, {}) as file:
-        file.append([row(0)])
-        monkeypatch.setattr(os, "write", full_disk)
-        with pytest.raises(RunError, match="No space left"):
-            file.append([row(1)])
-        monkeypatch.setattr(os, "write", write)
-        file.append([row(2)])
-    assert finished_samples(path) == {SampleKey("a", "s", 0), SampleKey("a", "s", 2)}
+        write(file, row(0))
+        file.keep([row(1)])
+        for refused in (lambda: file.keep([row(2)]), lambda: file.settle([row(1)])):
+            monkeypatch.setattr(os, "write", full_disk)
+            with pytest.raises(RunError, match="No space left"):
+                refused()
+            monkeypatch.setattr(os, "write", really_write)
+        file.keep([row(3)])
+        file.settle([row(3)])
+    assert keys_in(path) == {0, 3}
+    with open_response_file(path, MANIFEST, {}) as file:
+        assert file.left == [row(1)]
+        assert {key.sample for key in file.finished} == {0, 1, 3}
+
+
+def keys_in(path: Path) -> set[int]:
+    return {json.loads(line)["sample_id"] for line in path.read_bytes().splitlines()}
+
+
+def test_what_waits_for_its_grade_is_on_disk_counts_as_finished_and_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    with open_response_file(path, MANIFEST, {}) as file:
+        file.keep([row(0, "\ud800"), row(1)])
+        file.settle([row(1)])
+        assert keys_in(path) == {1}
+        assert finished_samples(path) == {SampleKey("a", "s", 0), SampleKey("a", "s", 1)}
+    assert waiting_note(path) == [
+        f"1 responses wait for their grade in {tmp_path / 'r.ungraded.jsonl'}: the same generation.sample adds them"
+    ]
+    with open_response_file(path, MANIFEST, {}) as file:
+        assert file.left == [row(0, "\ud800")]
+        file.settle(file.left)
+    assert keys_in(path) == {0, 1}
+    assert not waiting_path(path).exists()
+    assert waiting_note(path) == []
+
+
+def test_the_waiting_file_is_emptied_whenever_nothing_waits(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    with open_response_file(path, MANIFEST, {}) as file:
+        for sample in range(3):
+            file.keep([row(sample)])
+            assert waiting_path(path).stat().st_size > 0
+            file.settle([row(sample)])
+            assert waiting_path(path).stat().st_size == 0
+
+
+def test_every_cut_between_keeping_and_settling_leaves_each_response_once(tmp_path: Path) -> None:
+    """A kill can stop either write after any byte; what is whole in neither file was not promised to anybody."""
+    path = tmp_path / "r.jsonl"
+    with open_response_file(path, MANIFEST, {}) as file:
+        file.keep([row(0), row(1)])
+        kept = waiting_path(path).read_bytes()
+        file.settle([row(0), row(1)])
+    settled = path.read_bytes()
+    for length in range(len(settled) + 1):
+        path.write_bytes(settled[:length])
+        waiting_path(path).write_bytes(kept)
+        with open_response_file(path, MANIFEST, {}) as file:
+            assert len(file.finished) == 2
+            file.settle(file.left)
+        assert sorted(path.read_bytes().splitlines()) == sorted(settled.splitlines())
+    first = kept.index(b"\n") + 1
+    for length in range(len(kept) + 1):
+        path.write_bytes(b"")
+        waiting_path(path).write_bytes(kept[:length])
+        with open_response_file(path, MANIFEST, {}) as file:
+            assert len(file.left) == (2 if length == len(kept) else int(length >= first))
+            file.settle(file.left)
+
+
+def test_responses_that_wait_without_a_manifest_are_not_taken_for_this_run(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    with open_response_file(path, MANIFEST, {}) as file:
+        file.keep([row(0)])
+    manifest_path(path).unlink()
+    path.unlink()
+    with (
+        pytest.raises(InputError, match=r"r\.ungraded\.jsonl exists, but without"),
+        open_response_file(path, MANIFEST, {}),
+    ):
+        pass
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.jsonl"
+    fill(path, 0)
+    lock = fcntl.flock
+
+    def replaced_first(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        (tmp_path / "new").write_bytes(path.read_bytes())
+        (tmp_path / "new").replace(path)
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", replaced_first)
+    fill(path, 1)
+    assert keys_in(path) == {0, 1}

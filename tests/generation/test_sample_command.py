@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from generation.response_file import finished_samples
 from generation.sample import main
 from tests.generation.fake_server import FakeServer, Reply, serving
 
@@ -229,7 +230,7 @@ def test_ctrl_c_exits_130_and_the_same_command_continues(problems: Path) -> None
         _, errors = process.communicate()
         assert process.returncode == 130
         assert b"the same command continues" in errors
-        kept = len(rows(problems))
+        kept = len(finished_samples(problems.with_name("responses.jsonl")))
         assert 10 <= kept < 80
         assert main(command) == 0
     assert len(rows(problems)) == 80

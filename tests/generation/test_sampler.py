@@ -8,6 +8,7 @@ import pytest
 from diversity_judge.errors import RunError
 from generation.engines import EngineInfo, Generation, GenerationRequest, SampleFailedError
 from generation.grading import Grader
+from generation.grading_queue import GradingQueue
 from generation.problems import Problem, ProblemKind
 from generation.prompt_formats import formats_for
 from generation.response_file import Manifest, SampleKey, finished_samples, open_response_file
@@ -70,18 +71,18 @@ def run(
     engine: ScriptedEngine, what: SamplingPlan, path: Path, *, concurrency: int = 5, in_rounds: bool = False
 ) -> SamplingCounts:
     async def whole() -> SamplingCounts:
-        with open_response_file(path, Manifest({}, {}, {}, {}), {}) as sink, Grader() as grader:
-            return await sample_missing(
-                engine,
-                what,
-                what.missing(sink.finished),
-                info=await engine.start(),
-                sink=sink,
-                grader=grader,
-                concurrency=concurrency,
-                on_response=lambda n_tokens: None,
-                in_rounds=in_rounds,
-            )
+        with open_response_file(path, Manifest({}, {}, {}, {}), {}) as file, Grader() as grader:
+            async with GradingQueue(file, grader, patience=600) as sink:
+                return await sample_missing(
+                    engine,
+                    what,
+                    what.missing(file.finished),
+                    info=await engine.start(),
+                    sink=sink,
+                    concurrency=concurrency,
+                    on_response=lambda n_tokens: None,
+                    in_rounds=in_rounds,
+                )
 
     return asyncio.run(whole())
 
@@ -173,23 +174,23 @@ def test_an_interruption_writes_what_was_finished(tmp_path: Path) -> None:
             if n_tokens:
                 task.cancel()
 
-        with open_response_file(path, Manifest({}, {}, {}, {}), {}) as sink, Grader() as grader:
-            task = asyncio.create_task(
-                sample_missing(
-                    engine,
-                    what,
-                    what.missing(sink.finished),
-                    info=await engine.start(),
-                    sink=sink,
-                    grader=grader,
-                    concurrency=2,
-                    on_response=cancel,
+        with open_response_file(path, Manifest({}, {}, {}, {}), {}) as file, Grader() as grader:
+            async with GradingQueue(file, grader) as sink:
+                task = asyncio.create_task(
+                    sample_missing(
+                        engine,
+                        what,
+                        what.missing(file.finished),
+                        info=await engine.start(),
+                        sink=sink,
+                        concurrency=2,
+                        on_response=cancel,
+                    )
                 )
-            )
-            with pytest.raises(asyncio.CancelledError):
                 await task
 
-    asyncio.run(interrupted())
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(interrupted())
     kept = finished_samples(path)
     assert 1 <= len(kept) <= 24
     run(ScriptedEngine(), plan(), path)

@@ -15,6 +15,7 @@ from generation.engines import Generation, GenerationRequest, SampleFailedError,
 from generation.engines.vllm_options import active_experts_override
 from generation.engines.vllm_requests import Prompts
 from generation.grading import Grader
+from generation.grading_queue import GradingQueue
 from generation.problems import Problem
 from generation.prompt_formats import Message, formats_for
 from generation.response_file import Manifest, finished_samples, open_response_file
@@ -125,22 +126,23 @@ def test_a_template_that_opens_the_reasoning_leaves_its_tag_in_the_response(shar
 def test_lines_are_written_and_resumed(shared_engine: SharedEngine, tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
 
-    def run(what: SamplingPlan) -> int:
-        with open_response_file(path, Manifest({}, {}, {}, {}), {}) as sink, Grader() as grader:
-            missing = what.missing(sink.finished)
-            shared_engine.thread.run(
-                sample_missing(
+    async def sample(what: SamplingPlan) -> int:
+        with open_response_file(path, Manifest({}, {}, {}, {}), {}) as file, Grader() as grader:
+            missing = what.missing(file.finished)
+            async with GradingQueue(file, grader) as sink:
+                await sample_missing(
                     shared_engine.engine,
                     what,
                     missing,
                     info=shared_engine.info,
                     sink=sink,
-                    grader=grader,
                     concurrency=64,
                     on_response=lambda n_tokens: None,
                 )
-            )
             return len(missing)
+
+    def run(what: SamplingPlan) -> int:
+        return shared_engine.thread.run(sample(what))
 
     assert run(plan(n=1)) == 10
     assert run(plan(n=2)) == 10
