@@ -86,8 +86,9 @@ def main() -> None:
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
         for line in sys.stdin:
             request = json.loads(line)
-            # Who asked kills this process when its time is up. Where he was killed himself, the kernel does.
-            signal.setitimer(signal.ITIMER_PROF, request["seconds"] + 1)
+            # Who asked kills this process when its time is up. Where he was killed himself, the kernel does it, after
+            # more time on a processor than can pass meanwhile.
+            signal.setitimer(signal.ITIMER_PROF, 2 * request["seconds"])
             for reply in _replies(request):
                 replies.write(json.dumps(reply) + "\n")
                 replies.flush()

@@ -185,10 +185,10 @@ def test_a_write_that_fails_half_way_leaves_whole_lines(tmp_path: Path, monkeypa
     with open_response_file(path, MANIFEST, {}) as file:
         write(file, row(0))
         file.keep([row(1)])
-        for refused in (lambda: file.keep([row(2)]), lambda: file.settle([row(1)])):
+        for refused, sample in ((file.keep, 2), (file.settle, 1)):
             monkeypatch.setattr(os, "write", full_disk)
             with pytest.raises(RunError, match="No space left"):
-                refused()
+                refused([row(sample)])
             monkeypatch.setattr(os, "write", really_write)
         file.keep([row(3)])
         file.settle([row(3)])

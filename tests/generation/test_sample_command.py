@@ -6,12 +6,14 @@ import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from generation.response_file import finished_samples
+from generation import grading
+from generation.response_file import finished_samples, waiting_path
 from generation.sample import main
 from tests.generation.fake_server import FakeServer, Reply, serving
 
@@ -267,3 +269,74 @@ def test_a_project_that_is_not_installed_is_noticed_before_the_engine_starts(
     command = [str(problems), "--model", "m", "--out", str(problems.with_name("r.jsonl"))]
     assert main([*command, "--strategy", "token-normal,expert-sample"]) == 1
     assert "strategy 'expert-sample' needs this project's vLLM plugin" in capsys.readouterr().err
+
+
+ENDLESS = "10^{10^{10^{10}}}"
+
+
+class KillWhileGrading:
+    """Answers the first request with what cannot be graded, and kills the client when that is on its disk."""
+
+    def __init__(self, out: Path) -> None:
+        self.waiting = waiting_path(out)
+        self.seed: int | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __call__(self, body: dict[str, Any], number: int) -> Reply | None:
+        if self.seed is None:
+            self.seed = body["seed"]
+        if self.process is not None and self.waiting.exists() and ENDLESS in self.waiting.read_text():
+            self.process.kill()
+            self.process = None
+        if body["seed"] != self.seed:
+            return None
+        message = {"role": "assistant", "content": rf"\boxed{{{ENDLESS}}}"}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        return 200, {"id": "1", "object": "chat.completion", "created": 0, "model": "tiny", "choices": [choice]}, {}
+
+
+def test_kill_9_while_a_response_without_end_is_graded(
+    problems: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("math_verify")
+    problems.write_text(json.dumps({"problem_id": "a", "problem": "2+2?", "answer": "4"}) + "\n")
+    out = problems.with_name("responses.jsonl")
+    killer = KillWhileGrading(out)
+    with serving(FakeServer(faults=killer, seconds=0.01)) as server:
+        command = arguments(problems, server, "--n", "60", "--seed", "3", "--concurrency", "1")
+        killer.process = process = start(command)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert ENDLESS not in out.read_text()
+        whole = [line for file in (out, waiting_path(out)) for line in file.read_bytes().split(b"\n")[:-1]]
+        kept = {json.loads(line)["seed"] for line in whole}
+        assert 1 <= len(kept) < 60
+        monkeypatch.setattr(grading, "GRADE_SECONDS", 3.0)
+        assert main(command) == 0
+        asked = Counter(body["seed"] for body in server.samples)
+        assert killer.seed in kept
+        assert {asked[seed] for seed in kept} == {1}
+    by_number = {row["sample_id"]: row for row in rows(problems)}
+    assert len(rows(problems)) == len(by_number) == 60
+    endless = next(row for row in by_number.values() if row["seed"] == killer.seed)
+    assert (endless["answer"], endless["correct"]) == (ENDLESS, None)
+    assert "took more than" in endless["meta"]["grading"]
+    others = [row for row in by_number.values() if row is not endless]
+    assert all(row["correct"] is (row["answer"] == "4") for row in others)
+    assert not waiting_path(out).exists()
+    assert f"1 responses are not graded: {endless['meta']['grading']}" in capsys.readouterr().err
+
+
+def test_what_waits_for_its_grade_needs_no_engine(problems: Path) -> None:
+    with serving(FakeServer()) as server:
+        command = arguments(problems, server, "--seed", "1")
+        assert main(command) == 0
+    whole = rows(problems)
+    out = problems.with_name("responses.jsonl")
+    ungraded = [row | {"answer": None, "correct": None} for row in whole]
+    waiting_path(out).write_text("".join(_line(row) + "\n" for row in ungraded[:2]))
+    out.write_text("".join(_line(row) + "\n" for row in whole[2:]))
+    assert main(command) == 0  # the server is gone
+    assert {row["answer"] for row in rows(problems)} == {row["answer"] for row in whole}
+    assert sorted(map(_line, rows(problems))) == sorted(map(_line, whole))
+    assert not waiting_path(out).exists()
