@@ -116,9 +116,9 @@ def _experiment(folder: Path, options: argparse.Namespace) -> Path:
             results.append(asyncio.run(_judge(plan, ledger, scores, replies)))
     judge = "random numbers, not a judge"
     result = ScoreResult(results, strategy_results(results), judge, "none", False, Tally())
-    files.write_tables(folder, result)
-    files.write_manifest(
+    files.write_run(
         folder,
+        result,
         {
             "judge": {"label": judge, "kind": "chat"},
             "prompt": {"label": "none"},
@@ -126,6 +126,7 @@ def _experiment(folder: Path, options: argparse.Namespace) -> Path:
             "showing": {"view": "full", "truncate_tokens": None},
             "ledger": str(folder / LEDGER),
         },
+        heatmaps=False,
     )
     return folder
 

@@ -47,8 +47,8 @@ def run_command(command: AgreeCommand, console: Console) -> JudgeAgreement:
     from diversity_judge.agreeing.figures import save_figure
 
     found = agree(command.tested, command.reference)
-    files.write_tables(command.out, found)
-    save_figure(found, command.out / files.FIGURE)
+    with files.writing(command.out, found):
+        save_figure(found, command.out / files.FIGURE)
     print_agreement(console, found, [command.out])
     return found
 

@@ -55,16 +55,16 @@ def run_command(command: CompareCommand, console: Console) -> Comparison:
 
         check_installed()
     comparison = compare([_load(argument) for argument in command.runs], command.options)
-    files.write_tables(command.out, comparison)
     written = [command.out]
-    if command.figures:
-        from diversity_judge.comparing.figures import save_figures
+    with files.writing(command.out, comparison, pictures=_pictures(command, comparison), report=command.report):
+        if command.figures:
+            from diversity_judge.comparing.figures import save_figures
 
-        written.append(save_figures(comparison, command.out, heatmaps=command.heatmaps))
-    if command.report:
-        from diversity_judge.report import write_report
+            written.append(save_figures(comparison, command.out, heatmaps=command.heatmaps))
+        if command.report:
+            from diversity_judge.report import write_report
 
-        written.append(write_report(comparison, command.out / files.REPORT, megabytes=command.report_megabytes))
+            written.append(write_report(comparison, command.out / files.REPORT, megabytes=command.report_megabytes))
     print_comparison(console, comparison, written)
     return comparison
 
@@ -78,6 +78,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
     return exit_code(work, when_interrupted="stopped; the same command starts again")
+
+
+def _pictures(command: CompareCommand, comparison: Comparison) -> Sequence[str]:
+    if not command.figures:
+        return ()
+    from diversity_judge.comparing.figures import picture_files
+
+    return picture_files(comparison, heatmaps=command.heatmaps)
 
 
 def _load(argument: RunArgument) -> Run:

@@ -7,6 +7,7 @@ that loses its power, leaves the old file or none. Pictures too: an empty pictur
 from __future__ import annotations
 
 import csv
+import glob
 import json
 import os
 import sys
@@ -40,7 +41,7 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
         OSError: the disk does not take it; what stood there before still does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = _temporary(path, os.getpid())
     try:
         write(temporary)
         _to_disk(temporary)
@@ -48,6 +49,25 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     _to_disk(path.parent)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed while they wrote this file have left of it."""
+    for leftover in path.parent.glob(glob.escape(_temporary(path, "@").name).replace("@", "*")):
+        process = leftover.name.removesuffix(f".tmp{path.suffix}").rpartition(".")[2]
+        if process.isdecimal() and leftover == _temporary(path, int(process)) and not is_running(int(process)):
+            leftover.unlink(missing_ok=True)
+
+
+def is_running(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_text(path: Path, text: str) -> None:
@@ -87,6 +107,10 @@ def _write_rows(rows: Iterable[Row], path: Path) -> None:
             writer.writerow(first)
             # NaN alone differs from itself; a function a cell would take as long as all the writing.
             writer.writerows([None if cell != cell else cell for cell in row.values()] for row in chain((first,), rows))
+
+
+def _temporary(path: Path, process: int | str) -> Path:
+    return path.with_name(f".{path.stem}.{process}.tmp{path.suffix}")
 
 
 def _to_disk(path: Path) -> None:

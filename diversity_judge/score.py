@@ -21,7 +21,7 @@ from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
 from diversity_judge.planning.groups import plan_groups, too_many_pairs
 from diversity_judge.planning.prompting import PromptTemplate
-from diversity_judge.runs.instrument import refuse_another_measurement
+from diversity_judge.runs.instrument import refuse_another_instrument
 from diversity_judge.scoring import console as show
 from diversity_judge.scoring import files, manifest
 from diversity_judge.scoring.arguments import parse_arguments
@@ -62,7 +62,7 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreResult 
     )
     record = manifest.describe(options, judge, template, read.warnings)
     if not options.overwrite:
-        refuse_another_measurement(options.folder, record)
+        refuse_another_instrument(options.folder, manifest.instrument_of(options, judge, template))
 
     advice = None if options.all_pairs else too_many_pairs(plans, options.design)
     if options.dry_run:
@@ -81,10 +81,8 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreResult 
         tally = buy(workload, judge, ledger, options.engine, console) if buys else Tally.of(workload.bill)
         groups = group_results(workload, judge, ledger)
     result = score_result(groups, judge, tally)
-    files.write_tables(options.folder, result)
-    files.write_manifest(options.folder, manifest.complete(record, result, started=started))
-    if options.heatmaps:
-        files.write_heatmaps(options.folder, result)
+    record = manifest.complete(record, result, started=started)
+    files.write_run(options.folder, result, record, heatmaps=options.heatmaps)
     show.print_results(console, result, options.folder)
     return result
 

@@ -6,23 +6,17 @@ the runs lacks are named and left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from diversity_judge.errors import InputError
 from diversity_judge.measures.agreement import SharedGroup
 from diversity_judge.planning.groups import name_some
+from diversity_judge.runs.instrument import SEEN, WHO, differences
 from diversity_judge.runs.loading import Run, RunGroup
 from diversity_judge.text_safety import printable
-
-_SHOWN: dict[str, Callable[[Run], Any]] = {
-    "view": lambda run: run.manifest["showing"]["view"],
-    "truncation": lambda run: run.manifest["showing"]["truncate_tokens"],
-}
-"""What the judges saw of the same responses, by the word that the note uses."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +110,8 @@ def _other_notes(groups: Sequence[SharedGroup], tested: Run, reference: Run) -> 
             f"{n_uneven:,} score(s) are means of several judgments and not whole: the statistics take them as they "
             "are, the confusion counts leave their pairs out"
         )
-    for word, value in _SHOWN.items():
-        if value(tested) != value(reference):
-            yield f"the judges saw different parts of the responses: {word} {value(tested)} and {value(reference)}"
+    for change in differences(tested.instrument, reference.instrument):
+        if change.word in SEEN:
+            yield f"the judges saw different parts of the responses: {change.word} {change.one} and {change.other}"
+        elif change.word not in WHO:
+            yield f"the scores were not taken alike: {change.word} {change.one} and {change.other}"

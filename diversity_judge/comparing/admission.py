@@ -1,27 +1,18 @@
 """Which runs may stand in one comparison.
 
-Two judges, two prompts or one order against both are different measuring instruments: a difference between
-strategies would be mixed with a difference between instruments. Such runs are refused unless the user insists.
+Scores of two instruments (`runs.instrument`) are refused unless the user insists: a difference between strategies would
+be mixed with a difference between instruments.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from diversity_judge.errors import InputError
+from diversity_judge.runs.instrument import differences
 from diversity_judge.runs.loading import Run, RunGroup
 from diversity_judge.text_safety import printable
-
-_INSTRUMENT: dict[str, Callable[[Run], Any]] = {
-    "judge": lambda run: run.judge,
-    "prompt": lambda run: (run.prompt, run.manifest["prompt"].get("sha256")),
-    "orders": lambda run: run.manifest["design"]["orders"],
-    "view": lambda run: run.manifest["showing"]["view"],
-    "truncation": lambda run: run.manifest["showing"]["truncate_tokens"],
-}
-"""What makes a score what it is, by the word that the message uses. Draws and thinning change its noise only."""
 
 
 def admit(runs: Sequence[Run], *, allow_mixed: bool) -> tuple[str, ...]:
@@ -46,22 +37,17 @@ def admit(runs: Sequence[Run], *, allow_mixed: bool) -> tuple[str, ...]:
     return mixed
 
 
-def _mixed(runs: Sequence[Run]) -> list[str]:
-    sentences = []
-    for word, value in _INSTRUMENT.items():
-        values: dict[str, list[str]] = {}
-        for run in runs:
-            values.setdefault(_shown(value(run)), []).append(str(run.path))
-        if len(values) > 1:
-            parts = (f"{found} in {', '.join(paths)}" for found, paths in values.items())
-            sentences.append(printable(f"different {word}: {'; '.join(parts)}"))
-    return sentences
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return " ".join(str(part)[:60] for part in value if part)
-    return value if isinstance(value, str) else json.dumps(value)
+def _mixed(runs: Sequence[Run]) -> Iterator[str]:
+    """What differs between the instruments of some runs, one sentence a part."""
+    instruments = {run: run.instrument for run in runs}
+    words = {change.word for one, other in pairwise(instruments.values()) for change in differences(one, other)}
+    for word in dict.fromkeys(word for instrument in instruments.values() for word in instrument.shown()):
+        if word in words:
+            places: dict[str, list[str]] = {}
+            for run, instrument in instruments.items():
+                places.setdefault(instrument.shown()[word], []).append(str(run.path))
+            parts = (f"{found} in {', '.join(paths)}" for found, paths in places.items())
+            yield printable(f"different {word}: {'; '.join(parts)}")
 
 
 def _refuse_twins(runs: Sequence[Run]) -> None:

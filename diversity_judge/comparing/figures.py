@@ -66,6 +66,14 @@ def save_figures(comparison: Comparison, folder: Path, *, heatmaps: bool = True)
     return folder / FIGURES
 
 
+def picture_files(comparison: Comparison, *, heatmaps: bool = True) -> list[str]:
+    """What `save_figures` may write, by path below the comparison's folder."""
+    names = [f"{FIGURES}/{name}" for name in FIGURE_MAKERS]
+    if heatmaps:
+        names += [f"{HEATMAPS}/{name}" for name in slugs(comparison.problems).values()]
+    return [f"{name}.{extension}" for name in names for extension in FORMATS]
+
+
 def strategy_diversity(comparison: Comparison) -> Figure | None:
     """Diversity of each strategy: every problem a dot, the mean and its interval beside them."""
     rows = comparison.process.where(metric="diversity")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,12 +13,14 @@ from typing import Any
 from diversity_judge import __version__
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.errors import RunError
-from diversity_judge.files import write_json, write_whole
+from diversity_judge.files import write_whole
+from diversity_judge.runs.replacing import replacing
 
 PROCESS = "process.csv"
 DIFFERENCES = "differences.csv"
 OUTCOMES = "outcomes.csv"
 PROBLEMS = "problems.csv"
+TABLES = (PROCESS, DIFFERENCES, OUTCOMES, PROBLEMS)
 MANIFEST = "compare.json"
 REPORT = "report.html"
 FIGURES = "figures"
@@ -24,11 +28,37 @@ HEATMAPS = "heatmaps"
 
 
 def write_tables(folder: Path, comparison: Comparison) -> None:
-    """Write process.csv, differences.csv, outcomes.csv, problems.csv and compare.json; the folder is made.
+    """Write process.csv, differences.csv, outcomes.csv, problems.csv and compare.json, and nothing else.
 
     Raises:
         RunError: the disk does not take them.
     """
+    with writing(folder, comparison):
+        pass
+
+
+@contextlib.contextmanager
+def writing(
+    folder: Path, comparison: Comparison, *, pictures: Collection[str] = (), report: bool = False
+) -> Iterator[None]:
+    """Write the tables, and inside this what else there is, in the place of an earlier comparison.
+
+    Args:
+        folder: Of the comparison; made if it is not there.
+        comparison: What was found.
+        pictures: Files that may be drawn, by path below the folder.
+        report: Whether there will be a report.
+
+    Raises:
+        RunError: the disk does not take them.
+    """
+    sure = (*TABLES, REPORT) if report else TABLES
+    with replacing(folder, manifest(comparison), sure=sure, possible=(REPORT, *pictures), manifest=MANIFEST):
+        _write_tables(folder, comparison)
+        yield
+
+
+def _write_tables(folder: Path, comparison: Comparison) -> None:
     tables = {
         PROCESS: comparison.process.to_frame(),
         DIFFERENCES: comparison.differences.to_frame(),
@@ -38,7 +68,6 @@ def write_tables(folder: Path, comparison: Comparison) -> None:
     try:
         for name, table in tables.items():
             write_whole(folder / name, partial(table.to_csv, index=False))
-        write_json(folder / MANIFEST, manifest(comparison))
     except OSError as error:
         raise RunError(f"{folder}: cannot write the tables: {error}") from error
 

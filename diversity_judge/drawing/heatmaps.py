@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,16 +143,8 @@ def save_heatmaps(heatmaps: Iterable[Heatmap], folder: Path, *, judge: str = "")
         OSError: A file can't be written.
         ValueError: As `problem_heatmaps`.
     """
-    by_problem: dict[str, list[Heatmap]] = {}
-    for heatmap in heatmaps:
-        by_problem.setdefault(heatmap.problem_id, []).append(heatmap)
-    problem_names = slugs(by_problem)
-    strategy_names = slugs(member.strategy for members in by_problem.values() for member in members)
     written = []
-    for problem_id, members in by_problem.items():
-        problem = problem_names[problem_id]
-        figures = {f"{problem}__{strategy_names[member.strategy]}.png": [member] for member in members}
-        figures[f"{problem}.png"] = members
+    for figures in _figures(heatmaps):
         for name, shown in figures.items():
             save_figure(problem_heatmaps(shown, judge=judge), folder / name)
             written.append(folder / name)
@@ -160,6 +152,24 @@ def save_heatmaps(heatmaps: Iterable[Heatmap], folder: Path, *, judge: str = "")
         # late: dozens of dead figures would pile up.
         gc.collect()
     return written
+
+
+def heatmap_names(heatmaps: Iterable[Heatmap]) -> list[str]:
+    """The names of the files that `save_heatmaps` writes."""
+    return [name for figures in _figures(heatmaps) for name in figures]
+
+
+def _figures(heatmaps: Iterable[Heatmap]) -> Iterator[dict[str, list[Heatmap]]]:
+    """For each problem, file name to the groups that are drawn there."""
+    by_problem: dict[str, list[Heatmap]] = {}
+    for heatmap in heatmaps:
+        by_problem.setdefault(heatmap.problem_id, []).append(heatmap)
+    problem_names = slugs(by_problem)
+    strategy_names = slugs(member.strategy for members in by_problem.values() for member in members)
+    for problem_id, members in by_problem.items():
+        problem = problem_names[problem_id]
+        figures = {f"{problem}__{strategy_names[member.strategy]}.png": [member] for member in members}
+        yield {**figures, f"{problem}.png": members}
 
 
 def _check(heatmap: Heatmap) -> None:

@@ -26,10 +26,22 @@ from diversity_judge.measures.diversity import ESTIMATORS, MEAN_OF_SCORED_PAIRS
 from diversity_judge.measures.matrix import SimilarityMatrix, build_matrix
 from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.pairs import Pair
+from diversity_judge.rubric import MAX_SCORE
 from diversity_judge.runs import layout
+from diversity_judge.runs.instrument import Instrument
+from diversity_judge.text_safety import printable
 
 _TEXT_COLUMNS = ("problem_id", "strategy", "first", "second", "missing", "key", "interval", "judge", "prompt", "group")
 """Read as they are: an id "NA" or "007" is neither missing nor a number."""
+
+
+_GROUP_COLUMNS = ("problem_id", "strategy")
+_PAIR_COLUMNS = (
+    *_GROUP_COLUMNS, "first_position", "second_position", "draw", "key", "score", "missing", "n_replies", "reply_id",
+)  # fmt: skip
+_HIGHEST = 2.0**53
+"""Up to here a float holds every whole number."""
+_REWRITE = "`score --offline` writes it again from the ledger"
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,17 @@ class Run:
     def prompt(self) -> str:
         """The prompt template as the tables name it; empty where nothing was judged."""
         return str(self.manifest["prompt"]["label"]) if self.is_judged else ""
+
+    @cached_property
+    def instrument(self) -> Instrument:
+        """With what the scores were measured.
+
+        Raises:
+            ValueError: nothing was judged.
+        """
+        if not self.is_judged:
+            raise ValueError(f"{self.path}: nothing was judged here")
+        return Instrument.from_manifest(self.manifest, self.path / layout.MANIFEST)
 
     @property
     def matrices(self) -> dict[tuple[str, str], NDArray[np.float64]]:
@@ -216,37 +239,54 @@ def load_run(path: PathLike) -> Run:
     if path.is_file():
         read = read_responses(path)
         return Run(path, tuple(RunGroup(group) for group in read.groups), warnings=read.warnings)
-    manifest = layout.read_manifest(path)
-    if manifest is None:
-        raise InputError(f"{path}: no {layout.MANIFEST} in this folder, so it is no run folder of score")
-    for part in ("judge", "prompt", "design", "showing", "ledger"):
-        if part not in manifest:
-            raise InputError(f"{path / layout.MANIFEST}: has no {part!r}; score the responses again")
-    pairs = _table(path, layout.PAIRS)
+    manifest = _manifest(path)
+    pairs = _table(path, layout.PAIRS, _PAIR_COLUMNS)
     read = read_responses(_part(path, layout.RESPONSES))
     return Run(
         path,
         _groups(path, read.groups, pairs, _estimator(path, manifest)),
         manifest,
-        _table(path, layout.SCORES),
-        _table(path, layout.STRATEGIES),
+        _table(path, layout.SCORES, _GROUP_COLUMNS),
+        _table(path, layout.STRATEGIES, _GROUP_COLUMNS[1:]),
         pairs,
     )
 
 
+def _manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished run, with all parts that `Run` looks at."""
+    manifest = layout.read_manifest(folder)
+    if manifest is None:
+        raise InputError(f"{folder}: no {layout.MANIFEST} in this folder, so it is no run folder of score")
+    path = folder / layout.MANIFEST
+    judge = layout.entry(manifest, path, "judge", dict)
+    for mapping, name in ((judge, "label"), (judge, "kind"), (manifest, "ledger")):
+        layout.entry(mapping, path, name, str)
+    Instrument.from_manifest(manifest, path)
+    if layout.entry_or_none(manifest, path, layout.STATE, str) == layout.UNFINISHED:
+        raise InputError(
+            f"{folder}: this run was stopped while it wrote its outputs, so they are of no run: the same score command "
+            "writes them again from the ledger"
+        )
+    return manifest
+
+
 def _estimator(folder: Path, manifest: Mapping[str, Any]) -> str:
-    name = manifest.get("estimator", {}).get("name", MEAN_OF_SCORED_PAIRS)  # of older runs there was one only
+    path = folder / layout.MANIFEST
+    estimator = layout.entry_or_none(manifest, path, "estimator", dict)
+    if estimator is None:
+        return MEAN_OF_SCORED_PAIRS  # Older runs name none, because there was one only.
+    name = layout.entry(estimator, path, "name", str)
     if name not in ESTIMATORS:
         raise InputError(
-            f"{folder / layout.MANIFEST}: the diversity was estimated by {name!r}, which this version does not know; "
+            f"{path}: the diversity was estimated by {name!r}, which this version does not know; "
             f"it knows {', '.join(ESTIMATORS)}"
         )
-    return str(name)
+    return name
 
 
 def _groups(folder: Path, groups: Sequence[Group], pairs: pd.DataFrame, estimator: str) -> tuple[RunGroup, ...]:
     by_group = pairs.groupby(["problem_id", "strategy"], sort=False).indices
-    judgments = list(_judgments(pairs))
+    judgments = list(_judgments(folder / layout.PAIRS, pairs))
     found = []
     for group in groups:
         mine = tuple(judgments[row] for row in by_group.get((group.problem_id, group.strategy), ()))
@@ -260,40 +300,68 @@ def _groups(folder: Path, groups: Sequence[Group], pairs: pd.DataFrame, estimato
     return tuple(found)
 
 
-def _judgments(rows: pd.DataFrame) -> Iterable[Judgment]:
-    columns = ("first_position", "second_position", "draw", "key", "score", "missing", "n_replies", "reply_id")
-    scores, reply_ids = (rows[column].notna().tolist() for column in ("score", "reply_id"))
-    for first, second, draw, key, score, missing, n_replies, reply_id, has_score, has_reply in zip(
-        *(rows[column].tolist() for column in columns), scores, reply_ids, strict=True
+def _judgments(path: Path, rows: pd.DataFrame) -> Iterable[Judgment]:
+    numbers = {
+        "first_position": _whole(path, rows, "first_position"),
+        "second_position": _whole(path, rows, "second_position"),
+        "draw": _whole(path, rows, "draw"),
+        "score": _whole(path, rows, "score", highest=MAX_SCORE, may_be_missing=True),
+        "n_replies": _whole(path, rows, "n_replies"),
+        "reply_id": _whole(path, rows, "reply_id", may_be_missing=True),
+    }
+    if any(
+        first == second for first, second in zip(numbers["first_position"], numbers["second_position"], strict=True)
+    ):
+        raise _broken(path, "pairs a response with itself")
+    for first, second, draw, score, n_replies, reply_id, key, missing in zip(
+        *numbers.values(), rows["key"].tolist(), rows["missing"].tolist(), strict=True
     ):
         yield Judgment(
-            Pair(int(first), int(second), int(draw)),
-            key or None,
-            int(score) if has_score else None,
-            missing or None,
-            n_replies=int(n_replies),
-            reply_id=int(reply_id) if has_reply else None,
+            Pair(first, second, draw), key or None, score, missing or None, n_replies=n_replies, reply_id=reply_id
         )
+
+
+def _whole(
+    path: Path, rows: pd.DataFrame, column: str, *, highest: float = _HIGHEST, may_be_missing: bool = False
+) -> list[Any]:
+    """A column of whole numbers from 0 on, None for those that are missing."""
+    values = pd.to_numeric(rows[column], errors="coerce").to_numpy(dtype=np.float64)
+    is_there = rows[column].notna().to_numpy()
+    with np.errstate(invalid="ignore"):
+        is_good = (values >= 0) & (values <= highest) & (values == np.floor(values))
+    wrong = np.flatnonzero(~is_good & (is_there | (not may_be_missing)))
+    if wrong.size:
+        value = printable(str(rows[column].iloc[wrong[0]]), 40)
+        raise _broken(path, f"{value!r} in row {wrong[0] + 1} is no {column.replace('_', ' ')}")
+    return [int(value) if there else None for value, there in zip(values.tolist(), is_there.tolist(), strict=True)]
+
+
+def _broken(path: Path, what: str) -> InputError:
+    return InputError(f"{path}: {what}; {_REWRITE}")
 
 
 def _part(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.is_file():
-        raise InputError(f"{path}: is missing; `score --offline` writes it again from the ledger")
+        raise _broken(path, "is missing")
     return path
 
 
-def _table(folder: Path, name: str) -> pd.DataFrame:
+def _table(folder: Path, name: str, needed: Sequence[str]) -> pd.DataFrame:
     """A table, its ids and texts as they are and its numbers as numbers."""
     path = _part(folder, name)
     try:
         columns = pd.read_csv(path, nrows=0).columns
         text = [column for column in _TEXT_COLUMNS if column in columns]
-        return pd.read_csv(
+        table = pd.read_csv(
             path,
             dtype=dict.fromkeys(text, str),
             keep_default_na=False,
             na_values={column: [""] for column in columns if column not in text},
         )
     except (ValueError, OSError) as error:
-        raise InputError(f"{path}: cannot read the table: {error}") from error
+        raise _broken(path, f"cannot read the table: {printable(str(error))}") from error
+    lacking = [column for column in needed if column not in table.columns]
+    if lacking:
+        raise _broken(path, f"has no column {', '.join(lacking)}")
+    return table

@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diversity_judge.errors import RunError
-from diversity_judge.files import write_csv, write_json, write_whole
+from diversity_judge.files import write_csv, write_whole
 from diversity_judge.inputs.responses import write_responses
-from diversity_judge.runs.layout import HEATMAPS, MANIFEST, MATRICES, PAIRS, RESPONSES, SCORES, STRATEGIES
+from diversity_judge.runs.layout import HEATMAPS, MATRICES, PAIRS, RESPONSES, SCORES, STRATEGIES
+from diversity_judge.runs.replacing import replacing
 from diversity_judge.scoring import tables
 from diversity_judge.scoring.result import GroupResult, ScoreResult
 
+if TYPE_CHECKING:
+    from diversity_judge.drawing.heatmaps import Heatmap
 
-def write_tables(folder: Path, result: ScoreResult) -> None:
-    """Write the responses, scores.csv, strategies.csv, pairs.csv and matrices.npz.
+_TABLES = (RESPONSES, SCORES, STRATEGIES, PAIRS, MATRICES)
 
-    The folder is made if it is not there.
+
+def write_run(folder: Path, result: ScoreResult, manifest: Mapping[str, Any], *, heatmaps: bool = True) -> None:
+    """Write everything, in the place of what an earlier run left in this folder; run.json says when it is done.
+
+    Args:
+        folder: The run folder; made if it is not there.
+        result: Of the run.
+        manifest: What run.json is to hold.
+        heatmaps: Draw a picture a group, and one a problem with its strategies side by side.
 
     Raises:
         RunError: the disk does not take them.
     """
+    if not heatmaps:
+        with replacing(folder, manifest, sure=_TABLES):
+            _write_tables(folder, result)
+        return
+    from diversity_judge.drawing.heatmaps import heatmap_names
+
+    pictures = _heatmaps(result)
+    with replacing(folder, manifest, sure=_TABLES, possible=[f"{HEATMAPS}/{name}" for name in heatmap_names(pictures)]):
+        _write_tables(folder, result)
+        _draw(folder, pictures, result.judge)
+
+
+def _write_tables(folder: Path, result: ScoreResult) -> None:
     groups = result.groups
     csv_files = {SCORES: tables.scores(result), STRATEGIES: tables.strategies(result)}
     try:
@@ -38,15 +61,10 @@ def write_tables(folder: Path, result: ScoreResult) -> None:
         raise RunError(f"{folder}: cannot write the tables: {error}") from error
 
 
-def write_heatmaps(folder: Path, result: ScoreResult) -> None:
-    """Draw a picture a group, and one a problem with its strategies side by side.
+def _heatmaps(result: ScoreResult) -> list[Heatmap]:
+    from diversity_judge.drawing.heatmaps import Heatmap
 
-    Raises:
-        RunError: the disk does not take them.
-    """
-    from diversity_judge.drawing.heatmaps import Heatmap, save_heatmaps
-
-    heatmaps = [
+    return [
         Heatmap(
             group.problem_id,
             group.strategy,
@@ -58,18 +76,15 @@ def write_heatmaps(folder: Path, result: ScoreResult) -> None:
         )
         for group in result.groups
     ]
+
+
+def _draw(folder: Path, pictures: Sequence[Heatmap], judge: str) -> None:
+    from diversity_judge.drawing.heatmaps import save_heatmaps
+
     try:
-        save_heatmaps(heatmaps, folder / HEATMAPS, judge=result.judge)
+        save_heatmaps(pictures, folder / HEATMAPS, judge=judge)
     except OSError as error:
         raise RunError(f"{folder / HEATMAPS}: cannot write the heat maps: {error}") from error
-
-
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write run.json."""
-    try:
-        write_json(folder / MANIFEST, manifest)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot write the manifest: {error}") from error
 
 
 def _write_matrices(groups: Iterable[GroupResult], path: Path) -> None:

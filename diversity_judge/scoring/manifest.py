@@ -17,6 +17,7 @@ from diversity_judge.judges.base import Judge
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.diversity import MEAN_OF_SCORED_PAIRS
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.runs.instrument import Instrument
 from diversity_judge.scoring.options import ScoreOptions
 from diversity_judge.scoring.result import ScoreResult
 
@@ -26,9 +27,21 @@ Manifest = dict[str, Any]
 _LIBRARIES = ("openai", "numpy", "pandas", "scipy", "scikit-learn")
 
 
+def instrument_of(options: ScoreOptions, judge: Judge, template: PromptTemplate) -> Instrument:
+    """With what the run is going to measure."""
+    return Instrument.of(
+        judge.spec,
+        prompt=judge.prompt_label,
+        prompt_sha256=None if judge.spec.is_embedded else template.digest,
+        design=options.design,
+        showing=options.shown,
+    )
+
+
 def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, warnings: Sequence[str]) -> Manifest:
     """What is known before anything is sent."""
     return {
+        "instrument": asdict(instrument_of(options, judge, template)),
         "tool": {
             "diversity_judge": __version__,
             "python": platform.python_version(),

@@ -81,9 +81,9 @@ def make_run(
             matrix = build_matrix(plan.group.n_responses, judgments)
             results.append(GroupResult(plan, judgments, matrix, estimate(matrix), matrix.vendi().value))
     result = ScoreResult(results, strategy_results(results), judge, prompt, False, Tally())
-    files.write_tables(folder, result)
-    files.write_manifest(
+    files.write_run(
         folder,
+        result,
         {
             "judge": {"label": judge, "kind": kind},
             "prompt": {"label": prompt},
@@ -91,6 +91,7 @@ def make_run(
             "showing": {"view": "full", "truncate_tokens": None},
             "ledger": str(folder / LEDGER),
         },
+        heatmaps=False,
     )
     return folder
 

@@ -102,7 +102,7 @@ def test_truncation_says_which_limit_to_raise_and_raising_it_asks_again(response
         server.forget()
         same = run(responses, server, tmp_path / "run", "--max-tokens", "100")
         assert (same.code, len(server.calls)) == (3, 0), "it would be cut, and paid for, again"
-        raised = run(responses, server, tmp_path / "run", "--max-tokens", "200", "--overwrite")
+        raised = run(responses, server, tmp_path / "run", "--max-tokens", "200")
         assert raised.code == 0, raised.output
         assert server.record.asked == {PAIR: 1}
         assert_exact(raised, SAMPLE)
