@@ -19,6 +19,9 @@ from diversity_judge.runs.layout import FINISHED, MANIFEST, STATE, UNFINISHED, r
 FILES = "files"
 """Entry of a manifest: what was written beside it, by path below the folder."""
 
+_WRITTEN = (".csv", ".npz", ".gz", ".png", ".svg", ".html")
+"""Endings of what is written beside a manifest."""
+
 
 @contextlib.contextmanager
 def replacing(
@@ -80,11 +83,12 @@ def _listed(folder: Path, manifest: str, *, otherwise: set[str]) -> set[str]:
     if record is None:
         return set()
     names = record.get(FILES)
-    return {name for name in names if _lies_below(name)} if isinstance(names, list) else otherwise
+    return {name for name in names if _may_be_ours(name)} if isinstance(names, list) else otherwise
 
 
-def _lies_below(name: Any) -> bool:
+def _may_be_ours(name: Any) -> bool:
+    """Whether it is a table, picture or page below the folder: a list that someone changed costs no paid reply."""
     if not isinstance(name, str) or "\0" in name:
         return False
     path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and path.parts != ()
+    return not path.is_absolute() and ".." not in path.parts and path.suffix in _WRITTEN

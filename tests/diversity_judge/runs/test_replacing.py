@@ -119,16 +119,18 @@ def test_an_agreement_says_what_it_is_of(tmp_path: Path) -> None:
     assert names(tmp_path / "out") == {"agree.json", *record["files"]}
 
 
-@pytest.mark.parametrize("listed", ["../outside", "/etc/hostname", "", ".", "a/../../outside", 7, None, "\0"])
-def test_a_list_cannot_name_what_lies_outside(tmp_path: Path, listed: Any) -> None:
-    folder, outside = tmp_path / "run", tmp_path / "outside"
+@pytest.mark.parametrize("listed", ["../out.csv", "a/../../out.csv", "", ".", 7, None, "\0.csv", "ledger.sqlite", "/"])
+def test_a_list_cannot_name_what_no_run_writes(tmp_path: Path, listed: Any) -> None:
+    folder, outside = tmp_path / "run", tmp_path / "out.csv"
     folder.mkdir()
     outside.write_text("precious")
-    (folder / "run.json").write_text(json.dumps({"files": [listed]}))
+    (folder / "ledger.sqlite").write_text("paid for")
+    (folder / "old.csv").write_text("listed")
+    (folder / "run.json").write_text(json.dumps({"files": [listed, str(outside), "old.csv"]}))
     with replacing(folder, {}, sure=()):
         pass
     assert outside.read_text() == "precious"
-    assert names(folder) == {"run.json"}
+    assert names(folder) == {"run.json", "ledger.sqlite"}
 
 
 def killed_at(n: int, monkeypatch: pytest.MonkeyPatch, command: Callable[[], int]) -> bool:
