@@ -16,10 +16,9 @@ import string
 from collections.abc import Iterator
 
 from diversity_judge.countdown import read_steps
+from diversity_judge.rubric import split_thinking
 from generation.problems import ProblemKind
 
-_THINK_END = "</think>"
-_THINK_START = "<think>"
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?=\{)")
 _BRACE = re.compile(r"(?<!\\)[{}]")
 _STATED = re.compile(r"(?:final\s+)?answer\s*(?:is|:|=)\s*(?::\s*)?(.+)", re.IGNORECASE)
@@ -33,10 +32,8 @@ _PYTHON = ("python", "python3", "py")
 
 
 def visible_answer(text: str) -> str:
-    """What follows the last `</think>`; nothing where the reasoning was opened and never closed."""
-    if _THINK_END in text:
-        return text.rpartition(_THINK_END)[2]
-    return "" if text.lstrip().startswith(_THINK_START) else text
+    """What follows the reasoning (`split_thinking` says where it ends); nothing where it was opened and never closed."""
+    return split_thinking(text)[1]
 
 
 def extract_answer(text: str, kind: ProblemKind, *, n_choices: int = 0) -> str | None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from rich.console import Console
 
 from diversity_judge.command import EXIT_INTERRUPTED, exit_code
+from diversity_judge.errors import InputError
 from generation.interrupts import signals_interrupt
 from generation.response_file import waiting_note
 from generation.sample_arguments import parse_arguments
@@ -31,8 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             when_interrupted=f"interrupted; the same command continues {parsed.out}",
         )
         if code in (EXIT_FAILED, EXIT_INTERRUPTED):
-            for note in waiting_note(parsed.out):
-                Console(stderr=True).print(note, markup=False, highlight=False, soft_wrap=True)
+            with suppress(InputError):  # a file that cannot be read is the next run's to say
+                for note in waiting_note(parsed.out):
+                    Console(stderr=True).print(note, markup=False, highlight=False, soft_wrap=True)
         return code
 
 

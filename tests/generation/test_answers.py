@@ -28,6 +28,9 @@ MATH, CHOICE, CODE = ProblemKind.MATH, ProblemKind.CHOICE, ProblemKind.CODE
         (r"\boxed{1}</think> It is \boxed{2}", "2"),
         (r"<think> perhaps \boxed{1}", None),
         (r"<think>\boxed{1}</think> I give up", None),
+        (r"<think>a</think><think>maybe \boxed{1}", None),
+        (r"Okay. <think>maybe \boxed{1}", None),
+        ("\ufeff<think>maybe \\boxed{1}", None),
     ],
 )
 def test_the_last_box_of_the_visible_answer_counts(text: str, answer: str | None) -> None:
