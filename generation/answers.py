@@ -32,7 +32,7 @@ _PYTHON = ("python", "python3", "py")
 
 
 def visible_answer(text: str) -> str:
-    """What follows the reasoning (`split_thinking` says where it ends); nothing where it was opened and never closed."""
+    """What follows the reasoning, which `split_thinking` tells; nothing where it was opened and never closed."""
     return split_thinking(text)[1]
 
 

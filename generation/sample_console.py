@@ -27,7 +27,7 @@ class ConsoleReporter:
             f"{total} responses, {len(missing)} to sample, seed {plan.run_seed}"
         ]
         if len(missing) < total:
-            lines.append(f"{total - len(missing)} are in {out} already")
+            lines.append(f"{total - len(missing)} of {out} are sampled already")
         lines += [f"{s.name} is greedy: one response a problem" for s in plan.strategies if s.is_greedy and plan.n > 1]
         self._say("\n".join(lines))
 
