@@ -14,7 +14,7 @@ import pytest
 from tests.hostile_texts import READERS
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMIT = 120
+LIMIT = 300
 
 
 @pytest.mark.parametrize("reader", READERS)
