@@ -27,6 +27,15 @@ def spread(low: float, high: float, digits: int = 3) -> str:
     return f"{low:.{digits}f} - {high:.{digits}f}"
 
 
+def p_value(p: float, smallest: float = 0.0) -> str:
+    """`p = 0.031`; `p <= 0.0001` where it is the smallest that the test can give."""
+    if math.isnan(p):
+        return "no p"
+    if p <= smallest * (1 + 1e-9):
+        return f"p <= {p:.2g}"
+    return f"p = {p:.3f}" if p >= 0.001 else f"p = {p:.1g}"
+
+
 def percent(share: float) -> str:
     """A share, rounded down so that 100 % means all."""
     return NONE if math.isnan(share) else f"{math.floor(share * 1000) / 10:.1f} %"

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from diversity_judge.comparing.outcome_table import ties
 from diversity_judge.comparing.result import Comparison
-from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
+from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow, ProcessRow
 from diversity_judge.text_safety import printable
-from diversity_judge.wording import interval
+from diversity_judge.wording import interval, number
 
 _NAME_WIDTH = 40
 _MOST_NOTES = 20
@@ -55,23 +55,35 @@ def _process_table(comparison: Comparison) -> Table:
         table.add_column(f"diversity - {printable(comparison.baseline, _NAME_WIDTH)}", justify="right")
         table.add_column("p (Holm)", justify="right")
     for strategy in comparison.strategies:
-        n_problems = max((row.n_problems for row in comparison.process.where(strategy=strategy)), default=0)
-        cells = [_process_cell(comparison, strategy, metric.name) for metric in metrics]
+        n_problems = _problems(comparison.process.where(strategy=strategy, metric="diversity"))
+        cells = [_process_cell(comparison, strategy, metric.name, n_problems) for metric in metrics]
         cells += _difference_cells(comparison, strategy) if has_differences else []
         table.add_row(_name(strategy), str(n_problems), *cells)
     return table
 
 
-def _process_cell(comparison: Comparison, strategy: str, metric: str) -> str:
+def _problems(rows: Sequence[ProcessRow] | Sequence[OutcomeRow]) -> int:
+    return rows[0].n_problems if rows else 0
+
+
+def _cell(row: ProcessRow | OutcomeRow, n_problems: int) -> str:
+    """A value and its interval, with its number of problems where that is not the line's."""
+    other = f" (n = {row.n_problems})" if row.n_problems != n_problems else ""
+    return interval(row.value, row.ci_low, row.ci_high) + other
+
+
+def _process_cell(comparison: Comparison, strategy: str, metric: str, n_problems: int) -> str:
     rows = comparison.process.where(strategy=strategy, metric=metric)
-    return interval(rows[0].value, rows[0].ci_low, rows[0].ci_high) if rows else ""
+    return _cell(rows[0], n_problems) if rows else ""
 
 
 def _difference_cells(comparison: Comparison, strategy: str) -> list[str]:
     rows = comparison.differences.where(strategy=strategy, metric="diversity")
     if not rows:
         return ["baseline" if strategy == comparison.baseline else "", ""]
-    return [interval(rows[0].difference, rows[0].ci_low, rows[0].ci_high, signed=True), f"{rows[0].p_holm:.3g}"]
+    row = rows[0]
+    shown = interval(row.difference, row.ci_low, row.ci_high, signed=True)
+    return [shown, number(row.p_holm, missing=row.verdict)]
 
 
 def _outcome_table(comparison: Comparison) -> Table:
@@ -88,34 +100,31 @@ def _outcome_table(comparison: Comparison) -> Table:
         rows = comparison.outcomes.where(strategy=strategy)
         for tier in dict.fromkeys(row.tier for row in rows):
             members = [row for row in rows if row.tier == tier]
-            cells = [_outcome_cell(members, metric, k) for metric, k in columns]
+            n_problems = _problems([row for row in members if row.metric == "pass_rate"] or members)
+            cells = [_outcome_cell(members, metric, k, n_problems) for metric, k in columns]
             if tier == ALL_TIERS:
                 cells = [
                     _with_ties(cell, tied.get(strategy, {}).get(metric, (0, 0))[1])
                     for cell, (metric, _) in zip(cells, columns, strict=True)
                 ]
-            table.add_row(
-                _name(strategy) if tier == ALL_TIERS else "", tier, str(max(row.n_problems for row in members)), *cells
-            )
+            table.add_row(_name(strategy) if tier == ALL_TIERS else "", tier, str(n_problems), *cells)
     return table
 
 
 def _outcome_columns(comparison: Comparison) -> list[tuple[str, int | None]]:
-    """Pass@1 and the largest pass@k that all have, then the choices."""
+    """The pass rate and the largest pass@k that all have, then the choices."""
     rows = comparison.outcomes.where(tier=ALL_TIERS)
     sizes = [{row.k for row in rows if (row.strategy, row.metric) == (s, "pass_at_k")} for s in comparison.strategies]
     common = set.intersection(*(found for found in sizes if found)) if any(sizes) else set()
-    curve: list[tuple[str, int | None]] = (
-        [("pass_at_k", k) for k in sorted({min(common), max(common)})] if common else []
-    )
+    curve: list[tuple[str, int | None]] = [("pass_at_k", max(common))] if common and max(common) > 1 else []
     others = dict.fromkeys(row.metric for row in rows if row.metric not in ("pass_at_k", "pass_rate"))
-    return [*curve, *((metric, None) for metric in others)]
+    return [("pass_rate", None), *curve, *((metric, None) for metric in others)]
 
 
-def _outcome_cell(rows: Sequence[OutcomeRow], metric: str, k: int | None) -> str:
+def _outcome_cell(rows: Sequence[OutcomeRow], metric: str, k: int | None, n_problems: int) -> str:
     for row in rows:
         if row.metric == metric and k in (None, row.k):
-            return interval(row.value, row.ci_low, row.ci_high)
+            return _cell(row, n_problems)
     return ""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from diversity_judge.comparing.group_measures import GroupMeasures, ProcessMetric, is_known, values_of
+from diversity_judge.comparing.group_measures import GroupMeasures, ProcessMetric, known_values
 from diversity_judge.comparing.tables import DifferenceRow
 from diversity_judge.measures.paired import PairedDifference, paired_difference, with_holm
 
@@ -49,6 +49,8 @@ class StrategyDifference:
             self.found.test.p,
             self.found.p_holm,
             estimate.n,
+            estimate.method,
+            self.found.verdict.value,
         )
 
 
@@ -60,6 +62,7 @@ class _Series:
     label: str
     values: Mapping[str, Mapping[str, float]]
     sizes: Mapping[str, Mapping[str, int]] | None
+    bounds: tuple[float, float] | None = (0.0, 1.0)
 
     def against(self, strategy: str, baseline: str) -> tuple[dict[str, float], dict[str, float]]:
         mine, theirs = dict(self.values.get(strategy, {})), dict(self.values.get(baseline, {}))
@@ -81,7 +84,7 @@ def compare_all(
     found: list[StrategyDifference] = []
     for series in (*_process_series(groups, metrics), *_outcome_series(groups)):
         family = [
-            (strategy, paired_difference(*series.against(strategy, baseline), seed=seed))
+            (strategy, paired_difference(*series.against(strategy, baseline), bounds=series.bounds, seed=seed))
             for strategy in strategies
             if strategy != baseline
         ]
@@ -95,13 +98,14 @@ def compare_all(
 
 
 def _process_series(groups: Sequence[GroupMeasures], metrics: Sequence[ProcessMetric]) -> Iterator[_Series]:
+    largest = max((group.n_responses for group in groups), default=1)
     for metric in metrics:
         if metric.is_compared:
             values: dict[str, dict[str, float]] = {}
-            for group, value in values_of(groups, metric.value):
-                if is_known(value):
-                    values.setdefault(group.strategy, {})[group.problem_id] = value
-            yield _Series(metric.name, metric.label, values, _sizes(groups) if metric.depends_on_n else None)
+            for group, value in known_values(groups, metric):
+                values.setdefault(group.strategy, {})[group.problem_id] = value
+            sizes = _sizes(groups) if metric.depends_on_n else None
+            yield _Series(metric.name, metric.label, values, sizes, metric.range_of(largest))
 
 
 def _outcome_series(groups: Sequence[GroupMeasures]) -> Iterator[_Series]:

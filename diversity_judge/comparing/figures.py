@@ -20,12 +20,13 @@ from diversity_judge.comparing.files import FIGURES, HEATMAPS
 from diversity_judge.comparing.group_measures import GroupMeasures, pass_at_largest
 from diversity_judge.comparing.outcome_table import TIERS, PanelBar, panel_bars
 from diversity_judge.comparing.result import Comparison
-from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
+from diversity_judge.comparing.tables import ALL_TIERS, DifferenceRow, OutcomeRow
 from diversity_judge.drawing.axes import drawable, plain_text, save_figure, style_axes
 from diversity_judge.drawing.heatmaps import Heatmap, problem_heatmaps
 from diversity_judge.drawing.look import look_of
 from diversity_judge.errors import RunError
 from diversity_judge.text_safety import slugs
+from diversity_judge.wording import p_value
 
 FORMATS = ("png", "svg")
 DPI = 150
@@ -103,13 +104,17 @@ def strategy_differences(comparison: Comparison) -> Figure | None:
     for place, row in enumerate(rows):
         colour, marker = _look(comparison, row.strategy)
         _point(axes, row.difference, place, (row.ci_low, row.ci_high), colour, marker, horizontal=True)
-    labels = [f"{drawable(r.strategy, _NAME_LENGTH)}\nn = {r.n_problems}, p = {r.p_holm:.2g}" for r in rows]
+    labels = [f"{drawable(r.strategy, _NAME_LENGTH)}\nn = {r.n_problems}, {_p(r)}" for r in rows]
     axes.set_yticks(range(len(rows)), labels, **plain_text(9))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     baseline = drawable(comparison.baseline, _NAME_LENGTH)
     axes.set_xlabel(f"difference in process diversity to {baseline}", **plain_text(9))
     note = "paired on n problems; 95 % intervals; p after Holm"
     return _titled(figure, comparison, f"More or less diverse than {baseline}", note)
+
+
+def _p(row: DifferenceRow) -> str:
+    return row.verdict if math.isnan(row.p_holm) else p_value(row.p_holm)
 
 
 def approach_thresholds(comparison: Comparison) -> Figure | None:

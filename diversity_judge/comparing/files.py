@@ -83,7 +83,7 @@ def manifest(comparison: Comparison) -> dict[str, Any]:
         "options": asdict(comparison.options),
         "strategies": list(comparison.strategies),
         "intervals": "95 %, over problems",
-        "test": "sign-flip permutation of paired differences; Holm within each metric",
+        "test": "the larger p of Student's t and of sign flips over problems; Holm within each metric",
         "sentences": list(comparison.sentences),
         "notes": list(comparison.notes),
     }

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from diversity_judge.measures.approaches import (
     OTHER_ROUTE,
     SAME_APPROACH,
@@ -16,7 +18,7 @@ from diversity_judge.measures.approaches import (
     other_route,
 )
 from diversity_judge.measures.diversity import estimate
-from diversity_judge.measures.intervals import Estimate
+from diversity_judge.measures.intervals import Estimate, outcome_estimate, strategy_estimate
 from diversity_judge.measures.matrix import VendiScore
 from diversity_judge.measures.outcomes import Outcome, Skipped, curve_sizes, outcomes
 from diversity_judge.rubric import MAX_SCORE
@@ -24,6 +26,8 @@ from diversity_judge.runs.loading import RunGroup
 
 SENSITIVITY_THRESHOLDS = (3.0, 4.0, 5.0)
 """The number of approaches is shown at these too, so that a reader sees how much hangs on the threshold."""
+FEW_RESPONSES = 10
+"""Up to here a count has so few values that its mean is treated like an outcome's."""
 NEVER_BELOW = 0.95
 """A group of less coverage is marked: too much of its diversity rests on what is missing."""
 
@@ -118,6 +122,9 @@ class ProcessMetric:
         is_compared: Whether strategies are tested for a difference in it.
         depends_on_n: Whether more responses alone make it larger, so that groups of two sizes cannot be compared.
         needs: What would give it a value where it has none.
+        is_count: Whether it counts whole things, which few values tell apart.
+        needs_every_group: Whether what it lacks depends on the value itself, so that the groups that have one are
+            not a fair choice: it then has a value only where every judged group has.
     """
 
     name: str
@@ -127,6 +134,25 @@ class ProcessMetric:
     is_compared: bool = True
     depends_on_n: bool = False
     needs: str = "pairs with a score"
+    is_count: bool = False
+    needs_every_group: bool = False
+
+    def range_of(self, n: int) -> tuple[float, float] | None:
+        """Smallest and largest value among groups of up to n responses; None where there is none."""
+        return (1.0, float(max(n, 2))) if self.depends_on_n else self.bounds
+
+    def level(self, values: Sequence[float], n: int) -> Estimate:
+        """Mean over problems with its interval.
+
+        Args:
+            values: One a problem.
+            n: Responses of the largest group.
+        """
+        bounds = self.range_of(n)
+        if bounds is None:
+            return strategy_estimate(values, bounds=None)
+        held = np.clip(values, *bounds)  # a Vendi score of 1 may come out below it in the last digit
+        return (outcome_estimate if self.is_count and n <= FEW_RESPONSES else strategy_estimate)(held, bounds=bounds)
 
 
 def process_metrics(thresholds: Thresholds) -> tuple[ProcessMetric, ...]:
@@ -151,6 +177,8 @@ def process_metrics(thresholds: Thresholds) -> tuple[ProcessMetric, ...]:
             _approaches_at(thresholds.approach),
             depends_on_n=True,
             needs=all_pairs,
+            is_count=True,
+            needs_every_group=True,
         ),
         *(
             ProcessMetric(
@@ -160,6 +188,8 @@ def process_metrics(thresholds: Thresholds) -> tuple[ProcessMetric, ...]:
                 is_compared=False,
                 depends_on_n=True,
                 needs=all_pairs,
+                is_count=True,
+                needs_every_group=True,
             )
             for threshold in others
         ),
@@ -255,6 +285,16 @@ def values_of(
     for group in groups:
         if group.process is not None:
             yield group, value(group.process)
+
+
+def known_values(groups: Sequence[GroupMeasures], metric: ProcessMetric) -> Iterator[tuple[GroupMeasures, float]]:
+    """Each judged group with its value where it is known.
+
+    Of a metric that needs every group, nothing of a strategy of which one judged group lacks it.
+    """
+    found = list(values_of(groups, metric.value))
+    lacking = {group.strategy for group, value in found if metric.needs_every_group and not is_known(value)}
+    yield from ((group, value) for group, value in found if is_known(value) and group.strategy not in lacking)
 
 
 def is_known(value: float) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from diversity_judge.comparing.differences import CHOICES
 from diversity_judge.comparing.group_measures import GroupMeasures, typical_size
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
-from diversity_judge.measures.intervals import Estimate, strategy_estimate
+from diversity_judge.measures.intervals import Estimate, outcome_estimate, strategy_estimate
 from diversity_judge.measures.outcomes import Outcome, Skipped, Tier, tier
 
 TIERS = (ALL_TIERS, *(found.value for found in Tier))
@@ -71,7 +71,8 @@ def panel_bars(
     for wanted, title, value in plan:
         for strategy in strategies:
             mine = [g for g in groups if g.strategy == strategy and tiers.get(g.problem_id) is wanted]
-            estimate = strategy_estimate([v for v in map(value, mine) if v is not None])
+            over_problems = strategy_estimate if title == "process diversity" else outcome_estimate
+            estimate = over_problems([v for v in map(value, mine) if v is not None])
             if estimate.n:
                 bars.append(PanelBar(wanted.value, title, strategy, estimate))
     return tuple(bars)
@@ -98,7 +99,7 @@ def _tier_rows(strategy: str, tier_name: str, members: Sequence[GroupMeasures]) 
     for metric, shown_k, k in wanted:
         values = [outcome.value for member in members if (outcome := member.outcome(metric, k)) is not None]
         if values:
-            estimate = strategy_estimate(values)
+            estimate = outcome_estimate(values)
             yield OutcomeRow(
                 strategy, tier_name, metric, shown_k, estimate.value, estimate.low, estimate.high, estimate.n
             )

@@ -17,6 +17,7 @@ from diversity_judge.comparing.group_measures import (
     Thresholds,
     common_curve_sizes,
     is_known,
+    known_values,
     measure,
     process_metrics,
     typical_size,
@@ -26,7 +27,6 @@ from diversity_judge.comparing.outcome_table import outcome_rows, problem_tiers
 from diversity_judge.comparing.problem_table import ProblemTable
 from diversity_judge.comparing.tables import DifferenceRow, OutcomeRow, ProcessRow, Table
 from diversity_judge.errors import InputError
-from diversity_judge.measures.intervals import strategy_estimate
 from diversity_judge.measures.outcomes import Tier
 from diversity_judge.runs.loading import Run
 from diversity_judge.text_safety import printable
@@ -214,8 +214,9 @@ def _process_rows(
 ) -> Iterator[ProcessRow]:
     for strategy in strategies:
         mine = [group for group in groups if group.strategy == strategy]
+        largest = max((group.n_responses for group in mine), default=1)
         for metric in metrics:
-            estimate = strategy_estimate([v for _, v in values_of(mine, metric.value)], bounds=metric.bounds)
+            estimate = metric.level([value for _, value in known_values(mine, metric)], largest)
             if estimate.n:
                 yield ProcessRow(strategy, metric.name, estimate.value, estimate.low, estimate.high, estimate.n)
 
@@ -236,7 +237,8 @@ def _notes(
         without = [g for g, value in values_of(groups, metric.value) if not is_known(value)]
         if without:
             total = sum(group.process is not None for group in groups)
-            yield f"{metric.name} is left out for {len(without)} of {total} groups: needs {metric.needs}"
+            rest = "; so its strategies have no mean of it" if metric.needs_every_group else ""
+            yield f"{metric.name} is left out for {len(without)} of {total} groups: needs {metric.needs}{rest}"
     yield from _skipped_notes(groups)
     low = [group for group in groups if group.has_low_coverage]
     if low:

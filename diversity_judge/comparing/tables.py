@@ -39,6 +39,8 @@ class DifferenceRow:
     p: float
     p_holm: float
     n_problems: int
+    interval: str
+    verdict: str
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,14 @@ would give, because the part that shared responses add is itself a variance. The
 with n - 1 degrees of freedom on the logit of the diversity: diversity lives in (0, 1) and is skewed near
 its ends. A mean over problems is treated alike, with the problem as the unit.
 
+No spread. Where all values are equal there is nothing to estimate a variance from, and an interval of no width would
+say that nothing else exists. What n equal values do say: with 97.5 % confidence no more than p = 1 - 0.025^(1/n) of
+the population differs from them (Clopper and Pearson 1934). The interval is what that leaves, had all that differs
+stood at one end of the range. Of a group it is the pairs that are equal, and a pair differs if one of its two
+responses does: 1 - (1 - p)^2.
+
+Outcomes. Pass rates and votes pile up at 0 and 1, where t fails; `outcome_estimate` treats them (`dirichlet`).
+
 Why not the delete-one-response jackknife: it counts the variation between pairs twice, and where that
 dominates (judge noise, thinned designs) its 95 % interval covers 99 %; see benchmarks/coverage.py.
 """
@@ -33,11 +41,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from diversity_judge.measures.dirichlet import WeightedMean
 from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.rubric import MAX_SCORE
 
+MIN_PROBLEMS = 2
+"""Below this nothing says how problems differ."""
 MIN_RESPONSES = 4
 """Below this no two pairs are disjoint, and the spread between responses can't be told from the mean."""
+NO_SPREAD = "no spread seen: what the equal values leave open"
+"""The method's name where all values are equal."""
 SINGULAR = 1e-9
 """A scaled determinant below this is 0 but for rounding: the relations can't be told apart."""
 
@@ -71,9 +84,9 @@ def group_estimate(matrix: SimilarityMatrix, *, confidence: float = 0.95) -> Est
     """Diversity of a group, with the interval over the responses that could have been sampled.
 
     The interval is not symmetric about the value and stays inside [0, 1]. Where all scores are equal it
-    has no width; that says "no spread was seen", not "none exists". Two equally common approaches and
-    nothing else make it conservative, and few responses (8 or so) of which one or two stand out make it
-    too narrow: benchmarks/coverage.py has the figures.
+    is that of "no spread" above. Two equally common approaches and nothing else make it conservative, and
+    few responses (8 or so) of which one or two stand out make it too narrow: benchmarks/coverage.py has
+    the figures.
 
     Args:
         matrix: Scores of one group; missing cells are taken as missing by chance.
@@ -96,6 +109,10 @@ def group_estimate(matrix: SimilarityMatrix, *, confidence: float = 0.95) -> Est
     if np.isnan(variance):
         reason = "no two scored pairs are without a response in common"
         return _unknown(matrix.diversity, involved, method, reason, confidence)
+    if variance == 0:
+        differing = 1 - (1 - _unseen_share(involved, confidence)) ** 2
+        low, high = _what_is_left(matrix.diversity, differing, (0.0, 1.0))
+        return Estimate(matrix.diversity, low, high, 0.0, involved, NO_SPREAD, confidence=confidence)
     se = float(np.sqrt(variance)) / MAX_SCORE
     low, high = _logit_interval(matrix.diversity, se, _t_quantile(confidence, involved - 1))
     return Estimate(matrix.diversity, low, high, se, involved, method, confidence=confidence)
@@ -112,7 +129,8 @@ def strategy_estimate(
     What happened inside a problem (few responses, missing pairs, judge noise) already shows in how much
     the problems' values differ, so it isn't added a second time. A metric with bounds gets Student's t on
     the logit scale, which covers better where problems are few and values skewed, and stays inside the
-    bounds; one without gets the plain t interval. Equal values give an interval of no width.
+    bounds; one without gets the plain t interval. Equal values: see "no spread" above; without bounds they
+    leave everything open and have no interval.
 
     Args:
         values: One value a problem; NaN values are left out, and `n` counts the rest.
@@ -123,20 +141,48 @@ def strategy_estimate(
         ValueError: A value lies outside the bounds.
     """
     method = "t over problems" if bounds is None else "t on the logit over problems"
-    array = np.asarray(values, dtype=np.float64)
-    array = array[~np.isnan(array)]
+    array = _known(values, bounds)
     n = len(array)
-    if n == 0:
-        return _unknown(float("nan"), 0, method, "no problem has a value", confidence)
+    if n < MIN_PROBLEMS:
+        return _too_few(array, method, confidence)
     mean = float(array.mean())
-    if n == 1:
-        reason = "one problem says nothing about how problems differ; an interval needs 2"
-        return _unknown(mean, 1, method, reason, confidence)
-    se = 0.0 if np.ptp(array) == 0 else float(array.std(ddof=1) / np.sqrt(n))
-    if bounds is not None and (array.min() < bounds[0] or array.max() > bounds[1]):
-        raise ValueError(f"values from {array.min():g} to {array.max():g} leave the bounds {bounds}")
+    if np.ptp(array) == 0:
+        if bounds is None:
+            return _unknown(mean, n, method, "all values are equal and the metric has no bounds", confidence)
+        low, high = _what_is_left(mean, _unseen_share(n, confidence), bounds)
+        return Estimate(mean, low, high, 0.0, n, NO_SPREAD, confidence=confidence)
+    se = float(array.std(ddof=1) / np.sqrt(n))
     low, high = t_interval(mean, se, n, bounds=bounds, confidence=confidence)
     return Estimate(mean, low, high, se, n, method, confidence=confidence)
+
+
+def outcome_estimate(
+    values: Sequence[float] | NDArray[np.float64],
+    *,
+    confidence: float = 0.95,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Estimate:
+    """Mean over problems of an outcome (a pass rate, a vote) or a small count, whose values pile up at the ends.
+
+    Args:
+        values: One value a problem; NaN values are left out, and `n` counts the rest.
+        confidence: Between 0 and 1.
+        bounds: Smallest and largest value that the metric can take.
+
+    Returns:
+        The interval of `dirichlet.WeightedMean`; `se` is that of the mean over problems.
+
+    Raises:
+        ValueError: A value lies outside the bounds.
+    """
+    method = "Dirichlet weights over problems"
+    array = _known(values, bounds)
+    n = len(array)
+    if n < MIN_PROBLEMS:
+        return _too_few(array, method, confidence)
+    low, high = WeightedMean(array, bounds).interval(confidence)
+    se = float(array.std(ddof=1) / np.sqrt(n))
+    return Estimate(float(array.mean()), low, high, se, n, method, confidence=confidence)
 
 
 def t_interval(
@@ -158,6 +204,36 @@ def t_interval(
     span = end - start
     low, high = _logit_interval((value - start) / span, se / span, quantile)
     return start + span * low, start + span * high
+
+
+def _known(values: Sequence[float] | NDArray[np.float64], bounds: tuple[float, float] | None) -> NDArray[np.float64]:
+    """The values that are not NaN.
+
+    Raises:
+        ValueError: one leaves the bounds.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    array = array[~np.isnan(array)]
+    if bounds is not None and len(array) and (array.min() < bounds[0] or array.max() > bounds[1]):
+        raise ValueError(f"values from {array.min():g} to {array.max():g} leave the bounds {bounds}")
+    return array
+
+
+def _too_few(values: NDArray[np.float64], method: str, confidence: float) -> Estimate:
+    if not len(values):
+        return _unknown(float("nan"), 0, method, "no problem has a value", confidence)
+    reason = f"one problem says nothing about how problems differ; an interval needs {MIN_PROBLEMS}"
+    return _unknown(float(values[0]), 1, method, reason, confidence)
+
+
+def _unseen_share(n: int, confidence: float) -> float:
+    """The largest share of a population of which n draws show none, at this (two-sided) confidence."""
+    return 1 - float(((1 - confidence) / 2) ** (1 / n))
+
+
+def _what_is_left(value: float, share: float, bounds: tuple[float, float]) -> tuple[float, float]:
+    """Where the mean can lie if up to this share of a population differs from a value, at either end."""
+    return value - share * (value - bounds[0]), value + share * (bounds[1] - value)
 
 
 def _unknown(value: float, n: int, method: str, reason: str, confidence: float) -> Estimate:

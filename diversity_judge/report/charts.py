@@ -14,10 +14,10 @@ from typing import Any
 from diversity_judge.comparing.group_measures import SENSITIVITY_THRESHOLDS, GroupMeasures, pass_at_largest
 from diversity_judge.comparing.outcome_table import TIERS, PanelBar, panel_bars
 from diversity_judge.comparing.result import Comparison
-from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
+from diversity_judge.comparing.tables import ALL_TIERS, DifferenceRow, OutcomeRow
 from diversity_judge.drawing.look import look_of
 from diversity_judge.text_safety import printable
-from diversity_judge.wording import interval
+from diversity_judge.wording import interval, p_value
 
 Json = dict[str, Any]
 """What plotly takes: JSON by nature."""
@@ -88,7 +88,7 @@ def _differences(comparison: Comparison) -> Chart:
         mark = _marks(comparison, row.strategy, [row.difference], [place])
         mark["error_x"] = _error(row.difference, row.ci_low, row.ci_high)
         shown = interval(row.difference, row.ci_low, row.ci_high)
-        mark["hovertemplate"] = f"{shown}, p = {row.p_holm:.2g} after Holm<extra></extra>"
+        mark["hovertemplate"] = f"{shown}, {_p(row)}<extra></extra>"
         data.append(mark)
     ticks = [f"{safe(row.strategy)}<br>n = {row.n_problems}" for row in rows]
     layout = {
@@ -265,6 +265,10 @@ def _error(value: float, low: float, high: float) -> Json:
         "thickness": 1.5,
         "width": 4,
     }
+
+
+def _p(row: DifferenceRow) -> str:
+    return row.verdict if math.isnan(row.p_holm) else f"{p_value(row.p_holm)} after Holm"
 
 
 def _diversity_of(group: GroupMeasures) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Callable, Sequence
 from itertools import combinations, product
 from pathlib import Path
 from statistics import mean
@@ -11,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 import diversity_judge as dj
 from diversity_judge.compare import main
@@ -61,15 +64,34 @@ def test_the_mean_over_problems_is_that_of_the_matrices(run: Path) -> None:
         assert frame.loc[strategy, "n_problems"] == len(PROBLEMS)
 
 
-def test_a_paired_difference_and_its_p_value_by_enumeration(run: Path) -> None:
+def test_a_paired_difference_of_four_problems_has_an_interval_and_no_p_value(run: Path) -> None:
     row = dj.compare([run]).differences.where(metric="diversity")[0]
     differences = [(a - b) / 5 for a, b in zip(SCORE["token-normal"], SCORE["token-high"], strict=True)]
-    seen = abs(sum(differences))
-    flips = [abs(sum(s * d for s, d in zip(signs, differences, strict=True))) for signs in product((1, -1), repeat=4)]
     assert (row.strategy, row.baseline, row.n_problems) == ("token-high", "token-normal", 4)
     assert row.difference == pytest.approx(mean(differences), abs=1e-12)
-    assert row.p == pytest.approx(mean(f >= seen - 1e-9 for f in flips), abs=1e-12)
+    assert (row.ci_low, row.ci_high) == pytest.approx(stats.ttest_1samp(differences, 0).confidence_interval())
+    assert (math.isnan(row.p), math.isnan(row.p_holm), row.verdict) == (True, True, "fewer than 6 problems")
+
+
+def many_problems(folder: Path, strategies: Sequence[str], judge: Callable[[Response, Response], int]) -> Path:
+    """A run of 8 problems."""
+    groups = [group(f"p{number}", strategy, members(3)) for number in range(8) for strategy in strategies]
+    return make_run(folder, groups, judge)
+
+
+def test_the_p_value_of_a_difference_by_enumeration(tmp_path: Path) -> None:
+    run = many_problems(
+        tmp_path / "run",
+        ("token-normal", "token-high"),
+        lambda a, b: 4 if a.strategy == "token-normal" else (3, 4, 2, 3, 5, 3, 4, 2)[int(a.problem_id[1])],
+    )
+    row = dj.compare([run]).differences.where(metric="diversity")[0]
+    differences = [(4 - s) / 5 for s in (3, 4, 2, 3, 5, 3, 4, 2)]
+    flips = [abs(sum(s * d for s, d in zip(signs, differences, strict=True))) for signs in product((1, -1), repeat=8)]
+    flipped = mean(f >= abs(sum(differences)) - 1e-9 for f in flips)
+    assert row.p == pytest.approx(max(flipped, stats.ttest_1samp(differences, 0).pvalue), abs=1e-12)
     assert row.p_holm == row.p
+    assert row.verdict == ("confirmed" if row.p <= 0.05 else "not shown")
 
 
 def test_pass_at_k_by_enumeration(run: Path) -> None:
@@ -105,7 +127,7 @@ def test_the_files_have_the_columns_of_the_contract(run: Path, tmp_path: Path) -
     assert main([str(run), "--out", str(out), "--no-report", "--no-figures", "--quiet"]) == 0
     columns = {
         "process.csv": "strategy metric value ci_low ci_high n_problems",
-        "differences.csv": "strategy baseline metric difference ci_low ci_high p p_holm n_problems",
+        "differences.csv": "strategy baseline metric difference ci_low ci_high p p_holm n_problems interval verdict",
         "outcomes.csv": "strategy tier metric k value ci_low ci_high n_problems",
     }
     for name, wanted in columns.items():
@@ -125,6 +147,32 @@ def test_the_tables_follow_from_problems_csv(run: Path) -> None:
             values = problems.loc[problems["strategy"] == row.strategy, row.metric].dropna()
             assert row.value == pytest.approx(values.mean(), abs=1e-12)
             assert row.n_problems == len(values)
+
+
+def test_a_mean_of_approaches_is_not_taken_over_the_groups_that_happen_to_have_one(tmp_path: Path) -> None:
+    """A thinned design tells the number only where the judged pairs join all: those groups have few approaches."""
+    folder = make_run(
+        tmp_path / "run",
+        strategy_groups("token-normal"),
+        lambda a, b: 5 if a.problem_id == "p1" else 2,
+        pairs_per_group=12,
+    )
+    comparison = dj.compare([folder])
+    assert next(g.process.approaches[4.0].value for g in comparison.groups if g.process) == 1
+    assert not comparison.process.where(metric="approaches")
+    assert any("approaches is left out for 3 of 4 groups" in n and "no mean of it" in n for n in comparison.notes)
+
+
+def test_each_number_has_its_own_count_of_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    graded = [*strategy_groups("token-normal"), *strategy_groups("token-high")]
+    ungraded = [group("p9", s, [{"text": f"response {i}"} for i in range(N)]) for s in RIGHT]
+    folder = make_run(tmp_path / "run", [*graded, *ungraded], lambda a, b: 3)
+    assert main([str(folder), "--out", str(tmp_path / "out"), "--no-report", "--no-figures"]) == 0
+    rows = dj.compare([folder]).outcomes.where(tier="all", metric="pass_rate")
+    assert {row.n_problems for row in rows} == {4}
+    printed = capsys.readouterr().out
+    assert re.search(r"│ token-normal +│ +5 │", printed), "process diversity rests on five problems"
+    assert re.search(r"│ token-normal +│ all +│ +4 │", printed), "the pass rate on four"
 
 
 def test_the_threshold_of_an_approach_decides_how_many_there_are(run: Path) -> None:
@@ -162,9 +210,8 @@ def test_groups_of_other_sizes_are_not_compared_on_what_grows_with_size(tmp_path
 
 
 def test_holm_is_over_the_strategies_of_one_metric(tmp_path: Path) -> None:
-    thirds = [group(problem, "third", members(3)) for problem in PROBLEMS]
-    groups = [*strategy_groups("token-normal"), *strategy_groups("token-high"), *thirds]
-    folder = make_run(tmp_path / "run", groups, lambda a, b: 2 if a.strategy == "third" else score(a, b))
+    scores = {"token-normal": (4,) * 8, "token-high": (3, 4, 2, 3, 5, 3, 4, 2), "third": (2, 3, 2, 3, 2, 3, 2, 3)}
+    folder = many_problems(tmp_path / "run", tuple(scores), lambda a, b: scores[a.strategy][int(a.problem_id[1])])
     first, second = dj.compare([folder]).differences.where(metric="diversity")
     low, high = sorted([first, second], key=lambda row: row.p)
     assert low.p_holm == pytest.approx(min(1, 2 * low.p))
@@ -248,24 +295,40 @@ def test_the_sentence_says_what_was_found(tmp_path: Path) -> None:
     sentence = comparison.sentences[0]
     row = comparison.differences.where(metric="diversity")[0]
     assert sentence.startswith("expert-sample is more diverse than token-normal by 0.300 [")
-    assert f"{row.ci_low:.3f}, {row.ci_high:.3f}] on 10 problems, p = {row.p_holm:.3f} after Holm" in sentence
-    assert "to see a difference of 0.03 you need about" in sentence
+    assert sentence.endswith(f"{row.ci_low:.3f}, {row.ci_high:.3f}] on 10 problems, p = {row.p_holm:.3f}.")
 
 
-def test_no_difference_is_said_so(run: Path) -> None:
-    sentence = dj.compare([run]).sentences[0]
-    assert sentence.startswith("No difference in diversity is shown between token-high and token-normal: +0.250 [")
-
-
-def test_too_few_problems_to_confirm_is_said_so(tmp_path: Path) -> None:
-    groups = [*strategy_groups("token-normal"), *strategy_groups("token-high")]
-    folder = make_run(
-        tmp_path / "run", groups, lambda a, b: 4 if a.strategy == "token-normal" else 2 + (a.problem_id == "p1")
+def test_no_difference_is_said_so_with_what_would_show_one(tmp_path: Path) -> None:
+    run = many_problems(
+        tmp_path / "run",
+        ("token-normal", "token-high"),
+        lambda a, b: 4 if a.strategy == "token-normal" else (3, 5, 3, 5, 3, 4, 5, 5)[int(a.problem_id[1])],
     )
-    sentence = dj.compare([folder]).sentences[0]
-    assert sentence.startswith("token-high seems more diverse than token-normal by 0.350 [")
-    assert "] on 4 problems, but p = 0.125 after Holm does not confirm it" in sentence
-    assert "0.12 before Holm at best" in sentence
+    sentence = dj.compare([run]).sentences[0]
+    assert sentence.startswith("No difference in diversity is shown between token-high and token-normal: -0.025 [")
+    assert "a difference of 0.03 would be confirmed on about " in sentence
+    assert "power 80%, level 5%, one comparison" in sentence
+
+
+def test_a_difference_that_holds_alone_is_not_called_confirmed(tmp_path: Path) -> None:
+    scores = {"token-normal": (4,) * 8, "a": (3, 4, 2, 3, 3, 3, 4, 3), "b": (4, 5, 3, 4, 4, 5, 3, 4)}
+    scores |= dict.fromkeys(("c", "d", "e"), scores["b"])
+    folder = many_problems(tmp_path / "run", tuple(scores), lambda a, b: scores[a.strategy][int(a.problem_id[1])])
+    row = dj.compare([folder]).differences.where(metric="diversity", strategy="a")[0]
+    assert row.p <= 0.05 < row.p_holm
+    assert row.verdict == "excludes 0 alone"
+    sentence = next(s for s in dj.compare([folder]).sentences if "Taken alone" in s)
+    assert "among 5 comparisons that is not confirmed" in sentence
+
+
+def test_too_few_problems_to_show_anything_is_said_so(run: Path) -> None:
+    sentence = dj.compare([run]).sentences[0]
+    assert sentence.startswith("diversity of token-high and token-normal differs by +0.250 [")
+    assert sentence.endswith("if differences are normal; so few problems cannot show that it is no chance.")
+    assert dj.compare([run]).sentences[-1] == (
+        "With 4 problems no difference can be confirmed: no p below 0.12 is possible; one comparison needs at least 6 "
+        "problems."
+    )
 
 
 def test_bad_usage_exits_with_2(tmp_path: Path, run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,8 @@ def test_similarity_falls_with_temperature(temperatures: Comparison) -> None:
 
 def test_one_text_ten_times_has_no_diversity_and_no_spread(temperatures: Comparison) -> None:
     row = temperatures.process.where(strategy="T0.0", metric="diversity")[0]
-    assert (row.value, row.ci_low, row.ci_high) == (0, 0, 0)
+    assert (row.value, row.ci_low) == (0, 0)
+    assert row.ci_high == pytest.approx(1 - 0.025 ** (1 / row.n_problems)), "what so many equal problems leave open"
     assert temperatures.process.where(strategy="T0.0", metric="vendi")[0].value == pytest.approx(1)
     assert temperatures.process.where(strategy="T0.0", metric="approaches")[0].value == 1
 
