@@ -3,39 +3,44 @@
 Coverage itself is simulated in benchmarks/coverage.py and, in short, in test_coverage.py.
 """
 
+from __future__ import annotations
+
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from diversity_judge.measures.intervals import group_estimate, outcome_estimate, strategy_estimate
 from diversity_judge.measures.matrix import SimilarityMatrix
 
 NAN = math.nan
+Array = NDArray[Any]
 
 
-def scores_with_response_effects(n, seed, *, effect=1.2, noise=0.4):
+def scores_with_response_effects(n: int, seed: int, *, effect: float = 1.2, noise: Any = 0.4) -> Any:
     """Continuous scores in 0..5, (n, n), not symmetric, dominated by effects of the responses."""
     generator = np.random.default_rng(seed)
     a = generator.uniform(-effect, effect, n)
     return 2.5 + (a[:, None] + a) / 1.2 + generator.uniform(-noise, noise, (n, n))
 
 
-def matrix_of(scores, wanted):
+def matrix_of(scores: Array, wanted: Array) -> Any:
     return SimilarityMatrix(np.where(wanted, scores, NAN), wanted)
 
 
-def upper(n):
+def upper(n: int) -> Any:
     return np.triu(np.ones((n, n), bool), 1)
 
 
-def off_diagonal(n):
+def off_diagonal(n: int) -> Any:
     return ~np.eye(n, dtype=bool)
 
 
-def circulant(n, *offsets):
+def circulant(n: int, *offsets: Any) -> Any:
     wanted = np.zeros((n, n), bool)
     for offset, i in itertools.product(offsets, range(n)):
         wanted[i, (i + offset) % n] = True
@@ -43,7 +48,7 @@ def circulant(n, *offsets):
 
 
 @pytest.mark.parametrize("design", [upper(8), circulant(9, 1, 3), circulant(12, 2)], ids=["full", "4", "2"])
-def test_variance_of_a_balanced_design_is_that_of_the_disjoint_products(design):
+def test_variance_of_a_balanced_design_is_that_of_the_disjoint_products(design: Array) -> None:
     """Var(mean) = E[mean^2] - mu^2, and the product of two disjoint cells is unbiased for mu^2.
 
     In a design that has each response in equally many pairs this simple estimator is the same as ours.
@@ -55,13 +60,13 @@ def test_variance_of_a_balanced_design_is_that_of_the_disjoint_products(design):
     assert group_estimate(matrix_of(scores, design)).se == pytest.approx(math.sqrt(expected) / 5, rel=1e-10)
 
 
-def relation(c, d):
+def relation(c: Any, d: Any) -> Any:
     if c == d:
         return "same"
     return {2: "reverse", 1: "sharing", 0: "disjoint"}[len(set(c) & set(d))]
 
 
-def missing(wanted, seed):
+def missing(wanted: Array, seed: int) -> Any:
     return wanted & (np.random.default_rng(seed).random(wanted.shape) > 0.3)
 
 
@@ -70,7 +75,7 @@ def missing(wanted, seed):
     [missing(upper(8), 0), missing(off_diagonal(7), 1), off_diagonal(6), missing(circulant(12, 1, 4), 2)],
     ids=["missing", "both orders, missing", "both orders", "thinned, missing"],
 )
-def test_variance_of_any_design_solves_the_explicit_moment_equations(design):
+def test_variance_of_any_design_solves_the_explicit_moment_equations(design: Array) -> None:
     """Expected values of e'R e under Cov = sum c_k R_k, e = M y, are tr(M R M R_k): no shortcut used."""
     scores = scores_with_response_effects(len(design), seed=5)
     cells = list(zip(*(axis.tolist() for axis in np.nonzero(design)), strict=True))
@@ -86,7 +91,7 @@ def test_variance_of_any_design_solves_the_explicit_moment_equations(design):
     assert group_estimate(matrix_of(scores, design)).se == pytest.approx(math.sqrt(expected) / 5, rel=1e-9)
 
 
-def test_variance_is_never_below_that_of_independent_pairs():
+def test_variance_is_never_below_that_of_independent_pairs() -> None:
     """Scores arranged so that every response has the same total: shared responses seem to add nothing."""
     design = circulant(16, 1)
     alternating = np.where(np.arange(16) % 2 == 0, 1.0, 4.0)
@@ -96,7 +101,7 @@ def test_variance_is_never_below_that_of_independent_pairs():
     assert group_estimate(matrix_of(scores, design)).se == pytest.approx(independent / 5)
 
 
-def test_interval_is_students_t_on_the_logit():
+def test_interval_is_students_t_on_the_logit() -> None:
     estimate = group_estimate(matrix_of(scores_with_response_effects(10, seed=1), upper(10)), confidence=0.9)
     d = estimate.value
     half = stats.t.ppf(0.95, 9) * estimate.se / (d * (1 - d))
@@ -108,7 +113,7 @@ def test_interval_is_students_t_on_the_logit():
     assert estimate.reason == ""
 
 
-def test_interval_is_wider_than_with_pairs_taken_as_independent():
+def test_interval_is_wider_than_with_pairs_taken_as_independent() -> None:
     scores = scores_with_response_effects(32, seed=2)
     naive = scores[upper(32)].std(ddof=1) / math.sqrt(496) / 5
     assert group_estimate(matrix_of(scores, upper(32))).se > 3 * naive
@@ -116,7 +121,7 @@ def test_interval_is_wider_than_with_pairs_taken_as_independent():
 
 @pytest.mark.parametrize("score", [0.0, 3.0, 10 / 3, 5.0])
 @pytest.mark.parametrize("design", [upper(6), off_diagonal(6), circulant(6, 1)])
-def test_equal_scores_leave_open_what_six_responses_can_have_missed(design, score):
+def test_equal_scores_leave_open_what_six_responses_can_have_missed(design: Array, score: float) -> None:
     """0.975 of six draws see a deviating response where more than 1 - 0.025^(1/6) of the population deviate."""
     estimate = group_estimate(matrix_of(np.full((6, 6), score), design))
     deviating_pairs = 1 - 0.025 ** (2 / 6)
@@ -128,7 +133,7 @@ def test_equal_scores_leave_open_what_six_responses_can_have_missed(design, scor
 
 
 @pytest.mark.parametrize("n", [2, 3])
-def test_too_few_responses_give_a_value_and_a_reason(n):
+def test_too_few_responses_give_a_value_and_a_reason(n: int) -> None:
     estimate = group_estimate(matrix_of(np.full((n, n), 2.0), upper(n)))
     assert estimate.value == pytest.approx(0.6)
     assert math.isnan(estimate.low)
@@ -137,19 +142,19 @@ def test_too_few_responses_give_a_value_and_a_reason(n):
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
-def test_no_score_at_all_gives_nan_and_a_reason(n):
+def test_no_score_at_all_gives_nan_and_a_reason(n: int) -> None:
     estimate = group_estimate(matrix_of(np.full((n, n), NAN), upper(n)))
     assert math.isnan(estimate.value)
     assert estimate.reason
 
 
-def test_responses_without_any_score_are_not_counted():
+def test_responses_without_any_score_are_not_counted() -> None:
     design = upper(8)
     design[:, 6:] = False
     assert group_estimate(matrix_of(scores_with_response_effects(8, seed=4), design)).n == 6
 
 
-def test_pairs_that_all_share_one_response_give_no_interval():
+def test_pairs_that_all_share_one_response_give_no_interval() -> None:
     design = np.zeros((6, 6), bool)
     design[0, 1:] = True
     estimate = group_estimate(matrix_of(scores_with_response_effects(6, seed=4), design))
@@ -159,13 +164,13 @@ def test_pairs_that_all_share_one_response_give_no_interval():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_small_groups_never_leave_the_unit_interval(seed):
+def test_small_groups_never_leave_the_unit_interval(seed: int) -> None:
     scores = np.random.default_rng(seed).choice([0.0, 1, 5], (4, 4), p=[0.7, 0.2, 0.1])
     estimate = group_estimate(matrix_of(scores, upper(4)))
     assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
 
 
-def test_unbounded_strategy_interval_is_scipys_t_interval():
+def test_unbounded_strategy_interval_is_scipys_t_interval() -> None:
     values = np.random.default_rng(0).uniform(0.2, 0.6, 13)
     estimate = strategy_estimate(values, confidence=0.9, bounds=None)
     low, high = stats.t.interval(0.9, 12, loc=values.mean(), scale=stats.sem(values))
@@ -174,7 +179,7 @@ def test_unbounded_strategy_interval_is_scipys_t_interval():
     assert estimate.n == 13
 
 
-def test_bounded_strategy_interval_is_the_t_interval_of_the_logit():
+def test_bounded_strategy_interval_is_the_t_interval_of_the_logit() -> None:
     values = np.random.default_rng(0).uniform(2, 6, 9)
     estimate = strategy_estimate(values, bounds=(1, 8))
     share = (values.mean() - 1) / 7
@@ -184,48 +189,48 @@ def test_bounded_strategy_interval_is_the_t_interval_of_the_logit():
     assert estimate.high == pytest.approx(1 + 7 / (1 + math.exp(-(logit + half))))
 
 
-def test_bounded_strategy_interval_stays_inside():
+def test_bounded_strategy_interval_stays_inside() -> None:
     estimate = strategy_estimate([0.0, 0.0, 1.0])
     assert 0 < estimate.low < estimate.high < 1
     assert strategy_estimate([0.0, 0.0, 1.0], bounds=None).low < 0
 
 
-def test_value_outside_its_bounds_is_refused():
+def test_value_outside_its_bounds_is_refused() -> None:
     with pytest.raises(ValueError, match="bounds"):
         strategy_estimate([0.5, 1.5])
 
 
-def test_strategy_leaves_problems_without_a_value_out_of_n():
+def test_strategy_leaves_problems_without_a_value_out_of_n() -> None:
     assert strategy_estimate([0.2, NAN, 0.4]) == strategy_estimate([0.2, 0.4])
 
 
-def test_one_problem_gives_no_interval():
+def test_one_problem_gives_no_interval() -> None:
     estimate = strategy_estimate([0.3])
     assert (estimate.value, estimate.n) == (0.3, 1)
     assert math.isnan(estimate.low)
     assert "problem" in estimate.reason
 
 
-def test_no_problem_gives_no_value():
+def test_no_problem_gives_no_value() -> None:
     assert math.isnan(strategy_estimate([]).value)
     assert math.isnan(strategy_estimate([NAN]).value)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_equal_problems_at_an_end_give_clopper_and_pearsons_interval(value):
+def test_equal_problems_at_an_end_give_clopper_and_pearsons_interval(value: float) -> None:
     estimate = strategy_estimate([value] * 7)
     oracle = stats.binomtest(int(7 * value), 7).proportion_ci(0.95, method="exact")
     assert estimate.se == 0
     assert (estimate.low, estimate.high) == pytest.approx((oracle.low, oracle.high))
 
 
-def test_equal_problems_inside_leave_open_what_stands_at_either_end():
+def test_equal_problems_inside_leave_open_what_stands_at_either_end() -> None:
     estimate = strategy_estimate([2.0] * 5, bounds=(1, 11))
     unseen = 1 - 0.025 ** (1 / 5)
     assert (estimate.low, estimate.high) == pytest.approx((2 - unseen, 2 + 9 * unseen))
 
 
-def test_equal_values_of_a_metric_without_bounds_have_no_interval():
+def test_equal_values_of_a_metric_without_bounds_have_no_interval() -> None:
     estimate = strategy_estimate([2.0] * 5, bounds=None)
     assert math.isnan(estimate.low)
     assert estimate.reason
@@ -235,13 +240,13 @@ def test_equal_values_of_a_metric_without_bounds_have_no_interval():
 
 
 @pytest.mark.parametrize(("right", "n"), [(1, 2), (2, 4), (7, 13), (1, 30), (500, 1000)])
-def test_outcomes_of_0_and_1_get_jeffreys_interval(right, n):
+def test_outcomes_of_0_and_1_get_jeffreys_interval(right: int, n: int) -> None:
     estimate = outcome_estimate([1.0] * right + [0.0] * (n - right))
     assert (estimate.low, estimate.high) == pytest.approx(stats.beta(right + 0.5, n - right + 0.5).interval(0.95))
 
 
 @pytest.mark.parametrize("n", [2, 4, 30])
-def test_outcomes_that_all_stand_at_an_end_reach_it(n):
+def test_outcomes_that_all_stand_at_an_end_reach_it(n: int) -> None:
     low = stats.beta(n + 0.5, 0.5).ppf(0.025)
     assert (outcome_estimate([1.0] * n).low, outcome_estimate([1.0] * n).high) == pytest.approx((low, 1))
     assert (outcome_estimate([0.0] * n).low, outcome_estimate([0.0] * n).high) == pytest.approx((0, 1 - low))
@@ -249,7 +254,7 @@ def test_outcomes_that_all_stand_at_an_end_reach_it(n):
 
 @pytest.mark.parametrize("n", [2, 3, 13, 200])
 @pytest.mark.parametrize("bounds", [(0.0, 1.0), (1.0, 10.0)])
-def test_outcome_interval_is_that_of_drawn_dirichlet_weights(n, bounds):
+def test_outcome_interval_is_that_of_drawn_dirichlet_weights(n: int, bounds: tuple[float, float]) -> None:
     """100,000 draws: their quantiles are known to about 2 % of the interval's width."""
     generator = np.random.default_rng(n)
     values = bounds[0] + (bounds[1] - bounds[0]) * generator.beta(0.5, 0.5, n)
@@ -260,17 +265,17 @@ def test_outcome_interval_is_that_of_drawn_dirichlet_weights(n, bounds):
     assert estimate.value == pytest.approx(values.mean())
 
 
-def test_outcomes_outside_their_bounds_are_refused():
+def test_outcomes_outside_their_bounds_are_refused() -> None:
     with pytest.raises(ValueError, match="bounds"):
         outcome_estimate([0.5, 1.5])
 
 
-def test_outcome_of_one_problem_has_no_interval():
+def test_outcome_of_one_problem_has_no_interval() -> None:
     assert math.isnan(outcome_estimate([1.0]).low)
     assert math.isnan(outcome_estimate([]).value)
 
 
 @pytest.mark.parametrize("confidence", [0, 1, 95])
-def test_impossible_confidence_is_refused(confidence):
+def test_impossible_confidence_is_refused(confidence: float) -> None:
     with pytest.raises(ValueError):
         strategy_estimate([0.1, 0.2], confidence=confidence)
