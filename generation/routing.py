@@ -44,7 +44,7 @@ from generation.sample_arguments import (
 from generation.sample_console import ConsoleReporter
 from generation.sample_options import ProblemOptions, SampleOptions
 from generation.sampler import Sample, SamplingPlan
-from generation.sampling import sample
+from generation.sampling import sample, workload
 from generation.strategies import load_presets, parse_strategies
 
 _MOST_BLOCKS = 20
@@ -163,7 +163,7 @@ def probabilities(options: ProbabilitiesOptions) -> str:
         options.max_tokens,
         formats_for(problems, options.prompt_formats),
     )
-    profile = run_interruptible(_profile(_watched_engine(options), plan))
+    profile = run_interruptible(_profile(_watched_engine(options, plan), plan))
     head_setting = ExpertSampleSettings(k_keep=options.k_keep)
     k_keep = head_setting.resolve(profile.active_experts, len(profile.mean)).k_keep
     options.out.mkdir(parents=True, exist_ok=True)
@@ -176,7 +176,7 @@ def probabilities(options: ProbabilitiesOptions) -> str:
     )
 
 
-def _watched_engine(options: ProbabilitiesOptions) -> InProcessEngine:
+def _watched_engine(options: ProbabilitiesOptions, plan: SamplingPlan) -> InProcessEngine:
     # Eager: a compiled graph would have traced the routers before they are watched.
     watched = {"worker_extension_cls": EXTENSION, "enforce_eager": True}
     return InProcessEngine(
@@ -186,6 +186,8 @@ def _watched_engine(options: ProbabilitiesOptions) -> InProcessEngine:
             options.active_experts,
             options.chat_template,
             options.chat_template_kwargs,
+            workload=workload(plan, math.ceil(len(plan.problems) / _MOST_BLOCKS)),
+            log=options.out / "engine.log",
         )
     )
 

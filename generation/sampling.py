@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from diversity_judge import __version__
 from diversity_judge.errors import InputError
 from generation.engines import Engine, check_strategies
+from generation.engines.cpu_cache import Workload
 from generation.engines.make import make_engine
 from generation.grading import Grader
 from generation.grading_queue import GradingQueue
@@ -42,6 +43,9 @@ from generation.strategies import load_presets, parse_strategies
 
 NUMERIC_ENGINE_ARGS = ("dtype", "quantization", "hf_overrides", "revision", "kv_cache_dtype")
 """Engine arguments that change what is sampled; parallelism and memory only change how fast."""
+
+_CHAT_TEMPLATE_AT_MOST = 512
+"""Tokens that a chat template adds to a prompt; some write a system message of their own."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def sample(options: SampleOptions, reporter: SamplingReporter = Silent()) -> Sam
     counts = SamplingCounts()
     if missing or has_waiting(options.out):
         _check_grading(plan.problems)
-        engine = make_engine(options, plan.strategies) if missing else None
+        engine = _engine(options, plan) if missing else None
         counts = run_interruptible(_sample(options, engine, plan, manifest, reporter))
     return _result(options, plan, counts)
 
@@ -167,6 +171,24 @@ def missing_samples(options: SampleOptions, plan: SamplingPlan) -> list[Sample]:
         InputError: a line of the file is not a response of this command.
     """
     return plan.missing(finished_samples(options.out))
+
+
+def _engine(options: SampleOptions, plan: SamplingPlan) -> Engine:
+    load = workload(plan, options.concurrency)
+    return make_engine(options, plan.strategies, workload=load, log=engine_log(options.out))
+
+
+def engine_log(out: Path) -> Path:
+    """Where an engine that fails leaves what it said, beside the responses file."""
+    return out.with_suffix(".engine.log")
+
+
+def workload(plan: SamplingPlan, concurrency: int) -> Workload:
+    """How many requests are in flight, and how long they can become. A token is at least a byte of a prompt."""
+    messages = (plan.formats[problem.kind].messages(problem) for problem in plan.problems)
+    prompt = max(sum(len(message.content.encode("utf-8", "replace")) for message in chat) for chat in messages)
+    longest = None if plan.max_tokens is None else prompt + _CHAT_TEMPLATE_AT_MOST + plan.max_tokens
+    return Workload(concurrency, longest)
 
 
 def check_file(options: SampleOptions, plan: SamplingPlan) -> None:

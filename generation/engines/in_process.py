@@ -9,17 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from diversity_judge.errors import InputError, RunError
+from diversity_judge.errors import DiversityJudgeError, RunError
 from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError, Settings
+from generation.engines.cpu_cache import choose_cache
+from generation.engines.engine_log import EngineLog
 from generation.engines.reaper import Reaper
-from generation.engines.vllm_options import NOT_INSTALLED, VLLMOptions, versions
+from generation.engines.vllm_options import NOT_INSTALLED, VLLMOptions, quiet_and_patient, versions
 from generation.engines.vllm_requests import Prompts, RequestRefusedError, generation_of, rejection, sampling_params
+from generation.interrupts import signals_interrupt
 
 NAME = "the engine in this process"
+_SECONDS_TO_END = 60.0
+"""For the engine core to end: it waits for its worker, and a busy CPU takes longer than vLLM's 5 s for both."""
 
 
 class InProcessEngine:
@@ -34,6 +38,8 @@ class InProcessEngine:
         self._max_model_len = 0
         self._names = itertools.count()
         self._reaper = Reaper()
+        self._log = EngineLog(options.log)
+        self._failed = False
 
     async def start(self) -> EngineInfo:
         """Start the engine core and its workers (minutes for a large model).
@@ -42,8 +48,17 @@ class InProcessEngine:
             RunError: vLLM is not installed or does not start.
             InputError: the model has no experts whose number could be set.
         """
-        # Its hundred lines of information a start would bury what this command says.
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        quiet_and_patient()
+        self._log.begin()
+        # The start holds the event loop for minutes: a signal has to end it from here.
+        with signals_interrupt(), self._log.taking_output():
+            self._llm = self._started()
+        self._reaper.watch_children()
+        self._prompts = Prompts(self._llm.renderer, self._options)
+        self._max_model_len = int(self._llm.vllm_config.model_config.max_model_len)
+        return EngineInfo(self._options.model, versions())
+
+    def _started(self) -> Any:
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.v1.engine.async_llm import AsyncLLM
@@ -51,15 +66,19 @@ class InProcessEngine:
             raise RunError(NOT_INSTALLED.format(error=error)) from error
         try:
             args = AsyncEngineArgs(**({"enable_log_requests": False} | self._options.for_vllm()))
-            self._llm = AsyncLLM.from_engine_args(args)
-        except InputError:
+            config = args.create_engine_config()
+            choose_cache(config, self._options.engine_args, self._options.workload)
+            return AsyncLLM.from_vllm_config(
+                config, enable_log_requests=args.enable_log_requests, disable_log_stats=args.disable_log_stats
+            )
+        except DiversityJudgeError:
             raise
-        except Exception as error:  # vLLM's start raises many types; its log has the details
-            raise RunError(f"vLLM does not start with {self._options.model!r}: {error}") from error
-        self._reaper.watch_children()
-        self._prompts = Prompts(self._llm.renderer, self._options)
-        self._max_model_len = int(self._llm.vllm_config.model_config.max_model_len)
-        return EngineInfo(self._options.model, versions())
+        except Exception as error:  # vLLM's start raises many types
+            raise self._failure(f"vLLM does not start with {self._options.model!r}", error) from error
+
+    def _failure(self, what: str, error: Exception) -> RunError:
+        self._failed = True
+        return self._log.failure(what, error)
 
     async def generate(self, request: GenerationRequest) -> Generation:
         """See `Engine.generate`."""
@@ -69,7 +88,7 @@ class InProcessEngine:
         try:
             return await self._run(request)
         except EngineDeadError as error:
-            raise RunError("the vLLM engine died; its log above has the reason, a resume continues") from error
+            raise self._failure("the vLLM engine died (a resume continues)", error) from error
         except EngineGenerateError as error:
             raise SampleFailedError(f"vLLM: {error.__cause__ or error}") from error
         except (VLLMClientError, ValueError) as error:
@@ -108,9 +127,10 @@ class InProcessEngine:
         """Stop the engine core and its workers."""
         if self._llm is not None:
             # Not in a thread: the engine's reader must not run on while its core goes away under it.
-            self._llm.shutdown()
+            self._llm.shutdown(timeout=_SECONDS_TO_END)
         self._llm = None
         self._reaper.close()
+        self._log.end(keep=self._failed)
 
     async def _run(self, request: GenerationRequest) -> Generation:
         assert self._prompts is not None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from diversity_judge.errors import InputError
 from generation.engines.base import Engine
+from generation.engines.cpu_cache import Workload
 from generation.engines.options import EngineOptions
 from generation.strategies import Strategy
 
@@ -17,14 +20,22 @@ _PARALLEL = (
 )
 
 
-def make_engine(options: EngineOptions, strategies: Sequence[Strategy]) -> Engine:
+def make_engine(
+    options: EngineOptions, strategies: Sequence[Strategy], *, workload: Workload, log: Path | None = None
+) -> Engine:
     """The engine that the options name, for these strategies.
+
+    Args:
+        options: Which model, and where it runs.
+        strategies: All that the engine will be asked to sample by.
+        workload: How many requests of which length; what the cache of a CPU is for.
+        log: The file for what vLLM's processes say; named in errors, and gone after a run without one.
 
     Raises:
         InputError: options that contradict each other.
         RunError: a strategy needs a plugin that is not installed.
     """
-    return _servers(options) if options.base_urls else _vllm(options, strategies)
+    return _servers(options) if options.base_urls else _vllm(options, strategies, workload, log)
 
 
 def _servers(options: EngineOptions) -> Engine:
@@ -48,7 +59,7 @@ def _servers(options: EngineOptions) -> Engine:
     )
 
 
-def _vllm(options: EngineOptions, strategies: Sequence[Strategy]) -> Engine:
+def _vllm(options: EngineOptions, strategies: Sequence[Strategy], workload: Workload, log: Path | None) -> Engine:
     from generation.engines.in_process import InProcessEngine
     from generation.engines.replicas import ReplicasEngine
     from generation.engines.vllm_options import VLLMOptions, require_plugins
@@ -67,5 +78,7 @@ def _vllm(options: EngineOptions, strategies: Sequence[Strategy]) -> Engine:
         chat_template=options.chat_template,
         chat_template_kwargs=options.chat_template_kwargs,
         expert_sample=any(strategy.expert_sample is not None for strategy in strategies),
+        workload=replace(workload, copies=options.cpu_replicas or 1),
+        log=log,
     )
     return ReplicasEngine(vllm, options.cpu_replicas) if options.cpu_replicas else InProcessEngine(vllm)

@@ -20,8 +20,11 @@ from typing import Any
 
 from diversity_judge.errors import DiversityJudgeError, RunError
 from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError
+from generation.engines.cpu_cache import choose_cache
+from generation.engines.engine_log import EngineLog
 from generation.engines.vllm_options import NOT_INSTALLED, VLLMOptions, versions
 from generation.engines.vllm_requests import Prompt, Prompts, RequestRefusedError, generation_of, sampling_params
+from generation.interrupts import SIGNALS
 
 _SECONDS_TO_END = 3.0
 
@@ -53,14 +56,17 @@ def serve(connection: Connection, options: VLLMOptions, core: int | None) -> Non
         options: What vLLM is started with.
         core: The core to run on, None for any.
     """
-    # The terminal's Ctrl-C reaches all processes; the one that samples decides what becomes of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal or a scheduler tells all processes to end; the one that samples decides what becomes of it.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     arrived: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
     # Always reading, so that the other end can always write, and gone with it, whatever this process is doing.
     threading.Thread(target=_read_all, args=(connection, arrived), daemon=True).start()
+    log = EngineLog(options.log)
     try:
+        log.take_over()
         _use_one_core(core)
-        replica = _Replica(options)
+        replica = _Replica(options, log)
     except DiversityJudgeError as error:
         connection.send(error)
         return
@@ -95,7 +101,7 @@ def _use_one_core(core: int | None) -> None:
 class _Replica:
     """vLLM's synchronous engine and the requests that it works on."""
 
-    def __init__(self, options: VLLMOptions) -> None:
+    def __init__(self, options: VLLMOptions, log: EngineLog) -> None:
         try:
             from vllm.engine.arg_utils import EngineArgs
             from vllm.platforms import current_platform
@@ -106,11 +112,15 @@ class _Replica:
             raise RunError("--cpu-replicas is for vLLM on a CPU; on GPUs use --data-parallel-size")
         try:
             args = EngineArgs(**({"distributed_executor_backend": "uni"} | options.for_vllm()))
-            self._llm = LLMEngine.from_engine_args(args)
+            config = args.create_engine_config()
+            choose_cache(config, options.engine_args, options.workload)
+            self._llm = LLMEngine.from_vllm_config(config, disable_log_stats=args.disable_log_stats)
         except DiversityJudgeError:
             raise
         except Exception as error:  # vLLM's start raises many types
-            raise RunError(f"vLLM does not start with {options.model!r}: {error}") from error
+            if options.log is not None:
+                traceback.print_exc()
+            raise log.failure(f"vLLM does not start with {options.model!r}", error) from error
         self._prompts = Prompts(self._llm.renderer, options)
         self._max_model_len = int(self._llm.vllm_config.model_config.max_model_len)
         self._running: dict[str, Prompt] = {}

@@ -15,8 +15,9 @@ from multiprocessing.context import SpawnProcess
 
 from diversity_judge.errors import DiversityJudgeError, RunError
 from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError, Settings
+from generation.engines.engine_log import EngineLog
 from generation.engines.replica import Reply, Work, serve
-from generation.engines.vllm_options import VLLMOptions
+from generation.engines.vllm_options import VLLMOptions, quiet_and_patient
 from generation.engines.vllm_requests import rejection
 
 NAME = "the engines on this CPU"
@@ -34,6 +35,7 @@ class ReplicasEngine:
     """
 
     def __init__(self, options: VLLMOptions, n: int) -> None:
+        self._log = EngineLog(options.log)
         self._replicas = [_Connected(options, core) for core in _cores(n)]
         self._free: asyncio.Queue[_Connected] = asyncio.Queue()
         self.rounds_at_once = n * _ROUNDS_AHEAD
@@ -45,7 +47,8 @@ class ReplicasEngine:
             RunError: vLLM is not installed, does not start, or does not run on a CPU here.
             InputError: the model has no experts whose number could be set.
         """
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        quiet_and_patient()
+        self._log.begin()
         infos = await asyncio.gather(*(replica.start() for replica in self._replicas))
         for replica in self._replicas * _ROUNDS_AHEAD:
             self._free.put_nowait(replica)
@@ -77,6 +80,7 @@ class ReplicasEngine:
             replica.hang_up()
         for replica in self._replicas:
             await asyncio.to_thread(replica.end)
+        self._log.end(keep=any(replica.failed for replica in self._replicas))
 
 
 class _Connected:
@@ -88,8 +92,13 @@ class _Connected:
         self._process: SpawnProcess | None = None
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._numbers = itertools.count()
-        self._dead: RunError | None = None
+        self._dead: DiversityJudgeError | None = None
         self._started: asyncio.Future[EngineInfo] | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether its engine did not start or died."""
+        return self._dead is not None
 
     @property
     def n_in_flight(self) -> int:
@@ -163,17 +172,19 @@ class _Connected:
         if isinstance(message, EngineInfo):
             self._started.set_result(message)
         else:
+            self._dead = message
             self._started.set_exception(message)
 
     def _die(self) -> RunError:
         """Note that the process is gone, and tell everybody who waits for it."""
-        self._dead = RunError("a replica of the vLLM engine died; its log above has the reason, a resume continues")
+        log = EngineLog(self._options.log)
+        self._dead = error = log.failure("a replica of the vLLM engine died (a resume continues)")
         if self._connection is not None:
             asyncio.get_running_loop().remove_reader(self._connection.fileno())
         for future in (self._started, *self._waiting.values()):
             if future is not None and not future.done():
-                future.set_exception(self._dead)
-        return self._dead
+                future.set_exception(error)
+        return error
 
 
 def _cores(n: int) -> Sequence[int | None]:

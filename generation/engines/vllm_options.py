@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from diversity_judge.errors import InputError, RunError
+from generation.engines.cpu_cache import Workload
 from generation.strategies import Strategy
 
 _ACTIVE_EXPERT_KEYS = (
@@ -37,6 +40,8 @@ class VLLMOptions:
         chat_template: Whether to apply the model's chat template.
         chat_template_kwargs: Options of the chat template, such as enable_thinking.
         expert_sample: Whether any request will use Expert-Sample, for which fitting kernels must be chosen.
+        workload: What the cache of a CPU is for.
+        log: The file that vLLM's processes write into; None leaves their output where it would go.
     """
 
     model: str
@@ -45,6 +50,8 @@ class VLLMOptions:
     chat_template: bool = True
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     expert_sample: bool = False
+    workload: Workload = field(default_factory=Workload)
+    log: Path | None = None
 
     def for_vllm(self) -> dict[str, Any]:
         """The arguments of vLLM's `EngineArgs`, its model among them. Needs vLLM.
@@ -70,6 +77,14 @@ class VLLMOptions:
                 self.model, self.active_experts, trust_remote_code=bool(args.get("trust_remote_code"))
             )
         return args
+
+
+def quiet_and_patient() -> None:
+    """VLLM's settings that are variables of the environment, where the user has not set them."""
+    # Its hundred lines of information a start would bury what a command says.
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    # A worker on a busy CPU needs longer to end than the 5 s after which vLLM kills it, and warns of that.
+    os.environ.setdefault("VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS", "30")
 
 
 def require_plugins(strategies: Iterable[Strategy]) -> None:

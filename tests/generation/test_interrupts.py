@@ -1,15 +1,20 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from diversity_judge.errors import RunError
-from generation.interrupts import run_interruptible
+from generation.interrupts import SIGNALS, run_interruptible, signals_interrupt
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def interrupt() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+def interrupt(number: int = signal.SIGINT) -> None:
+    os.kill(os.getpid(), number)
 
 
 async def forever() -> None:
@@ -26,12 +31,13 @@ def test_a_result_is_returned_and_the_handler_put_back() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_the_first_interruption_lets_the_coroutine_clean_up() -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_interruption_lets_the_coroutine_clean_up(number: int) -> None:
     cleaned = []
 
     async def work() -> None:
         try:
-            interrupt()
+            interrupt(number)
             await forever()
         finally:
             await asyncio.sleep(0)
@@ -70,3 +76,45 @@ def test_the_second_interruption_does_not_wait() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_interruptible(stubborn())
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_call_that_holds_the_loop_ends_at_once_and_its_coroutine_cleans_up(number: int) -> None:
+    cleaned = []
+
+    async def work() -> None:
+        try:
+            with signals_interrupt():
+                interrupt(number)
+                pytest.fail("the call went on")
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_interruptible(work())
+    assert cleaned == [True]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_outside_of_a_coroutine_each_signal_is_a_keyboard_interrupt(number: int) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), signals_interrupt():
+        interrupt(number)
+    assert signal.getsignal(number) is before
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    program = """
+import os, signal
+from generation.interrupts import run_interruptible, signals_interrupt
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+async def work():
+    os.kill(os.getpid(), signal.SIGHUP)
+    return "went on"
+with signals_interrupt():
+    os.kill(os.getpid(), signal.SIGHUP)
+    print(run_interruptible(work()))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "went on\n"), done.stderr

@@ -224,10 +224,11 @@ def _line(row: dict[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False)
 
 
-def test_ctrl_c_exits_130_and_the_same_command_continues(problems: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_exits_130_and_the_same_command_continues(problems: Path, number: int) -> None:
     with serving(FakeServer(seconds=0.02)) as server:
         command = arguments(problems, server, "--n", "40", "--seed", "3", "--concurrency", "2")
-        server.faults = killer = KillAfter(20, signal.SIGINT)
+        server.faults = killer = KillAfter(20, number)
         killer.process = process = start(command)
         _, errors = process.communicate()
         assert process.returncode == 130
