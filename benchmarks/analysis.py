@@ -28,7 +28,7 @@ import pandas as pd
 
 from benchmarks.measuring import median_ratio, spread
 from benchmarks.throughput import write_groups
-from diversity_judge.inputs.reading import read_responses
+from diversity_judge.inputs.in_memory import read_inputs
 from diversity_judge.judges.base import Reply
 from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
@@ -74,9 +74,10 @@ def offline_options(responses: Path, folder: Path) -> ScoreOptions:
 
 async def fill(options: ScoreOptions) -> int:
     """Write a reply for every wanted pair, and return their number."""
-    plans = plan_groups(read_responses(options.inputs).groups, options.design, options.showing)
+    plans = plan_groups(read_inputs(options.source).groups, options.design, options.showing)
     template = PromptTemplate.load(options.prompt)
     judge = make_judge(options.judge, template, sends_calls=False, deadline_s=1.0, concurrency=1)
+    assert options.ledger_path is not None
     with Ledger(options.ledger_path) as ledger:
         number = 0
         for plan in plans:
@@ -118,6 +119,7 @@ def main() -> None:
         options = offline_options(responses, Path(folder) / "run")
         number = asyncio.run(fill(options))
         ledger = options.ledger_path
+        assert ledger is not None
         print(f"{number} replies, {ledger.stat().st_size / 2**20:.0f} MiB ledger, {repetitions} repetitions")
         score(options), read_rows(ledger, "*")  # both find their files in the page cache and their modules loaded
         tables, rows, few = [], [], []

@@ -33,7 +33,8 @@ from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.report import write_report
 from diversity_judge.runs.layout import LEDGER
 from diversity_judge.scoring import files
-from diversity_judge.scoring.result import GroupResult, ScoreResult, strategy_results
+from diversity_judge.scoring.group_results import GroupResult, strategy_results
+from diversity_judge.scoring.result import ScoreResult
 
 OPENINGS = 7
 _SPACE_PER_PIECE = 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import glob
+import io
 import json
 import os
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -89,6 +90,13 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
     write_whole(path, partial(_write_rows, iter(rows)))
 
 
+def csv_text(rows: Iterable[Row]) -> str:
+    """The text of the file that `write_csv` would write."""
+    file = io.StringIO()
+    _write_lines(rows, file)
+    return file.getvalue()
+
+
 def read_toml(text: str) -> dict[str, Any]:
     """Read TOML.
 
@@ -99,14 +107,18 @@ def read_toml(text: str) -> dict[str, Any]:
 
 
 def _write_rows(rows: Iterable[Row], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        _write_lines(rows, file)
+
+
+def _write_lines(rows: Iterable[Row], file: TextIO) -> None:
     rows = iter(rows)
     first = next(rows, None)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if first is not None:
-            writer.writerow(first)
-            # NaN alone differs from itself; a function a cell would take as long as all the writing.
-            writer.writerows([None if cell != cell else cell for cell in row.values()] for row in chain((first,), rows))
+    writer = csv.writer(file, lineterminator="\n")
+    if first is not None:
+        writer.writerow(first)
+        # NaN alone differs from itself; a function a cell would take as long as all the writing.
+        writer.writerows([None if cell != cell else cell for cell in row.values()] for row in chain((first,), rows))
 
 
 def _temporary(path: Path, process: int | str) -> Path:

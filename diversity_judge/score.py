@@ -7,49 +7,105 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from rich.console import Console
 
-from diversity_judge.command import exit_code, output_console
+from diversity_judge.command import exit_code, output_console, refuse_unknown_options
+from diversity_judge.engine.bill import Bill
 from diversity_judge.engine.session import buy
 from diversity_judge.engine.tally import Tally
 from diversity_judge.engine.workload import check_fits, make_workload
 from diversity_judge.errors import InputError
-from diversity_judge.inputs.reading import read_responses
+from diversity_judge.inputs.in_memory import Given, read_inputs
+from diversity_judge.inputs.reading import ReadResult
 from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
 from diversity_judge.planning.groups import plan_groups, too_many_pairs
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.runs.instrument import refuse_another_instrument
+from diversity_judge.runs.layout import LEDGER
 from diversity_judge.scoring import console as show
 from diversity_judge.scoring import files, manifest
 from diversity_judge.scoring.arguments import parse_arguments
+from diversity_judge.scoring.group_results import group_results
+from diversity_judge.scoring.keywords import ScoreKeywords, make_options
 from diversity_judge.scoring.options import ScoreOptions
-from diversity_judge.scoring.result import ScoreResult, group_results, score_result
+from diversity_judge.scoring.result import ScoreResult, score_result
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _PLAIN_WIDTH = 140
 """Columns of the tables where no terminal says how wide it is."""
 
 
-def score(options: ScoreOptions, console: Console | None = None) -> ScoreResult | None:
-    """Score the responses in some files; the command is this function.
+@overload
+def score(responses: ScoreOptions) -> ScoreResult | Bill: ...
+@overload
+def score(responses: Given, *, dry_run: Literal[True], **options: Unpack[ScoreKeywords]) -> Bill: ...
+@overload
+def score(responses: Given, *, dry_run: Literal[False] = False, **options: Unpack[ScoreKeywords]) -> ScoreResult: ...
+def score(responses: Given | ScoreOptions, **options: Any) -> ScoreResult | Bill:
+    """Score responses: how differently do they reason?
 
     Args:
-        options: What to do.
-        console: Where to write the bill, progress and tables; None for silence.
+        responses: A path or several, rows of the contract as dicts, `Response`s, a data frame with the contract's
+            columns, or `{strategy: {problem: [texts]}}`; or one value of options, which then says everything.
+        options: By the names of the command's options, see `ScoreKeywords`: `judge="proxy"`, `pairs_per_group=128`,
+            `out="results/mine"` and so on. Nothing is printed unless `quiet=False`.
 
     Returns:
-        The result, or None for a dry run.
+        The result: `scores`, `strategies`, `pairs` as data frames, `matrices`, `heatmap(problem)`; of a dry run the
+        bill. Without `out`, a judge that computes leaves nothing on the disk; what an LLM is paid for is always kept,
+        by default in `results/` as the command does.
 
     Raises:
         InputError: something is wrong with the input or the options; nothing was sent.
         RunError: the run itself failed.
     """
-    console = console or Console(quiet=True)
-    started = time.time()
-    read = read_responses(options.inputs, format=options.input_format)
+    if isinstance(responses, ScoreOptions):
+        refuse_unknown_options(options, ())
+        asked = responses
+    else:
+        asked = make_options(responses, **({"quiet": True} | options))
+    console = output_console(quiet=asked.quiet, plain_width=_PLAIN_WIDTH)
+    read = read_inputs(asked.source, format=asked.input_format)
+    for warning in read.warnings:
+        warnings.warn(warning, stacklevel=2)
+    if asked.out is None and asked.sends_calls and asked.folder is not None:
+        warnings.warn(f"every paid answer is kept in {asked.folder}; out= names another folder", stacklevel=2)
+    return run_steps(asked, read, console)
+
+
+def run_command(options: ScoreOptions, console: Console) -> ScoreResult | Bill:
+    """What the command does, in order.
+
+    Raises:
+        InputError: something is wrong with the input or the options; nothing was sent.
+        RunError: the run itself failed.
+    """
+    read = read_inputs(options.source, format=options.input_format)
     show.print_warnings(console, read.warnings)
+    return run_steps(options, read, console)
+
+
+def run_steps(options: ScoreOptions, read: ReadResult, console: Console) -> ScoreResult | Bill:
+    """Plan, bill, buy, and put together what was found; where nothing is kept, the ledger is a temporary one."""
+    if options.ledger_path is not None:
+        return _run(options, options.ledger_path, read, console)
+    with TemporaryDirectory(prefix="diversity_judge-") as folder:
+        ledger_path = Path(folder) / LEDGER
+        return _run(replace(options, ledger=ledger_path), ledger_path, read, console)
+
+
+def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Console) -> ScoreResult | Bill:
+    started = time.time()
     plans = plan_groups(read.groups, options.design, options.shown)
     template = PromptTemplate.load(options.prompt)
     check_fits(plans, options.judge, template)
@@ -61,20 +117,20 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreResult 
         concurrency=options.engine.concurrency,
     )
     record = manifest.describe(options, judge, template, read.warnings)
-    if not options.overwrite:
+    if options.folder is not None and not options.overwrite:
         refuse_another_instrument(options.folder, manifest.instrument_of(options, judge, template))
 
     advice = None if options.all_pairs else too_many_pairs(plans, options.design)
     if options.dry_run:
-        with Ledger.opened_if_there(options.ledger_path) as stored:
+        with Ledger.opened_if_there(ledger_path) as stored:
             workload = make_workload(plans, judge, stored, template)
         show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
         show.print_warnings(console, [advice] if advice else [])
-        return None
+        return workload.bill
     if advice and options.sends_calls:
         raise InputError(advice)
 
-    with Ledger(options.ledger_path, must_exist=options.offline) as ledger:
+    with Ledger(ledger_path, must_exist=options.offline) as ledger:
         workload = make_workload(plans, judge, ledger, template)
         show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
         buys = options.sends_calls
@@ -82,8 +138,10 @@ def score(options: ScoreOptions, console: Console | None = None) -> ScoreResult 
         groups = group_results(workload, judge, ledger)
     result = score_result(groups, judge, tally)
     record = manifest.complete(record, result, started=started)
-    files.write_run(options.folder, result, record, heatmaps=options.heatmaps)
-    show.print_results(console, result, options.folder)
+    result = replace(result, manifest=record, folder=options.folder, warnings=read.warnings)
+    if options.folder is not None:
+        files.write_run(options.folder, result, record, heatmaps=options.heatmaps)
+    show.print_results(console, result)
     return result
 
 
@@ -92,8 +150,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         options = parse_arguments(argv)
-        result = score(options, output_console(quiet=options.quiet, plain_width=_PLAIN_WIDTH))
-        return 0 if result is None else result.exit_code
+        found = run_command(options, output_console(quiet=options.quiet, plain_width=_PLAIN_WIDTH))
+        return found.exit_code if isinstance(found, ScoreResult) else 0
 
     return exit_code(
         work,

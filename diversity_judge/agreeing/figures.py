@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from diversity_judge.agreeing.result import JudgeAgreement
-from diversity_judge.drawing.axes import MISSING, drawable, plain_text, style_axes
+from diversity_judge.drawing.axes import MISSING, ShownFigure, drawable, plain_text, style_axes
 from diversity_judge.drawing.axes import save_figure as write_figure
 from diversity_judge.drawing.look import look_of
 from diversity_judge.errors import RunError
@@ -53,7 +53,7 @@ def save_figure(found: JudgeAgreement, path: Path) -> Path:
 
 def agreement_figure(found: JudgeAgreement) -> Figure:
     """Counts of the scores beside the diversities of the groups, tested judge against reference."""
-    figure = Figure(figsize=_SIZE, layout="constrained")
+    figure = ShownFigure(figsize=_SIZE, layout="constrained")
     maps, points = figure.subplots(1, 2, width_ratios=(1.12, 1))
     _draw_confusion(figure, maps, found)
     _draw_diversities(points, found)

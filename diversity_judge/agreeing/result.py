@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from diversity_judge.agreeing.matching import match_runs
+from diversity_judge.display import block, counted, html_block, short
 from diversity_judge.measures.agreement import Agreement, SharedGroup, agreements
 from diversity_judge.runs.loading import Run
 from diversity_judge.text_safety import printable
+from diversity_judge.wording import interval, number
+
+_SHOWN_COLUMNS = ("strategy", "pairs", "equal", "kappa", "diversity bias")
+"""What an agreement shows of its rows."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class JudgeAgreement:
     """How well a judge agrees with a reference on the same responses.
 
@@ -55,6 +60,35 @@ class JudgeAgreement:
             return f"No bias in diversity is shown: {bias.value:+.3f} {interval} {on}."
         way = "higher" if bias.value > 0 else "lower"
         return f"The tested judge gives a diversity that is {size} {way} than the reference's: {interval} {on}."
+
+    def __repr__(self) -> str:
+        return block(self._title, self._lines(), [_SHOWN_COLUMNS, *map(_cells, self.rows)])
+
+    def _repr_html_(self) -> str:
+        return html_block(self._title, _SHOWN_COLUMNS, [*map(_cells, self.rows)], self._lines())
+
+    @property
+    def _title(self) -> str:
+        return f"JudgeAgreement: {counted(len(self.groups), 'group')}, {counted(self.pooled.n_pairs, 'pair')}"
+
+    def _lines(self) -> Iterator[str]:
+        yield f"tested: {self.tested.judge}"
+        yield f"reference: {self.reference.judge}"
+        yield self.sentence
+        if self.notes:
+            yield f"{counted(len(self.notes), 'note')} in .notes"
+
+
+def _cells(row: Agreement) -> tuple[str, ...]:
+    """Of `_SHOWN_COLUMNS`."""
+    kappa, bias = row.kappa, row.diversity_bias
+    return (
+        "all together" if row.strategy is None else short(row.strategy),
+        f"{row.n_pairs:,}",
+        number(row.exact),
+        interval(kappa.value, kappa.low, kappa.high),
+        interval(bias.value, bias.low, bias.high, signed=True),
+    )
 
 
 def judge_agreement(tested: Run, reference: Run) -> JudgeAgreement:

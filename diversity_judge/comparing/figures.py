@@ -21,7 +21,7 @@ from diversity_judge.comparing.group_measures import GroupMeasures, pass_at_larg
 from diversity_judge.comparing.outcome_table import TIERS, PanelBar, panel_bars
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, DifferenceRow, OutcomeRow
-from diversity_judge.drawing.axes import drawable, plain_text, save_figure, style_axes
+from diversity_judge.drawing.axes import ShownFigure, drawable, plain_text, save_figure, style_axes
 from diversity_judge.drawing.heatmaps import Heatmap, problem_heatmaps
 from diversity_judge.drawing.look import look_of
 from diversity_judge.errors import RunError
@@ -246,7 +246,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def _figure(n_panels: int, *, width: float, height: float = 4.0) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(max(width, 4.8), height), layout="constrained")
+    figure = ShownFigure(figsize=(max(width, 4.8), height), layout="constrained")
     panels = list(figure.subplots(1, n_panels, squeeze=False)[0])
     for axes in panels:
         style_axes(axes)

@@ -25,11 +25,13 @@ from diversity_judge.comparing.group_measures import (
 )
 from diversity_judge.comparing.outcome_table import outcome_rows, problem_tiers
 from diversity_judge.comparing.problem_table import ProblemTable
-from diversity_judge.comparing.tables import DifferenceRow, OutcomeRow, ProcessRow, Table
+from diversity_judge.comparing.tables import ALL_TIERS, DifferenceRow, OutcomeRow, ProcessRow, Table
+from diversity_judge.display import block, counted, html_block, short
 from diversity_judge.errors import InputError
 from diversity_judge.measures.outcomes import Tier
 from diversity_judge.runs.loading import Run
 from diversity_judge.text_safety import printable
+from diversity_judge.wording import NONE, interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +42,12 @@ SMALLEST_INTERESTING = 0.03
 _TIERS_OF_OWN_MAKING = (
     "the tiers come from the responses of {0}: its own values inside a tier are what the tier was chosen by"
 )
+
+
+_SHOWN_METRICS = ("diversity", "approaches")
+_SHOWN_COLUMNS = ("strategy", *_SHOWN_METRICS, "pass rate")
+"""What a comparison shows of its strategies."""
+_MOST_LINES = 3
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class CompareOptions:
     seed: int = 0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """Strategies beside each other.
 
@@ -144,6 +152,41 @@ class Comparison:
         from diversity_judge.comparing.sentences import all_sentences
 
         return all_sentences(self.comparisons, self.options.difference)
+
+    def __repr__(self) -> str:
+        return block(self._title, self._lines(), self._rows())
+
+    def _repr_html_(self) -> str:
+        return html_block(self._title, _SHOWN_COLUMNS, self._rows(), self._lines())
+
+    @property
+    def _title(self) -> str:
+        sizes = f"{counted(len(self.strategies), 'strategy', 'strategies')} on {counted(len(self.problems), 'problem')}"
+        return f"Comparison: {sizes}, baseline {short(self.baseline)}"
+
+    def _lines(self) -> Iterator[str]:
+        """The judges, what was found, and how much was left out."""
+        yield from (f"judge: {judge}" for judge in self.judges[:_MOST_LINES])
+        yield from self.sentences[:_MOST_LINES]
+        hidden = max(0, len(self.sentences) - _MOST_LINES)
+        if hidden or self.notes:
+            more = [f"{counted(hidden, 'more sentence')} in .sentences"] if hidden else []
+            yield "; ".join([*more, *([f"{counted(len(self.notes), 'note')} in .notes"] if self.notes else [])])
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        """Cells of `_SHOWN_COLUMNS`, one row a strategy."""
+        return [
+            (
+                short(strategy),
+                *(self._estimate(self.process.where(strategy=strategy, metric=name)) for name in _SHOWN_METRICS),
+                self._estimate(self.outcomes.where(strategy=strategy, metric="pass_rate", tier=ALL_TIERS)),
+            )
+            for strategy in self.strategies
+        ]
+
+    @staticmethod
+    def _estimate(rows: Sequence[ProcessRow] | Sequence[OutcomeRow]) -> str:
+        return interval(rows[0].value, rows[0].ci_low, rows[0].ci_high) if rows else NONE
 
     def to_frame(self) -> pd.DataFrame:
         """The main table: one row a strategy, one column a metric (means over problems)."""

@@ -57,10 +57,13 @@ class OutcomeRow:
     n_problems: int
 
 
+_MOST_SHOWN = 60
+"""Rows of a table in a notebook, as pandas shows by itself."""
+
 RowT = TypeVar("RowT", ProcessRow, DifferenceRow, OutcomeRow)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table(Sequence[RowT], Generic[RowT]):
     """Rows of one type.
 
@@ -87,6 +90,12 @@ class Table(Sequence[RowT], Generic[RowT]):
     def __iter__(self) -> Iterator[RowT]:
         """The rows in order."""
         return iter(self.rows)
+
+    def __repr__(self) -> str:
+        return f"Table of {len(self.rows):,} {self.kind.__name__}; to_frame() shows it"
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(notebook=True, max_rows=_MOST_SHOWN))
 
     def where(self, **columns: Any) -> list[RowT]:
         """The rows that have these values."""

@@ -6,6 +6,7 @@ strangers' texts: they are drawn as they are, never read as mathematics.
 
 from __future__ import annotations
 
+import io
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,18 @@ MISSING: dict[str, Any] = {
     "linewidth": 0.0,
 }
 """How the place of a score that is missing looks."""
+
+
+class ShownFigure(Figure):
+    """A figure that shows itself in a notebook.
+
+    Those of matplotlib show there only once `pyplot` was imported or `%matplotlib inline` was said.
+    """
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png", dpi=self.dpi)
+        return file.getvalue()
 
 
 def save_figure(figure: Figure, path: Path, *, dpi: float | None = None) -> None:

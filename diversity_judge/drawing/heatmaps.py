@@ -23,7 +23,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from diversity_judge.drawing.axes import MISSING, drawable, plain_text, save_figure
+from diversity_judge.drawing.axes import MISSING, ShownFigure, drawable, plain_text, save_figure
 from diversity_judge.rubric import MAX_SCORE
 from diversity_judge.text_safety import printable, slugs
 
@@ -190,7 +190,7 @@ def _lay_out(n_panels: int) -> tuple[Figure, list[Axes], Axes]:
     columns = math.ceil(n_panels / rows)
     width = _LEFT + columns * (_PANEL + _COLUMN_GAP) + _BAR_SPACE
     height = _TOP + rows * (_PANEL + _ROW_GAP) + _BOTTOM
-    figure = Figure(figsize=(width, height), dpi=DPI)
+    figure = ShownFigure(figsize=(width, height), dpi=DPI)
 
     def add_axes(left: float, top: float, size: tuple[float, float]) -> Axes:
         return figure.add_axes((left / width, 1 - (top + size[1]) / height, size[0] / width, size[1] / height))

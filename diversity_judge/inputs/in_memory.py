@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.fields import FIELDS
 from diversity_judge.inputs.jsonl import Line
-from diversity_judge.inputs.reading import ReadResult, read_lines
-from diversity_judge.inputs.responses import Response
+from diversity_judge.inputs.reading import ReadResult, read_lines, read_responses
+from diversity_judge.inputs.responses import PathLike, Response
 from diversity_judge.text_safety import printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Given: TypeAlias = "PathLike | Iterable[PathLike] | InMemory | Rows"
+"""What Python functions take for responses: files of them, or what is in memory."""
 Rows: TypeAlias = (
     "Iterable[Mapping[str, Any]] | Iterable[Response] | Mapping[str, Mapping[str, Iterable[str]]] | pd.DataFrame"
 )
@@ -33,6 +38,52 @@ _NAME = "responses"
 _WHOLE = ("sample_id", "seed", "n_tokens")
 """Fields of whole numbers, which a data frame turns into fractions as soon as one of them is missing."""
 _FORMS = "give a path, a list of paths, of dicts or of Response, a data frame, or {strategy: {problem: [texts]}}"
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory:
+    """Responses that are in memory, as a value of options holds them.
+
+    Attributes:
+        rows: The rows; they are read when they are scored.
+    """
+
+    rows: Rows
+
+    def __repr__(self) -> str:
+        return f"InMemory({self.description})"
+
+    @property
+    def description(self) -> str:
+        """Which kind of rows, and how many where that is known."""
+        size = f" of {len(self.rows):,}" if isinstance(self.rows, Sized) else ""
+        return f"{type(self.rows).__name__}{size}"
+
+
+def as_inputs(given: Given) -> tuple[Path, ...] | InMemory:
+    """Tell paths from responses.
+
+    Raises:
+        InputError: there are both.
+    """
+    if isinstance(given, str | os.PathLike):
+        return (Path(given),)
+    if isinstance(given, InMemory):
+        return given
+    if _is_frame(given) or isinstance(given, Mapping) or not isinstance(given, Iterable):
+        return InMemory(cast(Rows, given))
+    items = tuple(given)
+    paths = [Path(item) for item in items if isinstance(item, str | os.PathLike)]
+    if paths and len(paths) < len(items):
+        raise InputError(f"{_NAME}: holds paths and responses; {_FORMS}")
+    return tuple(paths) if paths else InMemory(cast(Rows, items))
+
+
+def read_inputs(inputs: tuple[Path, ...] | InMemory, *, format: str = "auto") -> ReadResult:
+    """Reads, checks and groups responses, wherever they are; see `read_responses` and `read_rows`."""
+    if isinstance(inputs, InMemory):
+        return read_rows(inputs.rows, format=format)
+    return read_responses(inputs, format=format)
 
 
 def read_rows(rows: Rows, *, format: str = "auto") -> ReadResult:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from diversity_judge.display import counted, short
 from diversity_judge.files import write_whole
 from diversity_judge.inputs.fields import FIELDS
 from diversity_judge.text_safety import well_formed
@@ -20,7 +21,7 @@ DEFAULT_STRATEGY = "default"
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Response:
     """One sampled response to a problem."""
 
@@ -38,8 +39,12 @@ class Response:
     n_tokens: int | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        name = f"{short(self.problem_id)} / {short(self.strategy)} / sample {short(self.sample_id)}"
+        return f"Response({name}: {short(self.text)!r}, {counted(len(self.text), 'character')})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Group:
     """All responses of one problem under one strategy, in order of appearance."""
 
@@ -52,6 +57,10 @@ class Group:
     def n_responses(self) -> int:
         """Number of responses."""
         return len(self.responses)
+
+    def __repr__(self) -> str:
+        name = f"{short(self.problem_id)} / {short(self.strategy)}"
+        return f"Group({name}: {counted(self.n_responses, 'response')})"
 
 
 PathLike = str | os.PathLike[str]

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from diversity_judge.display import counted
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import Group
 from diversity_judge.inputs.views import ShownText, View, estimate_tokens, truncate, view_of
@@ -27,7 +28,7 @@ _NAMED = 10
 """How many offenders an error names before it says how many more there are."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GroupPlan:
     """One group: the texts that the judge sees and the pairs that are wanted.
 
@@ -44,6 +45,9 @@ class GroupPlan:
     shown: tuple[ShownText, ...]
     pairs: PlannedPairs
     skip_duplicates: bool = True
+
+    def __repr__(self) -> str:
+        return f"GroupPlan({self.name}: {counted(len(self.shown), 'response')}, {counted(len(self.pairs), 'pair')})"
 
     @cached_property
     def text_digests(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from diversity_judge.errors import InputError
 
 Orders = Literal["one", "both"]
+ORDERS: tuple[Orders, ...] = ("one", "both")
 
 MOST_PAIRS = 20_000
 """Unordered pairs of a group that are judged without a second thought: those of 200 responses. The number grows with

@@ -7,32 +7,40 @@ pairs.csv, by orientation; matrices.npz holds their symmetric form for other pro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from diversity_judge.display import block, counted, html_block, short
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.reading import read_responses
 from diversity_judge.inputs.responses import Group, PathLike, Response
 from diversity_judge.judges.presets import PROXY
 from diversity_judge.ledger import Ledger
-from diversity_judge.measures.diversity import ESTIMATORS, MEAN_OF_SCORED_PAIRS
+from diversity_judge.measures.diversity import ESTIMATORS, MEAN_OF_SCORED_PAIRS, estimate
+from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.matrix import SimilarityMatrix, build_matrix
 from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.pairs import Pair
 from diversity_judge.rubric import MAX_SCORE
 from diversity_judge.runs import layout
+from diversity_judge.runs.frames import read_frame
 from diversity_judge.runs.instrument import Instrument
 from diversity_judge.text_safety import printable
+from diversity_judge.wording import NONE, interval, number, percent, spread
 
-_TEXT_COLUMNS = ("problem_id", "strategy", "first", "second", "missing", "key", "interval", "judge", "prompt", "group")
-"""Read as they are: an id "NA" or "007" is neither missing nor a number."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STRATEGY_COLUMNS = ("strategy", "problems", "diversity", "95 % interval", "coverage")
+"""What a run shows of its strategies."""
 
 
 _GROUP_COLUMNS = ("problem_id", "strategy")
@@ -57,7 +65,7 @@ class Rationale:
     reasoning: str | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RunGroup:
     """One problem under one strategy: its responses, and its judgments when it was judged.
 
@@ -91,8 +99,24 @@ class RunGroup:
         """(n, n) the scores by orientation; nothing is wanted where nothing was judged."""
         return build_matrix(self.group.n_responses, self.judgments)
 
+    @cached_property
+    def diversity(self) -> Estimate:
+        """Process diversity 0..1 with its 95 % interval over responses, by the estimator of the run."""
+        return estimate(self.matrix, self.estimator)
 
-@dataclass(frozen=True, eq=False)
+    def __repr__(self) -> str:
+        name = f"{short(self.problem_id)} / {short(self.strategy)}: {counted(len(self.responses), 'response')}"
+        if not self.judgments:
+            return f"RunGroup({name}, not judged)"
+        found, matrix = self.diversity, self.matrix
+        scored = f"{matrix.n_scored:,} of {matrix.n_wanted:,} pairs scored"
+        return f"RunGroup({name}, {scored}, diversity {interval(found.value, found.low, found.high)})"
+
+    def _repr_html_(self) -> str:
+        return html_block(repr(self), (), ())
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """What a run found.
 
@@ -170,6 +194,65 @@ class Run:
                 return group
         raise KeyError((problem_id, strategy))
 
+    def heatmap(self, problem_id: str) -> Figure:
+        """The similarity matrices of one problem, its strategies side by side.
+
+        Raises:
+            KeyError: no such problem was judged.
+        """
+        from diversity_judge.drawing.heatmaps import Heatmap, problem_heatmaps
+
+        shown = [
+            Heatmap(
+                group.problem_id,
+                group.strategy,
+                group.matrix.symmetric(),
+                group.diversity.value,
+                group.diversity.low,
+                group.diversity.high,
+                group.matrix.wanted | group.matrix.wanted.T,
+            )
+            for group in self.groups
+            if group.problem_id == problem_id and group.judgments
+        ]
+        if not shown:
+            raise KeyError(problem_id)
+        return problem_heatmaps(shown, judge=self.judge)
+
+    def __repr__(self) -> str:
+        return block(f"Run {short(self.path)}: {self.summary}", self._lines(), self.strategy_rows())
+
+    def _repr_html_(self) -> str:
+        title = f"Run {short(self.path)}: {self.summary}"
+        return html_block(title, STRATEGY_COLUMNS, self.strategy_rows(), self._lines())
+
+    @property
+    def summary(self) -> str:
+        """How much there is, in a few words."""
+        problems = {group.problem_id for group in self.groups}
+        size = f"{counted(len(self.groups), 'group')} of {counted(len(problems), 'problem')}"
+        if not self.is_judged:
+            return f"{size}, responses only"
+        matrices = [group.matrix for group in self.groups]
+        scored, wanted = (sum(getattr(m, name) for m in matrices) for name in ("n_scored", "n_wanted"))
+        return f"{size}, {scored:,} of {wanted:,} pairs scored"
+
+    def strategy_rows(self) -> list[tuple[str, ...]]:
+        """Cells of `STRATEGY_COLUMNS`, one row a strategy; none where nothing was judged."""
+        columns = ("strategy", "n_problems", "diversity", "ci_low", "ci_high", "coverage")
+        if not self.is_judged or self.strategies.empty:
+            return []
+        return [
+            (str(strategy), str(n), number(value, 4), _ends(low, high), percent(coverage))
+            for strategy, n, value, low, high, coverage in zip(
+                *(self.strategies[column].tolist() for column in columns), strict=True
+            )
+        ]
+
+    def _lines(self) -> list[str]:
+        judge = [f"judge: {self.judge}"] if self.is_judged else []
+        return [*judge, *(f"warning: {warning}" for warning in self.warnings[:3])]
+
     def rationale(self, judgment: Judgment) -> Rationale | None:
         """Why the judge gave this score, or failed to; None for a pair that was never answered."""
         return self.rationales([judgment]).get(judgment.reply_id or 0)
@@ -219,6 +302,12 @@ class Run:
             strategies=frame(self.strategies),
             pairs=frame(self.pairs),
         )
+
+
+def _ends(low: float, high: float) -> str:
+    if math.isnan(low):
+        return NONE
+    return "no spread seen" if low == high else spread(low, high)
 
 
 def load_run(path: PathLike) -> Run:
@@ -351,14 +440,7 @@ def _table(folder: Path, name: str, needed: Sequence[str]) -> pd.DataFrame:
     """A table, its ids and texts as they are and its numbers as numbers."""
     path = _part(folder, name)
     try:
-        columns = pd.read_csv(path, nrows=0).columns
-        text = [column for column in _TEXT_COLUMNS if column in columns]
-        table = pd.read_csv(
-            path,
-            dtype=dict.fromkeys(text, str),
-            keep_default_na=False,
-            na_values={column: [""] for column in columns if column not in text},
-        )
+        table = read_frame(path)
     except (ValueError, OSError) as error:
         raise _broken(path, f"cannot read the table: {printable(str(error))}") from error
     lacking = [column for column in needed if column not in table.columns]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -68,7 +67,7 @@ def print_warnings(console: Console, warnings: Sequence[str]) -> None:
         console.print(Text(f"warning: {printable(warning)}", style="yellow"))
 
 
-def print_results(console: Console, result: ScoreResult, folder: Path) -> None:
+def print_results(console: Console, result: ScoreResult) -> None:
     """Tables of groups and strategies, what is missing and what to do about it, and where everything is."""
     if console.quiet:  # It would lay out the tables before it throws them away.
         return
@@ -81,7 +80,8 @@ def print_results(console: Console, result: ScoreResult, folder: Path) -> None:
     cost = f"{tally.cost_usd:,.4f} USD" if result.has_prices else "cost unknown"
     unanswered = tally.calls - tally.replies
     calls = f"{tally.calls:,} calls" + (f" ({unanswered:,} without a reply)" if unanswered else "")
-    console.print(Text(printable(f"results in {folder} · {calls}, {cost} in this run")))
+    place = "nothing was written" if result.folder is None else f"results in {result.folder}"
+    console.print(Text(printable(f"{place} · {calls}, {cost} in this run")))
 
 
 def _print_groups(console: Console, result: ScoreResult) -> None:
@@ -116,7 +116,7 @@ def _print_strategies(console: Console, result: ScoreResult) -> None:
     table = _table("Process diversity a strategy (problems are the clusters)", result, ("strategy",), ("problems",))
     for column in ("diversity", "95 % interval", "coverage"):
         table.add_column(column, justify="right", no_wrap=True)
-    for strategy in result.strategies:
+    for strategy in result.strategy_results:
         estimate = strategy.diversity
         table.add_row(
             _name(strategy.strategy),

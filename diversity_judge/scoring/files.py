@@ -15,7 +15,8 @@ from diversity_judge.inputs.responses import write_responses
 from diversity_judge.runs.layout import HEATMAPS, MATRICES, PAIRS, RESPONSES, SCORES, STRATEGIES
 from diversity_judge.runs.replacing import replacing
 from diversity_judge.scoring import tables
-from diversity_judge.scoring.result import GroupResult, ScoreResult
+from diversity_judge.scoring.group_results import GroupResult
+from diversity_judge.scoring.result import ScoreResult
 
 if TYPE_CHECKING:
     from diversity_judge.drawing.heatmaps import Heatmap
@@ -49,7 +50,10 @@ def write_run(folder: Path, result: ScoreResult, manifest: Mapping[str, Any], *,
 
 def _write_tables(folder: Path, result: ScoreResult) -> None:
     groups = result.groups
-    csv_files = {SCORES: tables.scores(result), STRATEGIES: tables.strategies(result)}
+    csv_files = {
+        SCORES: tables.scores(groups, result.judge, result.prompt),
+        STRATEGIES: tables.strategies(result.strategy_results, result.judge, result.prompt),
+    }
     try:
         responses = [response for group in groups for response in group.plan.group.responses]
         write_responses(folder / RESPONSES, responses)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge import __version__
+from diversity_judge.inputs.in_memory import InMemory
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.diversity import MEAN_OF_SCORED_PAIRS
@@ -47,7 +48,7 @@ def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, warn
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in _LIBRARIES},
         },
-        "inputs": [_input(path) for path in options.inputs],
+        "inputs": _inputs(options.source),
         "warnings": list(warnings),
         "judge": _judge(judge.spec),
         "prompt": {"label": judge.prompt_label, **(_prompt(template) if not judge.spec.is_embedded else {})},
@@ -102,6 +103,12 @@ def complete(record: Manifest, result: ScoreResult, *, started: float) -> Manife
             "wall_s": round(time.time() - started, 3),
         },
     }
+
+
+def _inputs(source: tuple[Path, ...] | InMemory) -> list[Manifest]:
+    if isinstance(source, InMemory):
+        return [{"in_memory": source.description}]  # The run folder holds the responses themselves.
+    return [_input(path) for path in source]
 
 
 def _input(path: Path) -> Manifest:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 from diversity_judge.engine.options import EngineOptions
-from diversity_judge.judges.presets import JudgeSpec
+from diversity_judge.inputs.in_memory import Given, InMemory, as_inputs
+from diversity_judge.judges.presets import JudgeSpec, find_judge
 from diversity_judge.planning.groups import Showing
 from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.planning.prompting import DEFAULT_PROMPT
@@ -16,16 +17,17 @@ from diversity_judge.runs.layout import LEDGER
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What to score, by whom, and within which limits; the command line fills one of these.
+    """What to score, by whom, and within which limits; `keywords` makes one from the names of the options.
 
     Attributes:
-        inputs: Files of responses.
-        judge: Who judges.
+        inputs: Files of responses, or responses that are in memory.
+        judge: Who judges; a name is that of a preset.
         prompt: Name or path of the judge's template.
         design: Which pairs.
         showing: What the judge sees of a response.
-        engine: Speed, retries and budget.
-        out: The run folder; default `results/<stem of the first input>`.
+        engine: Speed, retries and budget; a judge that computes gets no lead and no second try.
+        out: The run folder. None: `default_folder` where answers are paid for, and no folder at all for a judge that
+            computes.
         ledger: A ledger to share; default `ledger.sqlite` in the run folder.
         input_format: Of the files; `auto` detects it.
         offline: Rebuild every output from the ledger, without a call.
@@ -36,8 +38,8 @@ class ScoreOptions:
         quiet: Print errors only.
     """
 
-    inputs: Sequence[Path]
-    judge: JudgeSpec
+    inputs: Given
+    judge: JudgeSpec  # or the name of a preset; see `__post_init__`
     prompt: str = DEFAULT_PROMPT
     design: PairDesign = field(default_factory=PairDesign)
     showing: Showing = field(default_factory=Showing)
@@ -52,15 +54,34 @@ class ScoreOptions:
     heatmaps: bool = True
     quiet: bool = False
 
-    @property
-    def folder(self) -> Path:
-        """Where the outputs go."""
-        return self.out or Path("results") / self.inputs[0].name.split(".")[0]
+    def __post_init__(self) -> None:
+        """Bring what may be given in several forms into one.
+
+        Raises:
+            InputError: there is no preset of this name, or no input.
+        """
+        inputs = as_inputs(self.inputs)
+        judge = find_judge(self.judge) if isinstance(self.judge, str) else self.judge
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "judge", judge)
+        if judge.is_embedded:
+            # No cache to warm, and the same texts get the same reply however often they are shown.
+            object.__setattr__(self, "engine", replace(self.engine, prefix_lead_s=0.0, max_unusable=1))
 
     @property
-    def ledger_path(self) -> Path:
-        """Where the judgments are."""
-        return self.ledger or self.folder / LEDGER
+    def source(self) -> tuple[Path, ...] | InMemory:
+        """The files of responses, or what is in memory."""
+        return cast("tuple[Path, ...] | InMemory", self.inputs)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the outputs go; None where nothing is written."""
+        return self.out or (None if self.judge.is_embedded else default_folder(self.source))
+
+    @property
+    def ledger_path(self) -> Path | None:
+        """Where the judgments are; None where nothing says where to keep them."""
+        return self.ledger or (None if self.folder is None else self.folder / LEDGER)
 
     @property
     def shown(self) -> Showing:
@@ -71,3 +92,9 @@ class ScoreOptions:
     def sends_calls(self) -> bool:
         """Whether the judge may be asked at all."""
         return not (self.offline or self.dry_run)
+
+
+def default_folder(source: tuple[Path, ...] | InMemory) -> Path:
+    """`results/<stem of the first file>`, or `results/responses` for responses that are in memory."""
+    name = "responses" if isinstance(source, InMemory) else source[0].name.split(".")[0]
+    return Path("results") / name

@@ -1,84 +1,127 @@
-"""What a run found: one result a group, one a strategy, as types that tables and pictures are made from."""
+"""The whole of what a run found as one value, which shows itself and has the tables as data frames."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diversity_judge.display import block, html_block
 from diversity_judge.engine.tally import Ending, Tally
-from diversity_judge.engine.workload import Workload
+from diversity_judge.files import csv_text
 from diversity_judge.judges.base import Judge
-from diversity_judge.ledger import Ledger
-from diversity_judge.ledger.judgments import read_judgments
-from diversity_judge.measures.diversity import estimate
-from diversity_judge.measures.intervals import Estimate, strategy_estimate
-from diversity_judge.measures.matrix import SimilarityMatrix, build_matrix
-from diversity_judge.planning.groups import GroupPlan
-from diversity_judge.planning.judgment import Judgment
+from diversity_judge.scoring import tables
+from diversity_judge.scoring.group_results import GroupResult, StrategyResult, strategy_results
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from diversity_judge.runs.loading import Run
 
 EXIT_MISSING = 3
+_IN_MEMORY = Path("(in memory)")
+"""Stands where a run names its folder and there is none."""
 _EXIT_CODES = {Ending.INTERRUPTED: 130, Ending.FAILED: 1}
 
 
-@dataclass(frozen=True)
-class GroupResult:
-    """One problem under one strategy: its judgments and what follows from them."""
-
-    plan: GroupPlan
-    judgments: Sequence[Judgment]
-    matrix: SimilarityMatrix
-    diversity: Estimate
-    vendi: float
-
-    @property
-    def problem_id(self) -> str:
-        """The problem."""
-        return self.plan.group.problem_id
-
-    @property
-    def strategy(self) -> str:
-        """How the responses were sampled."""
-        return self.plan.group.strategy
-
-    @property
-    def missing_reasons(self) -> Counter[str]:
-        """Number of judgments without a score, by reason."""
-        return Counter(j.reason for j in self.judgments if j.reason is not None)
-
-
-@dataclass(frozen=True)
-class StrategyResult:
-    """One strategy over its problems. A problem whose group has no score at all is left out and not counted."""
-
-    strategy: str
-    diversity: Estimate
-    coverage: float
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScoreResult:
     """What a run found and how it ended.
 
     Attributes:
         groups: One a group, in the order of the input.
-        strategies: One a strategy.
+        strategy_results: One a strategy.
         judge: The judge as the tables name it: model, host and parameters.
         prompt: The prompt template as the tables name it.
         has_prices: Whether the judge's prices are known.
         tally: What this run did, and how it ended.
         is_embedded: Whether the judge computes, so that asking it again changes nothing.
+        manifest: What run.json holds, or would hold.
+        folder: Where the outputs are; None where nothing was written.
+        warnings: What the user should know of the input.
     """
 
     groups: Sequence[GroupResult]
-    strategies: Sequence[StrategyResult]
+    strategy_results: Sequence[StrategyResult]
     judge: str
     prompt: str
     has_prices: bool
     tally: Tally
     is_embedded: bool = False
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def run(self) -> Run:
+        """The same as `load_run` reads from the folder, whether there is one or not."""
+        from diversity_judge.runs.frames import read_frame
+        from diversity_judge.runs.loading import Run, RunGroup
+
+        name = self.manifest["estimator"]["name"]
+        return Run(
+            self.folder or _IN_MEMORY,
+            tuple(RunGroup(group.plan.group, tuple(group.judgments), name) for group in self.groups),
+            self.manifest,
+            read_frame(csv_text(tables.scores(self.groups, self.judge, self.prompt))),
+            read_frame(csv_text(tables.strategies(self.strategy_results, self.judge, self.prompt))),
+            read_frame("".join(tables.pair_lines(self.groups))),
+            self.warnings,
+        )
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """One row a group, as in scores.csv."""
+        return self.run.scores
+
+    @property
+    def strategies(self) -> pd.DataFrame:
+        """One row a strategy, as in strategies.csv."""
+        return self.run.strategies
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """One row a wanted judgment, as in pairs.csv."""
+        return self.run.pairs
+
+    @property
+    def matrices(self) -> dict[tuple[str, str], NDArray[np.float64]]:
+        """(problem id, strategy) to the (n, n) symmetric similarities 0..5, NaN where a pair has no score."""
+        return self.run.matrices
+
+    def heatmap(self, problem_id: str) -> Figure:
+        """The similarity matrices of one problem, its strategies side by side.
+
+        Raises:
+            KeyError: no such problem was judged.
+        """
+        return self.run.heatmap(problem_id)
+
+    def __repr__(self) -> str:
+        return block(f"ScoreResult: {self.run.summary}", self._lines(), self.run.strategy_rows())
+
+    def _repr_html_(self) -> str:
+        from diversity_judge.runs.loading import STRATEGY_COLUMNS
+
+        title = f"Process diversity: {self.run.summary}"
+        return html_block(title, STRATEGY_COLUMNS, self.run.strategy_rows(), self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"judge: {self.judge}"
+        if self.folder is not None:
+            yield f"in {self.folder}"
+        if self.missing:
+            yield "missing: " + ", ".join(f"{count:,} x {reason}" for reason, count in self.missing.most_common())
+        if self.tally.message:
+            yield f"stopped: {self.tally.message}"
+        yield from (f"warning: {warning}" for warning in self.warnings[:3])
 
     @property
     def missing(self) -> Counter[str]:
@@ -104,36 +147,3 @@ def score_result(groups: Sequence[GroupResult], judge: Judge, tally: Tally) -> S
         tally,
         judge.spec.is_embedded,
     )
-
-
-def group_results(workload: Workload, judge: Judge, ledger: Ledger) -> list[GroupResult]:
-    """The groups' results, with what the ledger holds now."""
-    return [
-        _group_result(work.plan, read_judgments(work.plan, judge, ledger) if work.known is None else work.known)
-        for work in workload.groups
-    ]
-
-
-def _group_result(plan: GroupPlan, judgments: Sequence[Judgment]) -> GroupResult:
-    matrix = build_matrix(plan.group.n_responses, judgments)
-    return GroupResult(plan, judgments, matrix, estimate(matrix), matrix.vendi().value)
-
-
-def strategy_results(groups: Sequence[GroupResult]) -> list[StrategyResult]:
-    """One result a strategy, in order of appearance: problems are the clusters."""
-    by_strategy: dict[str, list[GroupResult]] = {}
-    for group in groups:
-        by_strategy.setdefault(group.strategy, []).append(group)
-    return [
-        StrategyResult(
-            strategy,
-            strategy_estimate([group.diversity.value for group in members]),
-            _pooled_coverage(members),
-        )
-        for strategy, members in by_strategy.items()
-    ]
-
-
-def _pooled_coverage(groups: Sequence[GroupResult]) -> float:
-    wanted = sum(group.matrix.n_wanted for group in groups)
-    return sum(group.matrix.n_scored for group in groups) / wanted if wanted else float(np.nan)

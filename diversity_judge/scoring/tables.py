@@ -9,15 +9,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from diversity_judge.files import Row
-from diversity_judge.scoring.result import GroupResult, ScoreResult
+from diversity_judge.scoring.group_results import GroupResult, StrategyResult
 
 
-def scores(result: ScoreResult) -> Iterator[Row]:
-    """One row a group."""
-    for group in result.groups:
+def scores(groups: Iterable[GroupResult], judge: str, prompt: str) -> Iterator[Row]:
+    """One row a group; judge and prompt as the tables name them."""
+    for group in groups:
         yield {
             "problem_id": group.problem_id,
             "strategy": group.strategy,
@@ -35,15 +36,15 @@ def scores(result: ScoreResult) -> Iterator[Row]:
             "n_duplicate_pairs": sum(judgment.is_duplicate for judgment in group.judgments),
             "missing": "; ".join(f"{reason}: {n}" for reason, n in sorted(group.missing_reasons.items())),
             "interval": group.diversity.reason or group.diversity.method,
-            "judge": result.judge,
-            "prompt": result.prompt,
+            "judge": judge,
+            "prompt": prompt,
             "group": group.plan.name,
         }
 
 
-def strategies(result: ScoreResult) -> Iterator[Row]:
-    """One row a strategy."""
-    for strategy in result.strategies:
+def strategies(results: Iterable[StrategyResult], judge: str, prompt: str) -> Iterator[Row]:
+    """One row a strategy; judge and prompt as the tables name them."""
+    for strategy in results:
         yield {
             "strategy": strategy.strategy,
             "n_problems": strategy.diversity.n,
@@ -53,8 +54,8 @@ def strategies(result: ScoreResult) -> Iterator[Row]:
             "se": strategy.diversity.se,
             "coverage": strategy.coverage,
             "interval": strategy.diversity.reason or strategy.diversity.method,
-            "judge": result.judge,
-            "prompt": result.prompt,
+            "judge": judge,
+            "prompt": prompt,
         }
 
 
@@ -72,9 +73,12 @@ def write_pairs(groups: Iterable[GroupResult], path: Path) -> None:
     hold what must be quoted; the csv module quotes them, once a group.
     """
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(",".join(PAIR_COLUMNS) + "\n")
-        for group in groups:
-            file.writelines(_pair_lines(group))
+        file.writelines(pair_lines(groups))
+
+
+def pair_lines(groups: Iterable[GroupResult]) -> Iterator[str]:
+    """The lines of pairs.csv."""
+    return chain([",".join(PAIR_COLUMNS) + "\n"], chain.from_iterable(map(_pair_lines, groups)))
 
 
 def _pair_lines(group: GroupResult) -> Iterator[str]:

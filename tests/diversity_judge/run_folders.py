@@ -18,7 +18,8 @@ from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.pairs import Orders, PairDesign
 from diversity_judge.runs.layout import LEDGER
 from diversity_judge.scoring import files
-from diversity_judge.scoring.result import GroupResult, ScoreResult, strategy_results
+from diversity_judge.scoring.group_results import GroupResult, strategy_results
+from diversity_judge.scoring.result import ScoreResult
 
 Score = Callable[[Response, Response], int | None]
 Say = Callable[[Response, Response], tuple[str, str | None]]

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,8 +21,9 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
+from diversity_judge.engine.options import EngineOptions
 from diversity_judge.score import main
-from diversity_judge.scoring import arguments as score_arguments
+from diversity_judge.scoring import keywords
 from tests.judge_process import REPOSITORY
 from tests.judge_server import JudgeServer
 from tests.judge_texts import Sample
@@ -83,7 +85,7 @@ def run(
     argv = arguments(responses, base_url, folder, *options, concurrency=concurrency, model=model)
     output = io.StringIO()
     with (
-        mock.patch.object(score_arguments, "PREFIX_LEAD_S", 0.0),
+        mock.patch.object(keywords, "EngineOptions", partial(EngineOptions, prefix_lead_s=0.0)),
         mock.patch.dict(os.environ, {KEY_VARIABLE: KEY}),
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(output),

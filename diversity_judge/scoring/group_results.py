@@ -1,0 +1,93 @@
+"""What a run found, group by group and strategy by strategy, as types that tables and pictures are made from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from diversity_judge.engine.workload import Workload
+from diversity_judge.judges.base import Judge
+from diversity_judge.ledger import Ledger
+from diversity_judge.ledger.judgments import read_judgments
+from diversity_judge.measures.diversity import estimate
+from diversity_judge.measures.intervals import Estimate, strategy_estimate
+from diversity_judge.measures.matrix import SimilarityMatrix, build_matrix
+from diversity_judge.planning.groups import GroupPlan
+from diversity_judge.planning.judgment import Judgment
+from diversity_judge.wording import interval
+
+
+@dataclass(frozen=True, repr=False)
+class GroupResult:
+    """One problem under one strategy: its judgments and what follows from them."""
+
+    plan: GroupPlan
+    judgments: Sequence[Judgment]
+    matrix: SimilarityMatrix
+    diversity: Estimate
+    vendi: float
+
+    @property
+    def problem_id(self) -> str:
+        """The problem."""
+        return self.plan.group.problem_id
+
+    @property
+    def strategy(self) -> str:
+        """How the responses were sampled."""
+        return self.plan.group.strategy
+
+    def __repr__(self) -> str:
+        found, matrix = self.diversity, self.matrix
+        scored = f"{matrix.n_scored:,} of {matrix.n_wanted:,} pairs scored"
+        return f"GroupResult({self.plan.name}: {scored}, diversity {interval(found.value, found.low, found.high)})"
+
+    @property
+    def missing_reasons(self) -> Counter[str]:
+        """Number of judgments without a score, by reason."""
+        return Counter(j.reason for j in self.judgments if j.reason is not None)
+
+
+@dataclass(frozen=True)
+class StrategyResult:
+    """One strategy over its problems. A problem whose group has no score at all is left out and not counted."""
+
+    strategy: str
+    diversity: Estimate
+    coverage: float
+
+
+def group_results(workload: Workload, judge: Judge, ledger: Ledger) -> list[GroupResult]:
+    """The groups' results, with what the ledger holds now."""
+    return [
+        _group_result(work.plan, read_judgments(work.plan, judge, ledger) if work.known is None else work.known)
+        for work in workload.groups
+    ]
+
+
+def _group_result(plan: GroupPlan, judgments: Sequence[Judgment]) -> GroupResult:
+    matrix = build_matrix(plan.group.n_responses, judgments)
+    return GroupResult(plan, judgments, matrix, estimate(matrix), matrix.vendi().value)
+
+
+def strategy_results(groups: Sequence[GroupResult]) -> list[StrategyResult]:
+    """One result a strategy, in order of appearance: problems are the clusters."""
+    by_strategy: dict[str, list[GroupResult]] = {}
+    for group in groups:
+        by_strategy.setdefault(group.strategy, []).append(group)
+    return [
+        StrategyResult(
+            strategy,
+            strategy_estimate([group.diversity.value for group in members]),
+            _pooled_coverage(members),
+        )
+        for strategy, members in by_strategy.items()
+    ]
+
+
+def _pooled_coverage(groups: Sequence[GroupResult]) -> float:
+    wanted = sum(group.matrix.n_wanted for group in groups)
+    return sum(group.matrix.n_scored for group in groups) / wanted if wanted else float(np.nan)
