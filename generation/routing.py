@@ -154,6 +154,7 @@ def probabilities(options: ProbabilitiesOptions) -> str:
         InputError: an option or a problem is wrong.
         RunError: the engine does not start, or the model's routers cannot be watched.
     """
+    head = _head(options)
     problems = options.load_problems()
     plan = SamplingPlan(
         problems,
@@ -164,8 +165,10 @@ def probabilities(options: ProbabilitiesOptions) -> str:
         formats_for(problems, options.prompt_formats),
     )
     profile = run_interruptible(_profile(_watched_engine(options, plan), plan))
-    head_setting = ExpertSampleSettings(k_keep=options.k_keep)
-    k_keep = head_setting.resolve(profile.active_experts, len(profile.mean)).k_keep
+    try:
+        k_keep = head.kept(profile.active_experts)
+    except ValueError as error:
+        raise InputError(f"--k-keep: {error}") from error
     options.out.mkdir(parents=True, exist_ok=True)
     paths = write_profile(profile, options.out, k_keep=k_keep, model=Path(options.model).name)
     head, active = profile.mean[:k_keep].sum(), profile.mean[: profile.active_experts].sum()
@@ -174,6 +177,14 @@ def probabilities(options: ProbabilitiesOptions) -> str:
         f"{k_keep} hold {head:.1%} of the probability, the active {profile.active_experts} {active:.1%}\n"
         + "\n".join(map(str, paths))
     )
+
+
+def _head(options: ProbabilitiesOptions) -> ExpertSampleSettings:
+    """The head to mark, read before an engine is started for it."""
+    try:
+        return ExpertSampleSettings(k_keep=options.k_keep)
+    except ValueError as error:
+        raise InputError(f"--k-keep: {error}") from error
 
 
 def _watched_engine(options: ProbabilitiesOptions, plan: SamplingPlan) -> InProcessEngine:

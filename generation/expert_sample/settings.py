@@ -88,18 +88,50 @@ class ExpertSampleSettings:
             The settings as numbers, with `r` clipped to `n_experts`.
 
         Raises:
-            ValueError: a setting outside the range that this model allows; the message names the range.
+            ValueError: a setting outside the range that this model allows (the message names the range), or settings
+                that leave nothing to draw without saying so.
         """
         if not 1 <= k <= n_experts:
             raise ValueError(f"A model needs 1 <= k <= number of experts, not k={k} of {n_experts} experts.")
-        model = f"for this model (k={k} of {n_experts} experts)"
+        k_keep, r = self.kept(k), evaluate_whole(self.r, k)
+        model = f"this model (k={k} of {n_experts} experts)"
+        if r < k:
+            raise ValueError(
+                f"r is {_shown(self.r, r)}; for {model} it must be at least {k} (from {n_experts} on: all)."
+            )
+        if not (_is_k(self.k_keep, k) or _is_k(self.r, k)):
+            self._check_draw(k_keep, min(r, n_experts), k, n_experts, model)
+        return ResolvedSettings(k_keep=k_keep, tau=self.tau, r=min(r, n_experts), scope=self.scope)
+
+    def kept(self, k: int) -> int:
+        """Say how many experts are always kept, also where that leaves nothing to draw.
+
+        Raises:
+            ValueError: a number outside 0..k.
+        """
         k_keep = evaluate_whole(self.k_keep, k)
         if not 0 <= k_keep <= k:
-            raise ValueError(f"k_keep is {_shown(self.k_keep, k_keep)}; {model} it must be from 0 to {k}.")
-        r = evaluate_whole(self.r, k)
-        if r < k:
-            raise ValueError(f"r is {_shown(self.r, r)}; {model} it must be at least {k} (from {n_experts} on: all).")
-        return ResolvedSettings(k_keep=k_keep, tau=self.tau, r=min(r, n_experts), scope=self.scope)
+            raise ValueError(f"k_keep is {_shown(self.k_keep, k_keep)}; with k={k} it must be from 0 to {k}.")
+        return k_keep
+
+    def _check_draw(self, k_keep: int, r: int, k: int, n_experts: int, model: str) -> None:
+        """Refuse to draw nothing: the responses would be the model's own under the name of Expert-Sample.
+
+        With one or two active experts the default head `k//2+1` is all of them.
+        """
+        if k == n_experts:
+            raise ValueError(f"Expert-Sample has nothing to draw: {model} uses all of its experts for every token.")
+        if k_keep == k:
+            fitting = "k_keep 0" if k == 1 else f"k_keep from 0 to {k - 1}"
+            raise ValueError(
+                f"k_keep is {_shown(self.k_keep, k)}; for {model} that leaves no expert to draw: "
+                f"give {fitting}, or k for the model's own routing."
+            )
+        if r == k:
+            raise ValueError(
+                f"r is {_shown(self.r, r)}; for {model} that leaves no expert to draw: "
+                f"give r from {k + 1} on, or k for the model's own routing."
+            )
 
     @classmethod
     def from_mapping(
@@ -210,6 +242,11 @@ def _seed(value: object) -> int | None:
     if not MIN_SEED <= seed <= MAX_SEED:
         raise ValueError(problem)
     return seed
+
+
+def _is_k(given: int | str, k: int) -> bool:
+    """Tell whether a setting says k in so many words, and does not merely come to it."""
+    return given == k if isinstance(given, int) else given.lower() == "k"
 
 
 def _shown(given: int | str, value: int) -> str:

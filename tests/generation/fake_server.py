@@ -27,6 +27,7 @@ class FakeServer:
 
     Attributes:
         plugin: Whether it has Expert-Sample and EDT.
+        experts: Active experts of its model, and all experts of a layer.
         is_vllm: Whether it answers `/version`.
         models: Names that it serves.
         faults: Called with (request body, number of the request); a reply replaces the usual one.
@@ -36,6 +37,7 @@ class FakeServer:
     """
 
     plugin: bool = True
+    experts: tuple[int, int] = (8, 128)
     is_vllm: bool = True
     models: tuple[str, ...] = ("tiny",)
     faults: Callable[[dict[str, Any], int], Reply | None] = lambda body, number: None
@@ -57,7 +59,9 @@ class FakeServer:
             return fault
         if self.plugin:
             try:
-                ExpertSampleSettings.from_mapping(body.get("vllm_xargs", {}))
+                settings = ExpertSampleSettings.from_mapping(body.get("vllm_xargs", {}))
+                if settings is not None:
+                    settings.resolve(*self.experts)
                 EDTSettings.from_extra_args(body.get("vllm_xargs"))
             except ValueError as error:
                 return 400, {"error": {"message": str(error), "code": 400}}, {}

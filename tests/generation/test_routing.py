@@ -146,3 +146,10 @@ def test_a_failing_run_ends_the_study_with_its_code(tmp_path: Path) -> None:
 def test_replicas_cannot_be_watched_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert routing.main(["probabilities", "aime25", "--model", "m", "--cpu-replicas", "2"]) == 2
     assert "the routers are watched in one engine" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_head_that_no_model_can_have_is_refused_before_an_engine_is_started(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert routing.main(["probabilities", "aime25", "--model", "m", "--k-keep", "half"]) == 2
+    assert "--k-keep: k_keep is 'half'" in " ".join(capsys.readouterr().err.split())

@@ -76,6 +76,22 @@ def test_the_contract_of_a_line(problems: Path) -> None:
     assert by_key["b", 0]["problem"] == "Which?\n\nA) 3\nB) 4"
 
 
+def test_a_model_of_two_active_experts_is_sampled_only_with_a_head_that_leaves_a_choice(
+    problems: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(FakeServer(experts=(2, 8))) as server:
+        assert main(arguments(problems, server, "--strategy", "token-normal,expert-sample")) == 2
+        sentence = " ".join(capsys.readouterr().err.split())
+        assert "strategy 'expert-sample' is refused" in sentence
+        assert "k_keep is 'k//2+1' = 2" in sentence
+        assert "give k_keep from 0 to 1, or k for the model's own routing." in sentence
+        assert server.samples == []
+        for path in problems.parent.glob("responses.*"):
+            path.unlink()
+        assert main(arguments(problems, server, "--strategy", "token-normal,expert-sample:k_keep=1")) == 0
+    assert {row["strategy"] for row in rows(problems)} == {"token-normal", "expert-sample:k_keep=1"}
+
+
 def test_the_same_seed_repeats_the_run_and_a_resume_changes_nothing(problems: Path) -> None:
     with serving(FakeServer()) as server:
         command = arguments(problems, server, "--strategy", "token-normal,edt", "--seed", "5")

@@ -252,6 +252,18 @@ TINY_MODELS: dict[str, TinyModel] = {
             "v_head_dim": 32,
         },
     ),
+    "mixtral": TinyModel(
+        "mixtral",
+        n_experts=8,
+        k=2,
+        write=_with_transformers,
+        config={
+            **ATTENTION,
+            "num_local_experts": 8,
+            "num_experts_per_tok": 2,
+            "intermediate_size": 64,
+        },
+    ),
     "dense": TinyModel(
         "qwen3",
         n_experts=0,

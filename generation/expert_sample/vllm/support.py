@@ -106,6 +106,9 @@ def _with_default_check(original: Any) -> Any:
         support = ModelSupport(**_answer(self))
         if support.reason is not None:
             raise RuntimeError(f"Expert-Sample is the default but can't be used: {support.reason}.")
-        default.resolve(support.k, support.n_experts)
+        try:
+            default.resolve(support.k, support.n_experts)
+        except ValueError as error:
+            raise RuntimeError(f"Expert-Sample is the default but can't be used: {error}") from error
 
     return load_model

@@ -56,7 +56,7 @@ def test_r_is_clipped_to_the_number_of_experts() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"k_keep": 9}, r"k_keep is 9; for this model \(k=8 of 128 experts\) it must be from 0 to 8\."),
+        ({"k_keep": 9}, r"k_keep is 9; with k=8 it must be from 0 to 8\."),
         ({"k_keep": "k+1"}, r"k_keep is 'k\+1' = 9; .* from 0 to 8"),
         ({"k_keep": -1}, "from 0 to 8"),
         (
@@ -76,6 +76,43 @@ def test_the_ends_of_the_ranges_are_allowed() -> None:
         assert ExpertSampleSettings(k_keep=k_keep, r=r).resolve(8, 128) == ResolvedSettings(
             k_keep, 1.0, r, "generation"
         )
+
+
+@pytest.mark.parametrize(
+    ("setting", "k", "n_experts", "message"),
+    [
+        ({}, 2, 8, r"k_keep is 'k//2\+1' = 2; for this model \(k=2 of 8 experts\) that leaves no .* from 0 to 1,"),
+        ({}, 1, 16, r"k_keep is 'k//2\+1' = 1; for this model \(k=1 of 16 experts\) that leaves no .* k_keep 0,"),
+        ({"k_keep": "k/2+4"}, 8, 128, r"k_keep is 'k/2\+4' = 8; .* from 0 to 7,"),
+        ({"r": "k+0"}, 8, 128, r"r is 'k\+0' = 8; .* from 9 on,"),
+        ({}, 8, 8, r"this model \(k=8 of 8 experts\) uses all of its experts"),
+        ({"k_keep": 0, "r": 64}, 8, 8, r"uses all of its experts"),
+    ],
+)
+def test_settings_that_come_to_drawing_nothing_are_refused(
+    setting: dict[str, int | str], k: int, n_experts: int, message: str
+) -> None:
+    # Sampled all the same, the responses would be the model's own under the name of Expert-Sample.
+    with pytest.raises(ValueError, match=message):
+        ExpertSampleSettings(**setting).resolve(k, n_experts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("setting", [{"k_keep": "k"}, {"k_keep": " K "}, {"k_keep": 2}, {"r": "k"}, {"r": 2}])
+def test_the_models_own_routing_can_be_asked_for_in_so_many_words(setting: dict[str, int | str]) -> None:
+    resolved = ExpertSampleSettings(**({"k_keep": 1} | setting)).resolve(2, 8)  # type: ignore[arg-type]
+    assert resolved.k_keep == 2 or resolved.r == 2
+
+
+@pytest.mark.parametrize(("k", "k_keep"), [(1, 0), (2, 1), (2, 0), (2, "k-1")])
+def test_a_model_of_one_or_two_active_experts_takes_a_smaller_head(k: int, k_keep: int | str) -> None:
+    resolved = ExpertSampleSettings(k_keep=k_keep).resolve(k, 8)
+    assert resolved.k_keep < k < resolved.r
+
+
+def test_the_head_alone_needs_no_tail() -> None:
+    assert [ExpertSampleSettings().kept(k) for k in (1, 2, 3, 4, 8)] == [1, 2, 2, 3, 5]
+    with pytest.raises(ValueError, match=r"k_keep is 9; with k=8 it must be from 0 to 8"):
+        ExpertSampleSettings(k_keep=9).kept(8)
 
 
 @pytest.mark.parametrize("tau", [0, -1, float("nan"), float("inf"), 1e31, "warm", None, True])

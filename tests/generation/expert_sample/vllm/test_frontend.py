@@ -55,6 +55,15 @@ def test_settings_that_leave_no_choice_are_off(asked: dict[str, str]) -> None:
     assert admission.admit(params, settings) is params
 
 
+@pytest.mark.parametrize("default", [None, {}])
+def test_settings_that_come_to_no_choice_are_the_clients_error(default: dict[str, Any] | None) -> None:
+    mixtral = _admission(default, ModelSupport(k=2, n_experts=8, reason=None))
+    with pytest.raises(RefusedRequestError, match=r"k_keep is 'k//2\+1' = 2; .* give k_keep from 0 to 1") as caught:
+        _admitted(mixtral, _params(expert_sample=1))
+    assert isinstance(caught.value, VLLMClientError)  # what servers answer with HTTP 400
+    assert _admitted(mixtral, _params(expert_sample=1, expert_sample_k_keep=1)).k_keep == 1
+
+
 def test_a_request_gets_the_papers_settings_for_this_model() -> None:
     routing = _admitted(_admission(), _params(expert_sample=1, expert_sample_seed=7))
     assert routing == RoutingRequest(seed=7, sample_index=0, k_keep=5, r=32, tau=1.0, scope="generation")

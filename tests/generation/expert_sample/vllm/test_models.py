@@ -19,13 +19,14 @@ pytestmark = pytest.mark.vllm
 
 COMPILED = ("qwen3_moe", "deepseek_v2")
 EAGER = ("gpt_oss", "bailing_moe", "qwen3_next", "olmoe")
-REFUSED = ("dense", "grouped")
+REFUSED = ("dense", "grouped", "mixtral")
 N_SEEDS = 8
 
 PROMPTS = [[257, *range(40 + i, 60 + 3 * i)] for i in range(6)]
 PLAIN = [Ask(prompt) for prompt in PROMPTS]
 SAMPLED = [Ask(prompt, params={"temperature": 0.7, "seed": 5}) for prompt in PROMPTS]
 BY_SEED = [Ask(PROMPTS[0], settings(seed)) for seed in range(N_SEEDS)]
+ONE_KEPT = [Ask(PROMPTS[0], settings(seed, k_keep=1)) for seed in range(N_SEEDS)]
 MIXED = [ask for pair in zip(BY_SEED, PLAIN, strict=False) for ask in pair]
 ALL_KEPT = [Ask(prompt, settings(0, k_keep="k")) for prompt in PROMPTS]
 TARGET = Ask(PROMPTS[5], settings(77))
@@ -37,7 +38,7 @@ Results = dict[str, list[list[Answer]]]
 def _engine(name: str, folder: str, *, plugin: bool) -> Engine:
     batches = [PLAIN, SAMPLED]
     if plugin and name in REFUSED:
-        batches = [*batches, BY_SEED[:1]]
+        batches = [*batches, BY_SEED[:1], *([ONE_KEPT] if name == "mixtral" else [])]
     elif plugin:
         batches = [*batches, BY_SEED, BY_SEED, MIXED, ALL_KEPT, [TARGET], CROWD]
     return Engine(folder, batches, {"max_num_batched_tokens": 256, "enforce_eager": name not in COMPILED})
@@ -107,9 +108,18 @@ def test_compiled_and_in_bfloat16_a_request_gives_the_same_tokens_alone_and_with
     [
         ("dense", "this model has no mixture-of-experts layer"),
         ("grouped", "its layers select within 4 groups of experts"),
+        ("mixtral", "k_keep is 'k//2+1' = 2; for this model (k=2 of 8 experts) that leaves no expert to draw"),
     ],
 )
 def test_a_model_that_cant_be_right_is_refused_with_the_reason(name: str, reason: str, with_plugin: Results) -> None:
     (answer,) = with_plugin[name][2]
     assert answer == dataclasses.replace(Answer(), error=answer.error)
     assert reason in (answer.error or "")
+
+
+def test_a_model_of_two_active_experts_is_drawn_with_one_of_them_kept(with_plugin: Results) -> None:
+    plain, _, _, one_kept = with_plugin["mixtral"]
+    assert [answer.error for answer in one_kept] == [None] * N_SEEDS
+    outputs = {tuple(answer.tokens[0]) for answer in one_kept}
+    assert len(outputs) > 1
+    assert outputs != {tuple(plain[0].tokens[0])}

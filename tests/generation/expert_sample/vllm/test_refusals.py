@@ -16,7 +16,7 @@ from vllm.model_executor.layers.fused_moe.router.fused_topk_router import FusedT
 from vllm.model_executor.layers.fused_moe.router.grouped_topk_router import GroupedTopKRouter
 from vllm.model_executor.layers.fused_moe.runner.moe_runner import MoERunner
 
-from generation.expert_sample.vllm import refusals
+from generation.expert_sample.vllm import refusals, support
 from generation.expert_sample.vllm.support import ModelSupport
 
 BIAS = torch.zeros(64)
@@ -110,6 +110,22 @@ def test_the_attributes_that_are_read_exist_in_this_vllm() -> None:
     assert {"is_sequence_parallel", "pcp_size"} <= set(dir(FusedMoEConfig))
 
 
+@pytest.mark.parametrize(("default", "fits"), [({}, False), ({"k_keep": 1}, True), ({"enabled": False}, True)])
+def test_a_default_that_leaves_nothing_to_draw_keeps_the_worker_from_starting(
+    default: dict[str, Any], fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(support, "_answer", lambda worker: {"k": 2, "n_experts": 8, "reason": None})
+    load_model = support._with_default_check(lambda worker: None)
+    worker = SimpleNamespace(vllm_config=SimpleNamespace(additional_config={"expert_sample": default}))
+    if fits:
+        load_model(worker)
+        return
+    with pytest.raises(
+        RuntimeError, match=r"is the default but can't be used: k_keep is 'k//2\+1' = 2; .* from 0 to 1"
+    ):
+        load_model(worker)
+
+
 ABLE = {"k": 8, "n_experts": 64, "reason": None}
 
 
@@ -128,5 +144,5 @@ def test_ranks_answer_together(answers: list[dict[str, Any]], expected: ModelSup
 
 
 def test_stages_that_differ_are_refused() -> None:
-    support = ModelSupport.of_ranks([ABLE, {"k": 4, "n_experts": 64, "reason": None}])
-    assert support.reason == "its pipeline stages differ in the number of experts"
+    of_both = ModelSupport.of_ranks([ABLE, {"k": 4, "n_experts": 64, "reason": None}])
+    assert of_both.reason == "its pipeline stages differ in the number of experts"
