@@ -126,6 +126,19 @@ def test_a_file_adds_and_replaces_presets(tmp_path: Path) -> None:
     assert greedy.tokens.top_k == 1
 
 
+def test_drawing_in_the_prompt_too_is_a_strategy_of_the_command_line_and_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[whole-prompt]\nextends = "expert-sample"\nscope = "all"\n')
+    variant, preset = parse_strategies(["expert-sample:scope=all,whole-prompt"], load_presets(path))
+    assert [variant.name, preset.name] == ["expert-sample:scope=all", "whole-prompt"]
+    for strategy in (variant, preset):
+        assert strategy.tokens == one("token-normal").tokens
+        assert strategy.settings()["expert_sample"]["scope"] == "all"
+        assert ExpertSampleSettings.from_mapping(strategy.extra_args(7)) == ExpertSampleSettings(scope="all", seed=7)
+    with pytest.raises(InputError, match="scope is 'prompt'; it must be one of generation, all"):
+        one("expert-sample:scope=prompt")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
