@@ -13,7 +13,7 @@ import pytest
 
 ROOM = Path(__file__).parents[3] / "generation" / "expert_sample"
 PLUGIN = "plugin"
-NOTHING = ("vllm", "triton", "numba", "llvmlite", "transformers", "diversity_judge")
+NOTHING = ("vllm", "triton", "numba", "llvmlite", "transformers")
 """What the reference must do without."""
 
 # Each module, and what besides torch it is allowed to need: a fast path's compiler.
@@ -25,8 +25,8 @@ METHOD = {
     "reference": NOTHING,
     "dispatch": NOTHING,
     "cpu": NOTHING,
-    "cpu_kernel": ("vllm", "triton", "transformers", "diversity_judge"),
-    "triton_kernel": ("vllm", "numba", "transformers", "diversity_judge"),
+    "cpu_kernel": ("vllm", "triton", "transformers"),
+    "triton_kernel": ("vllm", "numba", "transformers"),
 }
 
 BLOCKED = """
