@@ -20,7 +20,7 @@ from diversity_judge.errors import DiversityJudgeError, InputError, RunError
 from generation.graded_rows import grade_row, problem_of
 from generation.grading import GradeCounts, Grader
 from generation.problems import Problem, ProblemKind, read_problems
-from generation.response_file import waiting_note, write_atomically
+from generation.response_file import waiting_note, write_whole_text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -91,7 +91,7 @@ def regrade(
             counts = _grade([row for _, row in rows], references)
             lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for _, row in rows)
             text = "".join(line + "\n" for line in lines)
-            write_atomically(target, text.encode("utf-8", "backslashreplace").decode("utf-8"))
+            write_whole_text(target, text.encode("utf-8", "backslashreplace").decode("utf-8"))
     except OSError as error:
         raise InputError(f"{source}: cannot be read: {error}") from error
     return counts

@@ -15,7 +15,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge.errors import InputError, RunError
+from diversity_judge.files import write_text
 
 FORMAT = 1
 
@@ -239,7 +239,7 @@ def open_response_file(path: Path, manifest: Manifest, run: Mapping[str, Any]) -
         try:
             content = manifest.merged_with(earlier or {})
             content["runs"].append(dict(run))
-            write_atomically(manifest_path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+            write_whole_text(manifest_path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
             yield file
         finally:
             file.close()
@@ -306,25 +306,14 @@ def _has_lines(path: Path) -> bool:
         return False
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_whole_text(path: Path, text: str) -> None:
     """Replace a file's content so that no reader ever sees a part of it, nor a crash leaves one.
 
     Raises:
         RunError: the disk refuses.
     """
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_text(path, text)
     except OSError as error:
         raise RunError(f"{path}: cannot write: {error}") from error
 

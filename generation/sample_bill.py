@@ -11,11 +11,9 @@ from statistics import fmean
 from rich.console import Console
 from rich.table import Table
 
+from diversity_judge.inputs.views import estimate_tokens
 from generation.sample_options import SampleOptions
 from generation.sampler import Sample, SamplingPlan
-
-CHARACTERS_PER_TOKEN = 3.5
-"""For prompts, without the model's tokenizer; English mathematics lies between 3 and 4."""
 
 
 def print_bill(console: Console, options: SampleOptions, plan: SamplingPlan, missing: Sequence[Sample]) -> None:
@@ -69,7 +67,7 @@ class _Cost:
 
 def _prompt_tokens(plan: SamplingPlan, sample: Sample) -> float:
     messages = plan.formats[sample.problem.kind].messages(sample.problem)
-    return sum(len(message.content) for message in messages) / CHARACTERS_PER_TOKEN
+    return sum(estimate_tokens(message.content) for message in messages)
 
 
 def _mean_tokens(out: Path) -> dict[str, float]:

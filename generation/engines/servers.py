@@ -17,6 +17,7 @@ import openai
 import tenacity
 
 from diversity_judge.errors import InputError, RunError
+from diversity_judge.rubric import THINK_END, THINK_START
 from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError, Settings
 from generation.prompt_formats import Message
 from generation.strategies import TokenSampling
@@ -237,7 +238,8 @@ def _full_text(message: Any) -> str:
     if not reasoning:
         return content
     # Without an answer the response was cut off while reasoning: then the reasoning was never closed.
-    return f"<think>\n{reasoning}\n</think>\n\n{content}" if content else f"<think>\n{reasoning}"
+    opened = f"{THINK_START}\n{reasoning}"
+    return f"{opened}\n{THINK_END}\n\n{content}" if content else opened
 
 
 def _sampled(completion: Any) -> int | None:

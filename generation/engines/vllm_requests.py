@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from diversity_judge.errors import RunError
+from diversity_judge.rubric import THINK_START
 from generation.engines.base import Engine, Generation, GenerationRequest, SampleFailedError, Settings
 from generation.engines.vllm_options import VLLMOptions
 from generation.prompt_formats import Message
 from generation.strategies import TokenSampling
-
-_OPEN_THINK = "<think>"
 
 
 class RequestRefusedError(SampleFailedError):
@@ -57,7 +56,7 @@ class Prompts:
         else:
             (engine_input,) = self._renderer.render_cmpl([TextPrompt(prompt=messages[-1].content)])
         tail = self._renderer.get_tokenizer().decode(list(engine_input["prompt_token_ids"])[-8:])
-        return Prompt(engine_input, tail.rstrip().endswith(_OPEN_THINK))
+        return Prompt(engine_input, tail.rstrip().endswith(THINK_START))
 
 
 def sampling_params(request: GenerationRequest, prompt: Prompt, max_model_len: int) -> Any:
@@ -91,7 +90,7 @@ def generation_of(prompt: Prompt, output: Any) -> Generation:
     """The response in vLLM's finished `RequestOutput`."""
     final = output.outputs[0]
     # The chat template put the opening tag into the prompt; a reader of the response needs it.
-    text = f"{_OPEN_THINK}\n{final.text}" if prompt.opens_reasoning else final.text
+    text = f"{THINK_START}\n{final.text}" if prompt.opens_reasoning else final.text
     return Generation(text, final.finish_reason, len(final.token_ids))
 
 
