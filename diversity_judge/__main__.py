@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 from diversity_judge import __version__
-from diversity_judge.command import meant
-from diversity_judge.text_safety import printable
+from diversity_judge.process import run_as_process
 
 _COMMANDS = {
     "score": ("diversity_judge.score", "process diversity of the responses in a file"),
@@ -24,7 +22,7 @@ def main() -> int:
     """Run the command that the first argument names; returns its exit code."""
     name, *arguments = sys.argv[1:] or [""]
     if name in _COMMANDS:
-        return int(import_module(_COMMANDS[name][0]).main(arguments))
+        run_as_process(_COMMANDS[name][0], arguments)
     listed = "\n".join(f"  {command:10} {purpose}" for command, (_, purpose) in _COMMANDS.items())
     usage = f"usage: diversity-judge COMMAND ...\n\n{listed}\n\ndiversity-judge COMMAND --help says more.\n"
     if name in ("-h", "--help"):
@@ -34,6 +32,9 @@ def main() -> int:
         sys.stdout.write(f"{__version__}\n")
         return 0
     if name:
+        from diversity_judge.command import meant
+        from diversity_judge.text_safety import printable
+
         sys.stderr.write(f"error: there is no command {printable(repr(name), 60)}{meant(name, _COMMANDS)}\n\n")
     sys.stderr.write(usage)
     return 2

@@ -5,7 +5,11 @@ load -> match -> statistics -> tables -> figure -> console
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # Before the imports: they take a second, in which Ctrl-C may come.
+    from diversity_judge.process import run_as_process
+
+    run_as_process("diversity_judge.agree")
+
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -62,7 +66,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
     return exit_code(work, when_interrupted="stopped; the same command starts again")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

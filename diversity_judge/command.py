@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from diversity_judge.errors import DiversityJudgeError, InputError
+from diversity_judge.interrupts import EXIT_INTERRUPTED
 from diversity_judge.text_safety import printable
-
-EXIT_INTERRUPTED = 130
 
 
 def output_console(*, quiet: bool, plain_width: int) -> Console:
@@ -31,7 +30,7 @@ def exit_code(work: Callable[[], int], *, when_interrupted: str) -> int:
 
     Args:
         work: Returns the exit code where nothing goes wrong.
-        when_interrupted: What is said on Ctrl-C.
+        when_interrupted: What is said on Ctrl-C, SIGTERM and SIGHUP.
     """
     errors = Console(stderr=True, soft_wrap=True)
     try:

@@ -5,7 +5,11 @@ load -> compare -> tables -> figures -> report -> console
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # Before the imports: they take a second, in which Ctrl-C may come.
+    from diversity_judge.process import run_as_process
+
+    run_as_process("diversity_judge.compare")
+
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -97,7 +101,3 @@ def _load(argument: RunArgument) -> Run:
     if len({group.strategy for group in run.groups}) == 1:
         return run.renamed(lambda _: name)
     return run.renamed(lambda strategy: f"{name}/{strategy}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

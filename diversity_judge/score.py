@@ -5,7 +5,11 @@ read -> plan -> bill -> buy -> read judgments -> matrices -> tables, pictures, m
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # Before the imports: they take a second, in which Ctrl-C may come.
+    from diversity_judge.process import run_as_process
+
+    run_as_process("diversity_judge.score")
+
 import time
 import warnings
 from collections.abc import Sequence
@@ -157,7 +161,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         work,
         when_interrupted="stopped at once; every reply that arrived is in the ledger, the same command goes on",
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,6 +8,11 @@ experiments on the same model are `python -m examples.miniature.run`.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # Before the imports: they take a second, in which Ctrl-C may come.
+    from diversity_judge.process import run_as_process
+
+    run_as_process("generation.demo")
+
 import argparse
 import json
 import os
@@ -69,7 +74,3 @@ def _run(console: Console, command: Sequence[str]) -> int:
     # vLLM's default takes 40 % of a CPU's memory for the cache of a model that needs next to none.
     environment = {"VLLM_CPU_KVCACHE_SPACE": "1"} | os.environ
     return subprocess.run([sys.executable, "-m", *command], env=environment, check=False).returncode  # noqa: S603
-
-
-if __name__ == "__main__":
-    sys.exit(main())

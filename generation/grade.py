@@ -6,10 +6,14 @@ replaced in one step, so that a reader sees the old grades or the new ones, and 
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # Before the imports: they take a second, in which Ctrl-C may come.
+    from diversity_judge.process import run_as_process
+
+    run_as_process("generation.grade")
+
 import argparse
 import fcntl
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,7 +147,3 @@ def _grade(rows: Sequence[dict[str, Any]], references: Sequence[Problem]) -> Gra
 def _summary(counts: GradeCounts, target: Path) -> str:
     lines = [f"{counts.right} right, {counts.wrong} wrong, {counts.ungraded.total()} not graded; written to {target}"]
     return "\n".join(lines + counts.why_ungraded())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

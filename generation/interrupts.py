@@ -7,28 +7,16 @@ What this process then meets is a dead engine, but what happened is an interrupt
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, TypeVar
 
 from diversity_judge.errors import DiversityJudgeError
+from diversity_judge.interrupts import SIGNALS as SIGNALS
+from diversity_judge.interrupts import handled_by
+from diversity_judge.interrupts import signals_interrupt as signals_interrupt
 
 T = TypeVar("T")
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-Handler = Callable[[int, "FrameType | None"], None]
-
-
-def signals_interrupt() -> AbstractContextManager[None]:
-    """A block in which each of the signals raises `KeyboardInterrupt` at once, as Ctrl-C does by itself.
-
-    For a whole command, and for a call that holds the event loop, such as an engine's start: there nobody else would
-    hear of a signal until the call is over.
-    """
-    return _handled_by(_raise)
 
 
 def run_interruptible(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -38,33 +26,13 @@ def run_interruptible(coroutine: Coroutine[Any, Any, T]) -> T:
         KeyboardInterrupt: it was interrupted, whatever error that led to.
     """
     watch = _Watch()
-    with _handled_by(watch.on_signal):
+    with handled_by(watch.on_signal):
         try:
             return asyncio.run(watch.run(coroutine))
         except (asyncio.CancelledError, DiversityJudgeError) as error:
             if watch.interruptions:
                 raise KeyboardInterrupt from error
             raise
-
-
-@contextmanager
-def _handled_by(handler: Handler) -> Iterator[None]:
-    # Outside the main thread (a notebook's worker, say) Python lets nobody handle signals.
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    # What is ignored stays ignored: nohup asks for that, and a shell for what it runs in the background.
-    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    previous = {number: signal.signal(number, handler) for number in heard}
-    try:
-        yield
-    finally:
-        for number, before in previous.items():
-            signal.signal(number, before)
-
-
-def _raise(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 class _Watch:

@@ -6,10 +6,14 @@ active-experts  greedy accuracy and pass@n for several numbers of active experts
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # Before the imports: they take a second, in which Ctrl-C may come.
+    from diversity_judge.process import run_as_process
+
+    run_as_process("generation.routing")
+
 import argparse
 import asyncio
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -281,7 +285,3 @@ def _numbers(text: str) -> tuple[int, ...]:
     if len(set(numbers)) != len(numbers):
         raise argparse.ArgumentTypeError(f"a number occurs twice in {text!r}")
     return numbers
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,14 +5,19 @@ options -> sample -> what came of it on the console
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # Before the imports: they take a second, in which Ctrl-C may come.
+    from diversity_judge.process import run_as_process
+
+    run_as_process("generation.sample")
+
 from collections.abc import Sequence
 from contextlib import suppress
 
 from rich.console import Console
 
-from diversity_judge.command import EXIT_INTERRUPTED, exit_code
+from diversity_judge.command import exit_code
 from diversity_judge.errors import InputError
+from diversity_judge.interrupts import EXIT_INTERRUPTED
 from generation.interrupts import signals_interrupt
 from generation.response_file import waiting_note
 from generation.sample_arguments import parse_arguments
@@ -52,7 +57,3 @@ def _dry_run(options: SampleOptions) -> int:
     check_file(options, plan)
     print_bill(Console(), options, plan, missing_samples(options, plan))
     return EXIT_OK
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from diversity_judge.engine.progress import progress_of
 from diversity_judge.engine.schedule import bundles
 from diversity_judge.engine.tally import Tally
 from diversity_judge.engine.workload import Workload
+from diversity_judge.interrupts import handled_by
 from diversity_judge.judges.base import Judge
 from diversity_judge.ledger import Ledger
 
@@ -29,7 +28,7 @@ def buy(
     options: EngineOptions,
     console: Console,
 ) -> Tally:
-    """Buy judgments and show how it goes. The first Ctrl-C (or SIGTERM of a scheduler) ends it in order.
+    """Buy judgments and show how it goes. The first Ctrl-C, SIGTERM or SIGHUP ends it in order.
 
     Args:
         workload: The calls that are needed.
@@ -99,12 +98,5 @@ def _signals(buyer: Buyer, console: Console, grace_s: float) -> Iterator[None]:
         buyer.interrupt()
 
     # Only the main thread gets signals; in a notebook `buy` waits there and hears them.
-    is_main = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
-    for number in numbers:
-        loop.add_signal_handler(number, on_signal)
-    try:
+    with handled_by(lambda number, frame: loop.call_soon_threadsafe(on_signal)):
         yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.generation import tiny_models
 from tests.generation.engine_thread import EngineThread
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ class SharedEngine:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, vllm_with_plugin: None) -> Callable[[str], str]:
     """Folder of a tiny model by its name, made once."""
+    from tests.generation import tiny_models
+
     folder = tmp_path_factory.mktemp("models")
     made: dict[str, Path] = {}
 
