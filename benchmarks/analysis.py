@@ -76,7 +76,7 @@ async def fill(options: ScoreOptions) -> int:
     """Write a reply for every wanted pair, and return their number."""
     plans = plan_groups(read_inputs(options.source).groups, options.design, options.showing)
     template = PromptTemplate.load(options.prompt)
-    judge = make_judge(options.judge, template, sends_calls=False, deadline_s=1.0, concurrency=1)
+    judge = make_judge(options.judge, template, sends_calls=False, deadline_s=1.0)
     assert options.ledger_path is not None
     with Ledger(options.ledger_path) as ledger:
         number = 0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from rich.console import Console
 from rich.text import Text
 
-from diversity_judge.errors import DiversityJudgeError, InputError
+from diversity_judge.errors import DiversityJudgeError, InputError, RunError
 from diversity_judge.interrupts import EXIT_INTERRUPTED
 from diversity_judge.text_safety import printable
 
@@ -38,6 +38,9 @@ def exit_code(work: Callable[[], int], *, when_interrupted: str) -> int:
     except DiversityJudgeError as error:
         errors.print(Text(f"error: {error}"))
         return error.exit_code
+    except OSError as error:  # A disk that is full or gone, when nothing better could be said where it was met.
+        errors.print(Text(f"error: {printable(str(error))}"))
+        return RunError.exit_code
     except (KeyboardInterrupt, asyncio.CancelledError):
         errors.print(Text(when_interrupted))
         return EXIT_INTERRUPTED

@@ -118,7 +118,6 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
         template,
         sends_calls=options.sends_calls,
         deadline_s=options.engine.deadline_s,
-        concurrency=options.engine.concurrency,
     )
     record = manifest.describe(options, judge, template, read.warnings)
     if options.folder is not None and not options.overwrite:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from diversity_judge.command import exit_code
 from diversity_judge.errors import InputError
+from diversity_judge.hosts.descriptors import fitting_concurrency
 from diversity_judge.interrupts import EXIT_INTERRUPTED
 from generation.interrupts import signals_interrupt
 from generation.response_file import waiting_note
@@ -47,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(options: SampleOptions) -> int:
     """Sample, and say what came of it."""
     reporter = ConsoleReporter(Console(stderr=True))
+    if options.base_urls:
+        reporter.notes(fitting_concurrency(options.concurrency)[1])
     result = sample(options, reporter)
     reporter.ends(result)
     return EXIT_MISSING if result.missing else EXIT_OK

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from diversity_judge.inputs.views import estimate_tokens
+from generation.engines.options import shown_servers
 from generation.sample_options import SampleOptions
 from generation.sampler import Sample, SamplingPlan
 
@@ -32,8 +33,9 @@ def print_bill(console: Console, options: SampleOptions, plan: SamplingPlan, mis
         total.add(cost)
     table.add_section()
     table.add_row("all", "", *total.cells(plan.max_tokens, None))
+    where = f"servers {', '.join(shown_servers(options))}" if options.base_urls else "in process"
     console.print(
-        f"model {options.model}, {'servers ' + ', '.join(options.base_urls) if options.base_urls else 'in process'}",
+        f"model {options.model}, {where}",
         markup=False,
         highlight=False,
     )

@@ -31,6 +31,11 @@ class ConsoleReporter:
         lines += [f"{s.name} is greedy: one response a problem" for s in plan.strategies if s.is_greedy and plan.n > 1]
         self._say("\n".join(lines))
 
+    def notes(self, note: str | None) -> None:
+        """Say what the user should know; None is nothing."""
+        if note:
+            self._say(f"note: {note}")
+
     def progress(self, total: int) -> AbstractContextManager[OnResponse]:
         """A bar on a terminal."""
         return sampling_progress(self._console, total)

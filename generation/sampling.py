@@ -19,9 +19,11 @@ from typing import Any, Protocol
 
 from diversity_judge import __version__
 from diversity_judge.errors import InputError
+from diversity_judge.hosts.secrets import without_credentials
 from generation.engines import Engine, check_strategies
 from generation.engines.cpu_cache import Workload
 from generation.engines.make import make_engine
+from generation.engines.options import shown_servers
 from generation.grading import Grader
 from generation.grading_queue import GradingQueue
 from generation.interrupts import run_interruptible
@@ -274,8 +276,8 @@ def _run_note(options: SampleOptions) -> Mapping[str, Any]:
         "host": platform.node(),
         "process": os.getpid(),
         "n": options.n,
-        "servers": list(options.base_urls),
-        "engine_args": dict(options.engine_args),
+        "servers": shown_servers(options),
+        "engine_args": without_credentials(options.engine_args),
         "cpu_replicas": options.cpu_replicas,
     }
 

@@ -14,6 +14,7 @@ from diversity_judge.engine.options import EngineOptions
 from diversity_judge.engine.retry import UnusableReplyError, retrying
 from diversity_judge.engine.schedule import PrefixSchedule, Ramp
 from diversity_judge.engine.tally import Ending, Tally
+from diversity_judge.errors import RunError
 from diversity_judge.judges.base import CallError, FatalError, Judge, Reply, TransientError
 from diversity_judge.ledger import Failure, Ledger
 from diversity_judge.planning.groups import Task
@@ -86,14 +87,16 @@ class Buyer:
     async def run(self, work: Iterable[list[Task]]) -> Tally:
         """Buy the judgments of these bundles (tasks that share their first text); returns the tally.
 
-        Raises:
-            RunError: the ledger cannot be written.
+        Where the ledger cannot be written any more, nothing is sent any more: the run ends as failed, with what is on
+        disk.
         """
         bundles = iter(work)
         try:
             await self._send_all(bundles)
             while self._held_elsewhere and not self._stop.is_set():
                 await self._take_over()
+        except RunError as error:
+            self._end(Ending.FAILED, str(error))
         finally:
             await self._finish_open()
         if self._broken is not None:
@@ -139,7 +142,9 @@ class Buyer:
     def _closed(self, buying: asyncio.Task[None]) -> None:
         self._open.discard(buying)
         if not buying.cancelled() and (error := buying.exception()) is not None:
-            self._broken = self._broken or error
+            self._tally.missing[Missing.FAILED] += 1
+            if not isinstance(error, RunError):
+                self._broken = self._broken or error
             self._end(Ending.FAILED, str(error))
 
     async def _next_task(self, bundles: Iterator[list[Task]]) -> Task | None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
@@ -16,6 +17,7 @@ from diversity_judge.engine.progress import progress_of
 from diversity_judge.engine.schedule import bundles
 from diversity_judge.engine.tally import Tally
 from diversity_judge.engine.workload import Workload
+from diversity_judge.hosts.descriptors import fitting_concurrency
 from diversity_judge.interrupts import handled_by
 from diversity_judge.judges.base import Judge
 from diversity_judge.ledger import Ledger
@@ -41,12 +43,12 @@ def buy(
         What was done, and how it ended.
 
     Raises:
-        RunError: the ledger cannot be written.
         asyncio.CancelledError: a second Ctrl-C.
     """
     begun: Future[tuple[asyncio.AbstractEventLoop, Buyer]] = Future()
 
     tally = Tally.of(workload.bill)
+    options = _within_descriptors(options, judge, console)
 
     async def session() -> Tally:
         buyer = Buyer(
@@ -74,6 +76,16 @@ def buy(
             loop, buyer = begun.result()
             loop.call_soon_threadsafe(buyer.interrupt)
             return buying.result()
+
+
+def _within_descriptors(options: EngineOptions, judge: Judge, console: Console) -> EngineOptions:
+    """Fewer calls at a time where the limit on open files allows no more; said before anything is sent."""
+    if judge.spec.is_embedded:
+        return options
+    concurrency, note = fitting_concurrency(options.concurrency)
+    if note:
+        console.print(Text(f"note: {note}"))
+    return replace(options, concurrency=concurrency)
 
 
 def _is_inside_a_loop() -> bool:

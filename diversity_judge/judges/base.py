@@ -1,7 +1,7 @@
 """The small interface behind which every judge stands, and the ways in which a call can fail.
 
-The engine knows these types only. What an HTTP status means is decided in one place, by the judge that speaks
-HTTP; what is done about it is decided in one place, by the engine.
+The engine knows these types only. What an HTTP status means is decided in one place, `hosts.calls`; what is done
+about it is decided in one place, by the engine.
 """
 
 from __future__ import annotations
@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from diversity_judge.hosts.calls import CallError as CallError
+from diversity_judge.hosts.calls import FatalError as FatalError
+from diversity_judge.hosts.calls import RejectedError as RejectedError
+from diversity_judge.hosts.calls import TransientError as TransientError
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.planning.groups import GroupPlan, Task
 
@@ -27,38 +31,6 @@ class Reply:
     provider: str | None = None
     system_fingerprint: str | None = None
     latency_s: float = 0.0
-
-
-class CallError(Exception):
-    """A call that brought no reply. `reason` is the word that stands in the tables."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-class TransientError(CallError):
-    """Worth asking again: a limit, a server error, a broken connection, a deadline.
-
-    Attributes:
-        overloaded: The host asks for less (429, 503): the concurrency goes down.
-        retry_after_s: What the host asked to wait, in seconds, if it did.
-    """
-
-    def __init__(
-        self, reason: str, message: str, *, overloaded: bool = False, retry_after_s: float | None = None
-    ) -> None:
-        super().__init__(reason, message)
-        self.overloaded = overloaded
-        self.retry_after_s = retry_after_s
-
-
-class RejectedError(CallError):
-    """This one request was refused (400, 422); others may be answered."""
-
-
-class FatalError(CallError):
-    """No call can succeed until the user has done something (key, balance, model)."""
 
 
 class Judge(Protocol):

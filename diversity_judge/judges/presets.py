@@ -5,14 +5,17 @@ A preset is data, because hosts, model names and prices change faster than relea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from diversity_judge.errors import InputError
 from diversity_judge.files import TOMLError, read_toml
+from diversity_judge.hosts.address import read_address
+from diversity_judge.hosts.secrets import credential_in
+from diversity_judge.text_safety import printable
 
 DEFAULT_JUDGE = "deepseek-r1"
 LIMIT_PARAMETERS = ("max_tokens", "max_completion_tokens")
@@ -34,10 +37,24 @@ class Prices:
     output: float
     cached_input: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what is no price: a run's cost never falls.
+
+        Raises:
+            ValueError: a price is negative, not finite or no number.
+        """
+        for name in ("input", "output", "cached_input"):
+            price = getattr(self, name)
+            if price is None and name == "cached_input":
+                continue
+            is_number = isinstance(price, (int, float)) and not isinstance(price, bool)
+            if not (is_number and math.isfinite(price) and price >= 0):
+                raise ValueError(f"{name} must be a number of USD from 0, not {price!r}")
+
     def cost(self, *, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
         """USD for one call; `cached_tokens` are those of `prompt_tokens` that a prefix cache served."""
         cached_price = self.input if self.cached_input is None else self.cached_input
-        fresh = prompt_tokens - cached_tokens
+        fresh = max(0, prompt_tokens - cached_tokens)
         total = fresh * self.input + cached_tokens * cached_price + completion_tokens * self.output
         return total / _TOKENS_PER_PRICE
 
@@ -49,7 +66,7 @@ class JudgeSpec:
     name: str
     model: str
     kind: str = CHAT
-    base_url: str = ""
+    base_url: str = field(default="", repr=False)
     api_key_env: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     context_tokens: int | None = None
@@ -57,6 +74,21 @@ class JudgeSpec:
     prices: Prices | None = None
     prices_as_of: str | None = None
     description: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be called, or not be shown: label, tables and manifest name host and parameters.
+
+        Raises:
+            InputError: the base URL is none, or a parameter holds a credential.
+        """
+        if self.base_url:
+            read_address(self.base_url)
+        credential = credential_in(self.parameters)
+        if credential is not None:
+            raise InputError(
+                f"the parameter {printable(credential, 60)} looks like a credential, and parameters stand in every "
+                "table: put the key into an environment variable and name that with --api-key-env"
+            )
 
     @property
     def is_embedded(self) -> bool:
@@ -75,14 +107,8 @@ class JudgeSpec:
 
     @property
     def host(self) -> str:
-        """The endpoint without credentials or query: what may be stored and shown."""
-        if not self.base_url:
-            return "embedded"
-        parts = urlsplit(self.base_url)
-        address = parts.hostname or ""
-        if parts.port:
-            address += f":{parts.port}"
-        return urlunsplit((parts.scheme, address, parts.path.rstrip("/"), "", ""))
+        """The endpoint as it may be stored and shown: without anything that could be a credential."""
+        return read_address(self.base_url).shown if self.base_url else "embedded"
 
     @property
     def label(self) -> str:
@@ -182,5 +208,7 @@ def _preset(path: Path, name: str, table: Any) -> JudgeSpec:
     prices = table.get("prices")
     try:
         return JudgeSpec(name=name, **{**table, "prices": Prices(**prices) if prices is not None else None})
-    except TypeError as error:
+    except InputError as error:
+        raise InputError(f"{path}: [{name}] {error}") from error
+    except (TypeError, ValueError) as error:
         raise InputError(f"{path}: [{name}] prices are input, output and optionally cached_input: {error}") from error

@@ -121,19 +121,53 @@ def _is_alive(machine: str, process: int, heartbeat: float) -> bool:
     return True
 
 
+_A_RECORDS_FAULT = (
+    OverflowError, TypeError, ValueError,
+    sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
+)  # fmt: skip
+"""What one record can be to blame for, while the others of its batch may well be written."""
+
+
 def commit(connection: sqlite3.Connection, batch: list[Job]) -> None:
-    """Write a batch in one transaction and wake those who wait; all of them fail if it cannot be committed."""
-    problem: RunError | None = None
+    """Write a batch in one transaction and wake those who wait; all of them fail if it cannot be committed.
+
+    Where one record is at fault, the others are written all the same: they are paid for.
+    """
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        for job in batch:
-            job.write(connection)
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        problem = RunError(f"the ledger cannot be written ({error}): mend that, then run the same command again")
-        problem.__cause__ = error
+        _write(connection, batch)
+    except BaseException as error:  # Whatever it is, somebody waits for these jobs and must be woken.
+        _roll_back(connection)
+        if len(batch) > 1 and isinstance(error, _A_RECORDS_FAULT):
+            for job in batch:
+                commit(connection, [job])
+        else:
+            fail(batch, error)
+        return
+    _call_back(batch, None)
+
+
+def fail(batch: list[Job], error: BaseException) -> None:
+    """Wake those who wait for these jobs with the error that kept them from being written."""
+    said = str(error) or type(error).__name__
+    problem = RunError(f"the ledger cannot be written ({said}): mend that, then run the same command again")
+    problem.__cause__ = error
+    _call_back(batch, problem)
+
+
+def _write(connection: sqlite3.Connection, batch: list[Job]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for job in batch:
+        job.write(connection)
+    connection.execute("COMMIT")
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    with contextlib.suppress(sqlite3.Error):  # A connection that cannot even do that has committed nothing.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _call_back(batch: list[Job], problem: RunError | None) -> None:
     with contextlib.suppress(RuntimeError):  # The loop is closed: the user stopped the run, nobody waits any more.
         batch[0].loop.call_soon_threadsafe(_wake, batch, problem)
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from diversity_judge.ledger.jobs import Job, commit
+from diversity_judge.ledger.jobs import Job, commit, fail
 from diversity_judge.ledger.schema import connect
 
 _HEARTBEAT_S = 5.0
@@ -32,6 +32,8 @@ class Writer:
         self._owner = owner
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._in_hand: list[Job] = []
+        self._is_closing = False
 
     def submit(self, job: Job) -> asyncio.Future[Any]:
         """Queue a job; the future ends when it is committed, with what the job found."""
@@ -49,18 +51,35 @@ class Writer:
             self._jobs.put(None)
             self._thread.join()
             self._thread = None
+            self._is_closing = False
 
     def _run(self) -> None:
+        try:
+            self._write()
+        except BaseException as error:  # Nobody may wait for ever for a thread that has ended.
+            self._refuse(error)
+
+    def _refuse(self, error: BaseException) -> None:
+        """Fail everything that is asked for until the end: this thread cannot write any more."""
+        waiting = self._in_hand
+        while True:
+            if waiting:
+                fail(waiting, error)
+            if self._is_closing:
+                return
+            waiting = self._next_batch()
+
+    def _write(self) -> None:
         connection = connect(self._path)
         try:
             me = (self._owner, socket.gethostname(), os.getpid(), time.time())
             _best_effort(connection, "INSERT INTO owners VALUES (?, ?, ?, ?)", me)
             heartbeat = time.monotonic()
-            is_open = True
-            while is_open:
-                batch, is_open = self._next_batch()
-                if batch:
-                    commit(connection, batch)
+            while not self._is_closing:
+                self._in_hand = self._next_batch()
+                if self._in_hand:
+                    commit(connection, self._in_hand)
+                self._in_hand = []
                 if time.monotonic() - heartbeat >= _HEARTBEAT_S:
                     heartbeat = time.monotonic()
                     beat = (time.time(), self._owner)
@@ -70,7 +89,7 @@ class Writer:
         finally:
             connection.close()
 
-    def _next_batch(self) -> tuple[list[Job], bool]:
+    def _next_batch(self) -> list[Job]:
         """Wait for a job (or the next heartbeat), and take all others that are there."""
         batch: list[Job] = []
         try:
@@ -78,11 +97,12 @@ class Writer:
             while job is not None:
                 batch.append(job)
                 if len(batch) >= _COMMITS_AT_ONCE:
-                    return batch, True
+                    return batch
                 job = self._jobs.get_nowait()
         except queue.Empty:
-            return batch, True
-        return batch, False
+            return batch
+        self._is_closing = True
+        return batch
 
 
 def _best_effort(connection: sqlite3.Connection, sql: str, row: tuple[Any, ...]) -> None:

@@ -26,7 +26,6 @@ from diversity_judge.text_safety import printable
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_USUAL_KEY = "OPENAI_API_KEY"
 _USUAL_REPLY = 3000
 """Tokens of a reasoning judge's reply, for the estimate only."""
 
@@ -254,6 +253,5 @@ def _named_judge(values: Mapping[str, Any]) -> JudgeSpec:
         "custom",
         values["model"],
         base_url=values["base_url"],
-        api_key_env=_USUAL_KEY,
         typical_output_tokens=_USUAL_REPLY,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge.errors import InputError
+from diversity_judge.hosts.address import read_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +35,27 @@ class EngineOptions:
     cpu_replicas: int | None = None
     chat_template: bool = True
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    base_urls: Sequence[str] = ()
+    base_urls: Sequence[str] = field(default=(), repr=False)
     api_key_env: str | None = None
     deadline: float = 7200.0
     attempts: int = 6
 
     def __post_init__(self) -> None:
-        """Check the numbers, and take a single URL for a list of one.
+        """Check numbers and addresses, and take a single URL for a list of one.
 
         Raises:
-            InputError: a number is below 1.
+            InputError: a number is below 1, or a base URL is none.
         """
         if isinstance(self.base_urls, str):
             object.__setattr__(self, "base_urls", (self.base_urls,))
+        for url in self.base_urls:
+            read_address(url)
         check_at_least_one(self, "active_experts", "cpu_replicas", "attempts")
+
+
+def shown_servers(options: EngineOptions) -> list[str]:
+    """The servers' addresses as they may be shown and stored."""
+    return [read_address(url).shown for url in options.base_urls]
 
 
 def check_at_least_one(options: object, *names: str) -> None:

@@ -1,35 +1,38 @@
 """Any number of OpenAI-compatible servers, used at the same time.
 
 A request goes to the server with the fewest in flight. Seeds belong to samples, not to servers, so which
-server answers does not change what a seed means. The SDK's own retries are off: they are done here, in one
-place.
+server answers does not change what a seed means. A call and what its failure means are `diversity_judge.hosts`';
+what is tried again, and when, is decided here. A server that asks to wait is not asked before that time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Mapping, Sequence
+import json
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import openai
 import tenacity
 
 from diversity_judge.errors import InputError, RunError
-from diversity_judge.rubric import THINK_END, THINK_START
+from diversity_judge.hosts.address import read_address
+from diversity_judge.hosts.calls import CallError, FatalError, RejectedError, TransientError
+from diversity_judge.hosts.client import HostClient
+from diversity_judge.hosts.completion import Completion, read_completion
+from diversity_judge.hosts.descriptors import fitting_concurrency
+from diversity_judge.hosts.secrets import credential_in, read_key
+from diversity_judge.rubric import THINK_END, THINK_START, Missing
 from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError, Settings
 from generation.prompt_formats import Message
 from generation.strategies import TokenSampling
 
-RETRIED_STATUS = (408, 409, 429, 500, 502, 503, 504, 529)
-FATAL_STATUS = {
-    401: "the key is refused; set the variable that --api-key-env names",
-    402: "the account's balance is used up",
-    403: "the key may not use this model",
-    404: "no such model or path there; see --model and --base-url (it usually ends in /v1)",
-}
 _PROBE_SECONDS = 30.0
+_JITTER_S = 1.0
+_MOST_IN_FLIGHT = 2**16
+_LONGEST_VERSION = 100
+_ASKS_TOO_LONG = "asks_too_long"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class ServerOptions:
         chat_template_kwargs: Options of the chat template, such as enable_thinking.
         deadline: Seconds for one response, from sending to its last byte.
         attempts: How often one response is tried.
-        longest_wait: Seconds between two attempts at most.
+        longest_wait: Seconds between two attempts at most, unless the server asks for more.
     """
 
     base_urls: tuple[str, ...]
@@ -59,33 +62,56 @@ class ServerOptions:
 
 @dataclass
 class _Server:
-    """One server, and how busy it is."""
+    """One server, and how busy it is.
 
-    url: str
-    client: openai.AsyncOpenAI
+    Attributes:
+        client: By which it is called.
+        name: Its address as it may be shown and stored.
+        in_flight: Requests that it is working on.
+        failures: Requests that failed since it last answered one.
+        rests_until: It has asked not to be called before (the loop's clock).
+    """
+
+    client: HostClient
+    name: str
     is_vllm: bool = False
     version: str = ""
     in_flight: int = 0
     failures: int = 0
+    rests_until: float = 0.0
 
 
 class ServersEngine:
-    """An `Engine` on OpenAI-compatible servers."""
+    """An `Engine` on OpenAI-compatible servers.
+
+    Raises:
+        InputError: an address, the key, the proxy or the certificates are of no use; nothing was sent.
+    """
 
     rounds_at_once = 1
 
     def __init__(self, options: ServerOptions) -> None:
-        key = "none"
-        if options.api_key_env is not None:
-            key = os.environ.get(options.api_key_env, "")
-            if not key:
-                raise InputError(f"--api-key-env: the variable {options.api_key_env} is not set")
+        credential = credential_in(options.chat_template_kwargs)
+        if credential is not None:
+            raise InputError(f"--chat-template-kwargs: {credential} looks like a credential, and these are stored")
+        addresses = [read_address(url) for url in options.base_urls]
+        key = read_key(options.api_key_env, ", ".join(address.shown for address in addresses))
         self._options = options
         self._model = options.model or ""
         self._servers = tuple(
-            _Server(url, openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=options.deadline))
-            for url in options.base_urls
+            _Server(
+                HostClient(
+                    address,
+                    key,
+                    key_name=options.api_key_env,
+                    model=self._model,
+                    deadline_s=options.deadline,
+                ),
+                address.shown,
+            )
+            for address in addresses
         )
+        self._places: asyncio.Semaphore | None = None
 
     async def start(self) -> EngineInfo:
         """Ask each server which models it serves and whether it is vLLM.
@@ -98,27 +124,23 @@ class ServersEngine:
             self._model = await self._served_model(server)
             server.version = await _vllm_version(server)
             server.is_vllm = bool(server.version)
-        versions = {f"server {server.url}": server.version or "not vLLM" for server in self._servers}
+        versions = {f"server {server.name}": server.version or "not vLLM" for server in self._servers}
         return EngineInfo(self._model, versions)
 
     async def generate(self, request: GenerationRequest) -> Generation:
         """See `Engine.generate`."""
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(self._options.attempts),
-            wait=_wait_as_told(self._options.longest_wait),
-            retry=tenacity.retry_if_exception(_is_passing),
+            wait=tenacity.wait_random_exponential(multiplier=1, max=self._options.longest_wait),
+            retry=tenacity.retry_if_exception(_is_tried_again),
             reraise=True,
         )
         try:
             result: Generation = await retrying(self._attempt, request)
-        except openai.APIStatusError as error:
-            if error.status_code in FATAL_STATUS:
-                raise RunError(
-                    f"{error.request.url}: HTTP {error.status_code}: {FATAL_STATUS[error.status_code]}"
-                ) from error
-            raise SampleFailedError(f"HTTP {error.status_code}: {_sentence(error)}") from error
-        except openai.APIError as error:
-            raise SampleFailedError(f"{type(error).__name__}: {_sentence(error)}") from error
+        except FatalError as error:
+            raise RunError(str(error)) from error
+        except CallError as error:
+            raise SampleFailedError(str(error)) from error
         return result
 
     async def generate_together(self, requests: Sequence[GenerationRequest]) -> list[Generation | SampleFailedError]:
@@ -134,7 +156,7 @@ class ServersEngine:
         request = GenerationRequest(
             (Message("user", "1"),), TokenSampling(), seed=0, extra_args=extra_args, max_tokens=1
         )
-        return {server.url: await self._rejection(server, request) for server in self._servers}
+        return {server.name: await self._rejection(server, request) for server in self._servers}
 
     async def close(self) -> None:
         """Close the connections."""
@@ -144,44 +166,73 @@ class ServersEngine:
     async def _rejection(self, server: _Server, request: GenerationRequest) -> str | None:
         try:
             await self._send(server, request)
-        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            return _sentence(error)
-        except openai.APIError as error:
-            raise RunError(f"{server.url} fails on a request of one token: {_sentence(error)}") from error
+        except RejectedError as error:
+            if error.reason in ("http_400", "http_422"):
+                return str(error)
+            raise RunError(f"{server.name} fails on a request of one token: {error}") from error
+        except CallError as error:
+            raise RunError(f"{server.name} fails on a request of one token: {error}") from error
         return None
 
     async def _served_model(self, server: _Server) -> str:
         try:
-            served = [model.id async for model in server.client.models.list(timeout=_PROBE_SECONDS)]
-        except openai.APIStatusError as error:
-            advice = FATAL_STATUS.get(error.status_code, "see the server's log")
-            raise RunError(f"{server.url}: HTTP {error.status_code}: {advice}") from error
-        except openai.APIError as error:
-            raise RunError(f"{server.url}: cannot be reached ({_sentence(error)}); is the server up?") from error
+            served = _model_names(await server.client.get("/models", deadline_s=_PROBE_SECONDS))
+        except TransientError as error:
+            raise RunError(f"{server.name}: cannot be reached ({error}); is the server up?") from error
+        except CallError as error:
+            raise RunError(f"{server.name}: {error}") from error
         if self._model:
             if self._model not in served:
-                raise RunError(f"{server.url} serves {', '.join(served) or 'nothing'}, not {self._model!r}")
+                raise RunError(f"{server.name} serves {', '.join(served) or 'nothing'}, not {self._model!r}")
             return self._model
         if len(served) != 1:
-            raise RunError(f"{server.url} serves {len(served)} models ({', '.join(served)}): choose one by --model")
-        return str(served[0])
+            raise RunError(f"{server.name} serves {len(served)} models ({', '.join(served)}): choose one by --model")
+        return served[0]
 
     async def _attempt(self, request: GenerationRequest) -> Generation:
-        server = min(self._servers, key=lambda server: (server.failures, server.in_flight))
-        server.in_flight += 1
-        try:
-            result = await asyncio.wait_for(self._send(server, request), self._options.deadline)
-        except asyncio.TimeoutError as error:
-            raise SampleFailedError(f"no complete response within {self._options.deadline:g} s") from error
-        except openai.APIError as error:
-            # A server that fails is tried last until it answers again.
-            server.failures += _is_passing(error)
-            raise
-        else:
+        if self._places is None:
+            self._places = asyncio.Semaphore(fitting_concurrency(_MOST_IN_FLIGHT)[0])
+        async with self._places:
+            server = await self._next_server()
+            try:
+                result = await self._send(server, request)
+            except TransientError as error:
+                # A server that fails is tried last until it answers again.
+                server.failures += 1
+                if error.retry_after_s is not None:
+                    rest = asyncio.get_running_loop().time() + error.retry_after_s
+                    server.rests_until = max(server.rests_until, rest)
+                raise
+            finally:
+                server.in_flight -= 1
             server.failures = 0
-        finally:
-            server.in_flight -= 1
-        return result
+            return result
+
+    async def _next_server(self) -> _Server:
+        """The server with the least to do, once one may be called.
+
+        Raises:
+            TransientError: all have asked for a wait that is longer than a response may take.
+        """
+        clock = asyncio.get_running_loop().time
+        while True:
+            now = clock()
+            server = min(
+                self._servers,
+                key=lambda server: (max(0.0, server.rests_until - now), server.failures, server.in_flight),
+            )
+            wait = server.rests_until - now
+            if wait <= 0:
+                server.in_flight += 1
+                return server
+            if wait > self._options.deadline:
+                raise TransientError(
+                    _ASKS_TOO_LONG,
+                    f"{server.name} asks to wait {wait:,.0f} s, longer than a response may take (--deadline "
+                    f"{self._options.deadline:g})",
+                )
+            # Those who wait for the same server do not come back all at once.
+            await asyncio.sleep(wait + random.uniform(0.0, min(wait, _JITTER_S)))
 
     async def _send(self, server: _Server, request: GenerationRequest) -> Generation:
         body = _extra_body(server, request)
@@ -195,16 +246,13 @@ class ServersEngine:
         if request.max_tokens is not None:
             common["max_tokens"] = request.max_tokens
         if not self._options.chat_template:
-            completion = await server.client.completions.create(
-                prompt=request.messages[-1].content, extra_body=body, **common
-            )
-            choice = completion.choices[0]
-            return Generation(choice.text, choice.finish_reason, _sampled(completion))
+            plain = {"prompt": request.messages[-1].content, **common, **body}
+            return _generation(read_completion(await server.client.post("/completions", plain)))
         if self._options.chat_template_kwargs:
             body["chat_template_kwargs"] = dict(self._options.chat_template_kwargs)
-        messages: Any = [{"role": message.role, "content": message.content} for message in request.messages]
-        chat = await server.client.chat.completions.create(messages=messages, extra_body=body, **common)
-        return Generation(_full_text(chat.choices[0].message), chat.choices[0].finish_reason, _sampled(chat))
+        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        chat = {"messages": messages, **common, **body}
+        return _generation(read_completion(await server.client.post("/chat/completions", chat)))
 
 
 def _extra_body(server: _Server, request: GenerationRequest) -> dict[str, Any]:
@@ -231,56 +279,38 @@ def _extra_body(server: _Server, request: GenerationRequest) -> dict[str, Any]:
     return body
 
 
-def _full_text(message: Any) -> str:
+def _generation(completion: Completion) -> Generation:
     """Reasoning and answer as one text, whether the server took the reasoning apart or not."""
-    reasoning = getattr(message, "reasoning", None) or getattr(message, "reasoning_content", None)
-    content = message.content or ""
-    if not reasoning:
-        return content
-    # Without an answer the response was cut off while reasoning: then the reasoning was never closed.
-    opened = f"{THINK_START}\n{reasoning}"
-    return f"{opened}\n{THINK_END}\n\n{content}" if content else opened
+    text, reasoning = completion.content, completion.reasoning
+    if reasoning:
+        # Without an answer the response was cut off while reasoning: then the reasoning was never closed.
+        opened = f"{THINK_START}\n{reasoning}"
+        text = f"{opened}\n{THINK_END}\n\n{text}" if text else opened
+    return Generation(text, completion.finish_reason, completion.completion_tokens)
 
 
-def _sampled(completion: Any) -> int | None:
-    return completion.usage.completion_tokens if completion.usage is not None else None
+def _is_tried_again(error: BaseException) -> bool:
+    """Whether another attempt may help. A response that took all of its time would do so again."""
+    return isinstance(error, TransientError) and error.reason not in (Missing.TIMEOUT, _ASKS_TOO_LONG)
 
 
-def _is_passing(error: BaseException) -> bool:
-    if isinstance(error, openai.APIStatusError):
-        return error.status_code in RETRIED_STATUS
-    return isinstance(error, openai.APIConnectionError)  # timeouts are among these
+def _model_names(text: str) -> list[str]:
+    """The names in the answer of `/models`.
 
-
-def _wait_as_told(longest: float) -> Callable[[tenacity.RetryCallState], float]:
-    """Wait as long as `Retry-After` says, or else longer each time, with jitter."""
-    otherwise = tenacity.wait_random_exponential(multiplier=1, max=longest)
-
-    def wait(state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome is not None else None
-        told = error.response.headers.get("retry-after") if isinstance(error, openai.APIStatusError) else None
-        try:
-            return min(longest, max(0.0, float(told))) if told is not None else otherwise(state)
-        except ValueError:  # Retry-After may also be a date
-            return otherwise(state)
-
-    return wait
+    Raises:
+        TransientError: it is no such answer.
+    """
+    try:
+        return [str(model["id"]) for model in json.loads(text)["data"]]
+    except Exception as error:  # whatever the server sent instead
+        raise TransientError(Missing.MALFORMED, f"its list of models cannot be read: {type(error).__name__}") from None
 
 
 async def _vllm_version(server: _Server) -> str:
     """The version that vLLM's `/version` names, or nothing if this is another server."""
-    root = server.url.rstrip("/").removesuffix("/v1")
+    root = server.client.address.url.rstrip("/").removesuffix("/v1")
     try:
-        reply = await server.client.with_options(base_url=root, timeout=_PROBE_SECONDS).get("/version", cast_to=object)
-    except openai.APIError:
+        reply = json.loads(await server.client.get(f"{root}/version", deadline_s=_PROBE_SECONDS))
+    except (CallError, ValueError, RecursionError):
         return ""
-    return str(reply.get("version", "")) if isinstance(reply, Mapping) else ""
-
-
-def _sentence(error: openai.APIError) -> str:
-    """What the server itself says, without the envelope, on one line and not endless."""
-    body = error.body
-    if isinstance(body, Mapping):
-        inner = body.get("error", body)
-        body = inner.get("message") if isinstance(inner, Mapping) else inner
-    return " ".join(str(body or error.message).split())[:500]
+    return str(reply.get("version", ""))[:_LONGEST_VERSION] if isinstance(reply, Mapping) else ""

@@ -1,5 +1,7 @@
 import asyncio
 import dataclasses
+import time
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -115,7 +117,7 @@ def test_a_bad_request_is_not_repeated() -> None:
     assert len(server.bodies) == 1
 
 
-@pytest.mark.parametrize(("status", "message"), [(401, "key is refused"), (402, "balance"), (404, "--base-url")])
+@pytest.mark.parametrize(("status", "message"), [(401, "refuses the key"), (402, "balance"), (404, "--base-url")])
 def test_what_no_request_survives_stops_the_run(status: int, message: str) -> None:
     with (
         serving(FakeServer(faults=lambda body, number: error(status))) as server,
@@ -125,11 +127,47 @@ def test_what_no_request_survives_stops_the_run(status: int, message: str) -> No
     assert len(server.bodies) == 1
 
 
-def test_retry_after_is_obeyed_but_not_beyond_the_longest_wait() -> None:
-    faults = {1: error(429, **{"Retry-After": "3600"}), 2: error(503, **{"Retry-After": "tomorrow"})}
-    with serving(FakeServer(faults=lambda body, number: faults.get(number))) as server:
-        assert generate(server).finish_reason == "stop"
-    assert len(server.bodies) == 3
+def test_a_server_is_not_asked_before_it_allows_whatever_the_longest_wait() -> None:
+    arrived: list[float] = []
+
+    def busy(body: dict[str, Any], number: int) -> Reply | None:
+        arrived.append(time.monotonic())
+        if number == 1:
+            return error(429, **{"Retry-After": "0.5"})
+        # A date has whole seconds: one two seconds from now is more than one second away.
+        later = formatdate(time.time() + 2, usegmt=True)
+        return error(503, **{"Retry-After": later}) if number == 2 else None
+
+    with serving(FakeServer(faults=busy)) as server:
+        assert generate(server, longest_wait=0.01).finish_reason == "stop"
+    assert arrived[1] - arrived[0] >= 0.5
+    assert arrived[2] - arrived[1] >= 1.0
+
+
+def test_a_wait_that_is_longer_than_a_response_may_take_fails_the_sample_and_says_so() -> None:
+    with (
+        serving(FakeServer(faults=lambda body, number: error(429, **{"Retry-After": "3600"}))) as server,
+        pytest.raises(SampleFailedError, match=r"asks to wait 3,\d+ s.*--deadline 60"),
+    ):
+        generate(server, deadline=60.0)
+    assert len(server.bodies) == 1
+
+
+def test_while_one_server_rests_another_answers() -> None:
+    resting = FakeServer(faults=lambda body, number: error(429, **{"Retry-After": "3600"}))
+    with serving(resting), serving(FakeServer()) as other:
+        result = asyncio.run(ask(ServerOptions((resting.url, other.url), **QUICK), REQUEST))
+    assert result[0].finish_reason == "stop"
+    assert (len(resting.bodies), len(other.bodies)) == (1, 1)
+
+
+def test_403_fails_one_sample_since_some_hosts_say_it_of_one_text() -> None:
+    with (
+        serving(FakeServer(faults=lambda body, number: error(403, "flagged"))) as server,
+        pytest.raises(SampleFailedError, match="flagged"),
+    ):
+        generate(server)
+    assert len(server.bodies) == 1
 
 
 def test_a_response_past_its_deadline_fails() -> None:

@@ -16,8 +16,8 @@ from diversity_judge.engine.options import EngineOptions
 from diversity_judge.engine.schedule import PrefixSchedule, Ramp, bundles
 from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.errors import InputError
+from diversity_judge.hosts.calls import retry_after_s
 from diversity_judge.judges.base import CallError, FatalError, RejectedError, Reply, TransientError
-from diversity_judge.judges.chat import retry_after_s
 from diversity_judge.ledger import Ledger
 from diversity_judge.planning.groups import Task
 from tests.diversity_judge.helpers import ScriptedJudge, plan, reply

@@ -56,7 +56,7 @@ def score(path: Path, *more: str) -> int:
 
 def test_every_embedded_kind_has_its_judge() -> None:
     for kind in EMBEDDED:
-        judge = make_judge(find_judge(kind), PromptTemplate.load(), sends_calls=True, deadline_s=1.0, concurrency=1)
+        judge = make_judge(find_judge(kind), PromptTemplate.load(), sends_calls=True, deadline_s=1.0)
         assert judge.spec.is_embedded
         assert judge.spec.kind == kind
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from diversity_judge.errors import InputError
-from diversity_judge.judges.chat import chat_fingerprint, read_key
+from diversity_judge.judges.chat_format import chat_fingerprint
 from diversity_judge.judges.presets import JudgeSpec, Prices, adjust, find_judge, load_presets
 from diversity_judge.planning.prompting import PromptTemplate
 from tests.diversity_judge.helpers import plan
@@ -66,7 +66,7 @@ def test_another_host_or_model_has_no_known_prices() -> None:
 
 
 def test_credentials_in_an_address_are_not_part_of_the_host() -> None:
-    spec = JudgeSpec("j", "m", base_url="https://me:secret@h.example:8443/v1/?api_key=secret")
+    spec = JudgeSpec("j", "m", base_url="https://me:secret@h.example:8443/v1/")
     assert spec.host == "https://h.example:8443/v1"
     assert "secret" not in spec.label
 
@@ -81,13 +81,3 @@ def test_everything_but_the_length_limit_changes_the_fingerprint() -> None:
         adjust(spec, parameters={"temperature": 0}),
     ):
         assert chat_fingerprint(other, template, a_plan) != before
-
-
-def test_a_missing_key_is_found_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
-    spec = JudgeSpec("j", "m", base_url="https://h.example/v1", api_key_env="NO_SUCH_KEY")
-    with pytest.raises(InputError, match="NO_SUCH_KEY is not set"):
-        read_key(spec)
-    assert read_key(JudgeSpec("j", "m", base_url="http://127.0.0.1:8000/v1", api_key_env="NO_SUCH_KEY"))
-    monkeypatch.setenv("NO_SUCH_KEY", " k \n")
-    assert read_key(spec) == "k"

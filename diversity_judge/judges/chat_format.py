@@ -1,0 +1,60 @@
+"""What is sent to an LLM judge and what comes back, whether call by call or as the lines of a batch file.
+
+A batch is judged by the same request bodies, and its results are read as live replies are: then both stand in the
+ledger under the same keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from diversity_judge.hosts.completion import Completion
+from diversity_judge.judges.base import Reply
+from diversity_judge.judges.presets import LIMIT_PARAMETERS, JudgeSpec
+from diversity_judge.planning.groups import GroupPlan
+from diversity_judge.planning.prompting import PromptTemplate
+
+PATH = "/chat/completions"
+"""Below the base URL."""
+
+
+def request_body(spec: JudgeSpec, prompt: str) -> dict[str, Any]:
+    """The body of a request; `extra_body` holds what the SDK has no name for, as in its own typed method."""
+    parameters = dict(spec.parameters)
+    extra = parameters.pop("extra_body", {})
+    return {
+        "model": spec.model,
+        "messages": [{"role": "user", "content": prompt}],
+        **parameters,
+        **extra,
+    }
+
+
+def reply_of(completion: Completion, latency_s: float) -> Reply:
+    """A completion as the ledger keeps it."""
+    return Reply(
+        content=completion.content,
+        reasoning=completion.reasoning,
+        finish_reason=completion.finish_reason,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+        cached_tokens=completion.cached_tokens,
+        model=completion.model,
+        provider=completion.provider,
+        system_fingerprint=completion.system_fingerprint,
+        latency_s=latency_s,
+    )
+
+
+def chat_fingerprint(spec: JudgeSpec, template: PromptTemplate, plan: GroupPlan) -> str:
+    """Hash of what besides the two texts and the draw can change a reply.
+
+    The limit on a reply's length is left out: it cannot change a reply that ends by itself, and a truncated reply is
+    no score. So raising it buys again only the pairs that were truncated.
+    """
+    parameters = {key: value for key, value in spec.parameters.items() if key not in LIMIT_PARAMETERS}
+    problem = plan.group.problem if template.uses_problem else None
+    parts = [template.digest, spec.model, spec.host, parameters, problem]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
