@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from diversity_judge.comparing.group_measures import GroupMeasures, ProcessMetric
+from diversity_judge.comparing.tables import frame_html
+from diversity_judge.display import counted
 from diversity_judge.measures.outcomes import Tier
 from diversity_judge.runs.loading import RunGroup
 
@@ -18,7 +20,7 @@ _CHOICES = ("majority", "best_of_n", "weighted_majority")
 """Outcomes that choose one of the responses, and can be tied."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ProblemTable:
     """One row a group.
 
@@ -33,6 +35,12 @@ class ProblemTable:
     metrics: Sequence[ProcessMetric]
     tiers: Mapping[str, Tier]
     judges: Mapping[RunGroup, str]
+
+    def __repr__(self) -> str:
+        return f"ProblemTable of {counted(len(self.groups), 'group')}; to_frame() shows it"
+
+    def _repr_html_(self) -> str:
+        return frame_html(self.to_frame())
 
     def to_frame(self) -> pd.DataFrame:
         """The table as a data frame; empty cells are unknown values, columns that nobody has a value for stay out."""

@@ -95,7 +95,7 @@ class Table(Sequence[RowT], Generic[RowT]):
         return f"Table of {len(self.rows):,} {self.kind.__name__}; to_frame() shows it"
 
     def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(notebook=True, max_rows=_MOST_SHOWN))
+        return frame_html(self.to_frame())
 
     def where(self, **columns: Any) -> list[RowT]:
         """The rows that have these values."""
@@ -104,6 +104,11 @@ class Table(Sequence[RowT], Generic[RowT]):
     def to_frame(self) -> pd.DataFrame:
         """The table as a data frame, one column a field."""
         return to_frame(self.kind, self.rows)
+
+
+def frame_html(frame: pd.DataFrame) -> str:
+    """A data frame for a notebook, its texts escaped; of a long one the beginning and the end."""
+    return str(frame.to_html(notebook=True, max_rows=_MOST_SHOWN))
 
 
 def to_frame(kind: type[Any], rows: Iterable[Any]) -> pd.DataFrame:
