@@ -25,20 +25,21 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
-def block(title: str, lines: Iterable[str] = (), rows: Sequence[Sequence[str]] = ()) -> str:
-    """A title, indented lines, and rows in columns; of many rows the first ones.
+def block(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Iterable[str] = ()) -> str:
+    """A title, sentences, and rows in columns; of many rows the first ones.
 
     Args:
         title: What this is.
-        lines: Sentences about it.
-        rows: Cells, equally many in each row.
+        columns: Heads of the columns.
+        rows: Cells, one a column.
+        notes: Sentences.
     """
-    shown = [[short(cell) for cell in row] for row in rows[:MOST_ROWS]]
+    shown = [[short(cell) for cell in row] for row in ([columns] if rows else []) + [*rows[:MOST_ROWS]]]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in shown]
     if len(rows) > MOST_ROWS:
         table.append(f"... and {len(rows) - MOST_ROWS:,} more")
-    return "\n".join([title, *(f"  {short(line, 300)}" for line in lines), *(f"  {line}" for line in table)])
+    return "\n".join([title, *(f"  {short(line, 300)}" for line in notes), *(f"  {line}" for line in table)])
 
 
 def html_block(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Iterable[str] = ()) -> str:

@@ -40,6 +40,13 @@ def test_the_wheel_works_outside_of_the_repository(wheel: Path, tmp_path: Path) 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "results" / "responses" / "heatmaps" / "p.png").is_file()
+    (tmp_path / "elsewhere").mkdir()
+    script = f"import diversity_judge as dj; print(dj.score({rows!r}, judge='proxy'))"
+    shown = subprocess.run(
+        [python, "-c", script], cwd=tmp_path / "elsewhere", check=True, capture_output=True, text=True
+    ).stdout
+    assert "1 group of 1 problem, 3 of 3 pairs scored" in shown
+    assert list((tmp_path / "elsewhere").iterdir()) == []
     installed = subprocess.run([python, "-m", "pip", "list"], check=True, capture_output=True, text=True).stdout
     assert "torch" not in installed
     assert "vllm" not in installed

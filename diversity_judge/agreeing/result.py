@@ -62,7 +62,7 @@ class JudgeAgreement:
         return f"The tested judge gives a diversity that is {size} {way} than the reference's: {interval} {on}."
 
     def __repr__(self) -> str:
-        return block(self._title, self._lines(), [_SHOWN_COLUMNS, *map(_cells, self.rows)])
+        return block(self._title, _SHOWN_COLUMNS, [*map(_cells, self.rows)], self._lines())
 
     def _repr_html_(self) -> str:
         return html_block(self._title, _SHOWN_COLUMNS, [*map(_cells, self.rows)], self._lines())

@@ -154,7 +154,7 @@ class Comparison:
         return all_sentences(self.comparisons, self.options.difference)
 
     def __repr__(self) -> str:
-        return block(self._title, self._lines(), self._rows())
+        return block(self._title, _SHOWN_COLUMNS, self._rows(), self._lines())
 
     def _repr_html_(self) -> str:
         return html_block(self._title, _SHOWN_COLUMNS, self._rows(), self._lines())

@@ -220,7 +220,7 @@ class Run:
         return problem_heatmaps(shown, judge=self.judge)
 
     def __repr__(self) -> str:
-        return block(f"Run {short(self.path)}: {self.summary}", self._lines(), self.strategy_rows())
+        return block(f"Run {short(self.path)}: {self.summary}", STRATEGY_COLUMNS, self.strategy_rows(), self._lines())
 
     def _repr_html_(self) -> str:
         title = f"Run {short(self.path)}: {self.summary}"

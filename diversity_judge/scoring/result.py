@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -105,13 +105,15 @@ class ScoreResult:
         return self.run.heatmap(problem_id)
 
     def __repr__(self) -> str:
-        return block(f"ScoreResult: {self.run.summary}", self._lines(), self.run.strategy_rows())
+        return self._shown(block)
 
     def _repr_html_(self) -> str:
+        return self._shown(html_block)
+
+    def _shown(self, how: Callable[[str, Sequence[str], Sequence[Sequence[str]], Iterable[str]], str]) -> str:
         from diversity_judge.runs.loading import STRATEGY_COLUMNS
 
-        title = f"Process diversity: {self.run.summary}"
-        return html_block(title, STRATEGY_COLUMNS, self.run.strategy_rows(), self._lines())
+        return how(f"ScoreResult: {self.run.summary}", STRATEGY_COLUMNS, self.run.strategy_rows(), self._lines())
 
     def _lines(self) -> Iterator[str]:
         yield f"judge: {self.judge}"
