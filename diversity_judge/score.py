@@ -125,7 +125,7 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
 
     advice = None if options.all_pairs else too_many_pairs(plans, options.design)
     if options.dry_run:
-        with Ledger.opened_if_there(ledger_path) as stored:
+        with Ledger.read_if_there(ledger_path) as stored:
             workload = make_workload(plans, judge, stored, template)
         show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
         show.print_warnings(console, [advice] if advice else [])
@@ -133,7 +133,7 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
     if advice and options.sends_calls:
         raise InputError(advice)
 
-    with Ledger(ledger_path, must_exist=options.offline) as ledger:
+    with Ledger(ledger_path, read_only=options.offline) as ledger:
         workload = make_workload(plans, judge, ledger, template)
         show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
         buys = options.sends_calls

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import sqlite3
 import time
@@ -13,6 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from diversity_judge.errors import RunError
+from diversity_judge.files import is_running
 from diversity_judge.ledger.schema import in_parts
 
 _DEAD_AFTER_S = 60.0
@@ -106,19 +106,19 @@ class ClaimKeys(Job):
         self.result = Claim(granted, frozenset(answered), frozenset(held))
 
 
+def forget_the_dead(connection: sqlite3.Connection) -> None:
+    """Remove the runs that were killed, and what they claimed: nobody else would."""
+    owners = connection.execute("SELECT owner, machine, process, heartbeat FROM owners").fetchall()
+    dead = [(owner,) for owner, *life in owners if not _is_alive(*life)]
+    connection.executemany("DELETE FROM claims WHERE owner = ?", dead)
+    connection.executemany("DELETE FROM owners WHERE owner = ?", dead)
+
+
 def _is_alive(machine: str, process: int, heartbeat: float) -> bool:
     """Whether the run behind a claim still works on it."""
     if time.time() - heartbeat > _DEAD_AFTER_S:
         return False
-    if machine != socket.gethostname():
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return machine != socket.gethostname() or is_running(process)
 
 
 _A_RECORDS_FAULT = (

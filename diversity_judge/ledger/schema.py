@@ -16,6 +16,9 @@ _VERSION = 1
 _BUSY_TIMEOUT_S = 60.0
 _KEYS_A_QUERY = 500
 
+LEDGER_ERRORS = (sqlite3.Error, OverflowError, UnicodeDecodeError)
+"""What reading a damaged file may raise; the last where a name in an error's message is no text any more."""
+
 _TABLES = (
     """CREATE TABLE replies (
     id INTEGER PRIMARY KEY,
@@ -51,6 +54,16 @@ _TABLES = (
 )
 
 
+_COLUMNS = {
+    "replies": "id, key, content, reasoning, finish_reason, prompt_tokens, completion_tokens, cached_tokens, cost_usd, "
+    "model, host, provider, system_fingerprint, latency_s, attempt, output_limit, created",
+    "failures": "key, reason, message, attempts, created",
+    "claims": "key, owner",
+    "owners": "owner, machine, process, heartbeat",
+}
+"""What a ledger must have, whatever its file says of itself."""
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection whose commits are on disk when they return."""
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
@@ -64,21 +77,27 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         InputError: the file is not a ledger, or is of a newer version. It is left as it was.
     """
-    if _is_prepared(connection, path):
+    if is_prepared(connection, path):
         return
     # Another run that is switching the mode keeps it locked for a moment; the switch is then done.
     with contextlib.suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if not _is_prepared(connection, path):
-            for table in _TABLES:
-                connection.execute(table)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
+        if not is_prepared(connection, path):
+            make_tables(connection)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
+
+
+def make_tables(connection: sqlite3.Connection) -> None:
+    """Make an empty ledger of an empty file."""
+    for table in _TABLES:
+        connection.execute(table)
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def in_parts(values: Iterable[_T]) -> Iterator[tuple[list[_T], str]]:
@@ -89,14 +108,31 @@ def in_parts(values: Iterable[_T]) -> Iterator[tuple[list[_T], str]]:
         yield part, ", ".join("?" * len(part))
 
 
-def _is_prepared(connection: sqlite3.Connection, path: Path) -> bool:
+def is_prepared(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the tables are there; not so in a file that is still empty.
+
+    Raises:
+        InputError: the file is not a ledger, or is of a newer version.
+    """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > _VERSION:
         raise InputError(f"{path}: the ledger is of version {version}, this program knows {_VERSION}: update it")
     if version == _VERSION:
+        _check_tables(connection, path)
         return True
     # Read after the version: a run that makes the ledger sets the version and the tables in one transaction.
     with_tables = "SELECT COUNT(*) FROM sqlite_master WHERE (SELECT user_version FROM pragma_user_version) = 0"
     if connection.execute(with_tables).fetchone()[0]:
-        raise InputError(f"{path}: this SQLite file is not a ledger; name another one with --ledger")
+        raise _not_a_ledger(path)
     return False
+
+
+def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
+    for table, columns in _COLUMNS.items():
+        found = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        if not found.issuperset(columns.split(", ")):
+            raise _not_a_ledger(path)
+
+
+def _not_a_ledger(path: Path) -> InputError:
+    return InputError(f"{path}: this SQLite file is not a ledger; name another one with --ledger")

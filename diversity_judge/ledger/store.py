@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
-from itertools import starmap
+from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple
+from types import NoneType, TracebackType
+from typing import Any, NamedTuple
 
-from diversity_judge.errors import InputError
+from diversity_judge.errors import DiversityJudgeError, InputError, RunError
 from diversity_judge.judges.base import Reply
-from diversity_judge.ledger.jobs import REPLY_FIELDS, AddReply, Claim, ClaimKeys, Failure, GiveUp, now
-from diversity_judge.ledger.schema import connect, in_parts, prepare
+from diversity_judge.ledger.jobs import REPLY_FIELDS, AddReply, Claim, ClaimKeys, Failure, GiveUp, Job, now
+from diversity_judge.ledger.reader import reading
+from diversity_judge.ledger.schema import LEDGER_ERRORS, connect, in_parts, prepare
 from diversity_judge.ledger.writer import Writer
 
+_WHAT_TO_DO = (
+    "take a copy that is whole, save what can be saved with SQLite's `.recover`, or name another with --ledger"
+)
 _CACHE_KIB = 16 * 1024
 """SQLite's own 2 MiB hold the index of 20,000 keys; with more it is read again for every reply."""
 
@@ -36,39 +41,48 @@ class StoredReply(NamedTuple):
     output_limit: int | None
 
 
+_NUMBER = (int, NoneType)
+_TYPES: tuple[tuple[type, ...], ...] = (
+    (str,), (int,), (str,), (str, NoneType), _NUMBER, _NUMBER, _NUMBER, (int, float, NoneType), (int, float, NoneType),
+    _NUMBER,
+)  # fmt: skip
+"""Of the fields of a stored reply."""
+
+
 class Ledger:
     """A SQLite file of replies. Open it with `with`; the writer thread runs while it is open.
 
     Args:
-        path: The file; made when it does not exist, unless `must_exist`.
-        must_exist: Raise instead of making it (`--offline`).
+        path: The file; made when it does not exist, unless it is only read.
+        read_only: Nothing will be bought, so that the ledger may lie where nothing can be written.
 
     Raises:
-        InputError: the file is not a ledger, or is of a newer version.
+        InputError: the file is not a ledger, is damaged or of a newer version, or is to be read and is not there.
     """
 
-    def __init__(self, path: str | Path, *, must_exist: bool = False) -> None:
+    def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
         self.path = Path(path)
         self.owner = uuid.uuid4().hex
-        if must_exist and not self.path.is_file():
+        self._writer = None if read_only else Writer(self.path, self.owner)
+        self._has_written = False
+        if read_only and not self.path.is_file():
             raise InputError(f"{self.path}: there is no ledger here; name it with --ledger, or run without --offline")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._reader = connect(self.path)
-            self._reader.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
-            prepare(self._reader, self.path)
-        except (sqlite3.Error, OSError) as error:
-            raise InputError(f"{self.path}: cannot open the ledger: {error}") from error
-        self._writer = Writer(self.path, self.owner)
+        with contextlib.ExitStack() as opening:
+            try:
+                self._reader = opening.enter_context(reading(self.path) if read_only else _writable(self.path))
+                self._reader.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
+            except (*LEDGER_ERRORS, OSError) as error:
+                raise InputError(f"{self.path}: cannot open the ledger: {error}; {_WHAT_TO_DO}") from error
+            self._opened = opening.pop_all()
 
     @classmethod
     @contextlib.contextmanager
-    def opened_if_there(cls, path: Path) -> Iterator[Ledger | None]:
+    def read_if_there(cls, path: Path) -> Iterator[Ledger | None]:
         """The ledger of a dry run: none is made where there is none."""
         if not path.is_file():
             yield None
             return
-        with cls(path) as ledger:
+        with cls(path, read_only=True) as ledger:
             yield ledger
 
     def __enter__(self) -> Ledger:
@@ -81,8 +95,9 @@ class Ledger:
 
     def close(self) -> None:
         """Commit what is queued, give back the claims and close the file."""
-        self._writer.close()
-        self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+        self._opened.close()
 
     # Reading
 
@@ -93,7 +108,10 @@ class Ledger:
         for part, marks in in_parts(keys):
             # The index on the key has this order, so that no reply is copied to be sorted.
             sql = f"SELECT {columns} FROM replies WHERE key IN ({marks}) ORDER BY key, id"  # noqa: S608
-            for reply in starmap(StoredReply, self._reader.execute(sql, part)):
+            for row in self._rows(sql, part):
+                if not _is_sound(tuple(map(type, row))):
+                    raise self._damaged(f"reply {row[1]} holds values of the wrong types")
+                reply = StoredReply(*row)
                 found.setdefault(reply.key, []).append(reply)
         return found
 
@@ -102,27 +120,45 @@ class Ledger:
         found = {}
         for part, marks in in_parts(keys):
             sql = f"SELECT key, reason, message, attempts FROM failures WHERE key IN ({marks})"  # noqa: S608
-            found.update({key: Failure(*values) for key, *values in self._reader.execute(sql, part)})
+            for key, reason, message, attempts in self._rows(sql, part):
+                found[key] = Failure(str(reason), str(message), attempts)
         return found
 
     def rationale(self, reply_id: int) -> tuple[str | None, str]:
-        """Reasoning and content of one stored reply, as the judge gave them."""
-        row = self._reader.execute("SELECT reasoning, content FROM replies WHERE id = ?", (reply_id,)).fetchone()
-        if row is None:
-            raise KeyError(reply_id)
-        return row[0], row[1]
+        """Reasoning and content of one stored reply, as the judge gave them.
+
+        Raises:
+            KeyError: there is no such reply.
+        """
+        _, reasoning, content = self.rationales([reply_id])[reply_id]
+        return reasoning, content
 
     def rationales(self, reply_ids: Sequence[int]) -> dict[int, tuple[str, str | None, str]]:
         """Key, reasoning and content of many stored replies; ids that are not there are left out."""
         found = {}
         for part, marks in in_parts(reply_ids):
             sql = f"SELECT id, key, reasoning, content FROM replies WHERE id IN ({marks})"  # noqa: S608
-            found.update({reply_id: (key, *texts) for reply_id, key, *texts in self._reader.execute(sql, part)})
+            for reply_id, key, reasoning, content in self._rows(sql, part):
+                if not (isinstance(content, str) and isinstance(reasoning, str | None)):
+                    raise self._damaged(f"reply {reply_id} holds no text")
+                found[reply_id] = key, reasoning, content
         return found
 
     def last_id(self) -> int:
         """The id of the newest reply, 0 when there is none."""
-        return int(self._reader.execute("SELECT COALESCE(MAX(id), 0) FROM replies").fetchone()[0])
+        return int(next(self._rows("SELECT COALESCE(MAX(id), 0) FROM replies"))[0])
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query; whatever is wrong with the file is said in one line."""
+        try:
+            yield from self._reader.execute(sql, values)
+        except LEDGER_ERRORS as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, what: str) -> DiversityJudgeError:
+        """What is wrong with the file; as bad input only so long as nothing was sent."""
+        kind = RunError if self._has_written else InputError
+        return kind(f"{self.path}: the ledger cannot be read ({what}); {_WHAT_TO_DO}")
 
     # Writing (each waits until it is committed)
 
@@ -153,11 +189,11 @@ class Ledger:
         """
         fields = tuple(getattr(reply, name) for name in REPLY_FIELDS)
         record = (key, *fields, cost_usd, host, attempt, output_limit, now())
-        await self._writer.submit(AddReply(record, key, self.owner if is_last else None))
+        await self._submit(AddReply(record, key, self.owner if is_last else None))
 
     async def give_up(self, key: str, failure: Failure) -> None:
         """Note why a key got no score in this run, and free its claim."""
-        await self._writer.submit(GiveUp(key, failure, self.owner))
+        await self._submit(GiveUp(key, failure, self.owner))
 
     async def claim(self, keys: Sequence[str], *, newer_than: int) -> Claim:
         """Claim keys before calls are sent for them.
@@ -167,5 +203,25 @@ class Ledger:
             newer_than: The id of the newest reply when the run was planned. A key that has got a reply since
                 then, from another run, is answered.
         """
-        claim: Claim = await self._writer.submit(ClaimKeys(tuple(keys), newer_than, self.owner))
+        claim: Claim = await self._submit(ClaimKeys(tuple(keys), newer_than, self.owner))
         return claim
+
+    def _submit(self, job: Job) -> asyncio.Future[Any]:
+        if self._writer is None:
+            raise ValueError(f"{self.path} was opened to be read only")
+        self._has_written = True
+        return self._writer.submit(job)
+
+
+@contextlib.contextmanager
+def _writable(path: Path) -> Iterator[sqlite3.Connection]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(connect(path)) as connection:
+        prepare(connection, path)
+        yield connection
+
+
+@lru_cache(maxsize=256)
+def _is_sound(types: tuple[type, ...]) -> bool:
+    """Whether a stored reply has values of the types that were written; there are few combinations."""
+    return all(issubclass(found, wanted) for found, wanted in zip(types, _TYPES, strict=True))

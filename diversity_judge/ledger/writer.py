@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import queue
 import socket
@@ -12,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from diversity_judge.ledger.jobs import Job, commit, fail
+from diversity_judge.ledger.jobs import Job, commit, fail, forget_the_dead
 from diversity_judge.ledger.schema import connect
 
 _HEARTBEAT_S = 5.0
@@ -72,8 +73,9 @@ class Writer:
     def _write(self) -> None:
         connection = connect(self._path)
         try:
-            me = (self._owner, socket.gethostname(), os.getpid(), time.time())
-            _best_effort(connection, "INSERT INTO owners VALUES (?, ?, ?, ?)", me)
+            with contextlib.suppress(sqlite3.Error, TypeError):  # A row of a damaged ledger may hold anything.
+                forget_the_dead(connection)
+            self._show_life(connection)
             heartbeat = time.monotonic()
             while not self._is_closing:
                 self._in_hand = self._next_batch()
@@ -82,12 +84,16 @@ class Writer:
                 self._in_hand = []
                 if time.monotonic() - heartbeat >= _HEARTBEAT_S:
                     heartbeat = time.monotonic()
-                    beat = (time.time(), self._owner)
-                    _best_effort(connection, "UPDATE owners SET heartbeat = ? WHERE owner = ?", beat)
+                    self._show_life(connection)
             _best_effort(connection, "DELETE FROM claims WHERE owner = ?", (self._owner,))
             _best_effort(connection, "DELETE FROM owners WHERE owner = ?", (self._owner,))
         finally:
             connection.close()
+
+    def _show_life(self, connection: sqlite3.Connection) -> None:
+        """Say that this run lives; again, where another one took it for dead."""
+        me = (self._owner, socket.gethostname(), os.getpid(), time.time())
+        _best_effort(connection, "INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?)", me)
 
     def _next_batch(self) -> list[Job]:
         """Wait for a job (or the next heartbeat), and take all others that are there."""

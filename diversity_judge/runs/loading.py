@@ -270,7 +270,7 @@ class Run:
         path = self.ledger_path
         if not keys or path is None:
             return {}
-        with Ledger(path, must_exist=True) as ledger:
+        with Ledger(path, read_only=True) as ledger:
             found = ledger.rationales(list(keys))
         return {
             reply_id: Rationale(content, reasoning)

@@ -25,7 +25,7 @@ def test_replies_come_back_raw_and_in_order(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.sqlite") as ledger:
         asyncio.run(add(ledger, "k", reply("no idea \x00\x1b[2J"), is_last=False))
         asyncio.run(add(ledger, "k", reply(4)))
-    with Ledger(tmp_path / "l.sqlite", must_exist=True) as ledger:
+    with Ledger(tmp_path / "l.sqlite", read_only=True) as ledger:
         first, second = ledger.replies(["k", "other"])["k"]
         assert [first.content, second.content] == ["[Final Score: no idea \x00\x1b[2J]", "[Final Score: 4]"]
         assert (second.prompt_tokens, second.cached_tokens, second.cost_usd, second.output_limit) == (100, 50, 0.25, 99)
@@ -56,7 +56,7 @@ async def main():
 asyncio.run(main())
 """
     assert subprocess.run([sys.executable, "-c", script], check=False, cwd=Path(__file__).parents[3]).returncode == -9
-    with Ledger(path, must_exist=True) as ledger:
+    with Ledger(path, read_only=True) as ledger:
         assert ledger.replies(["k"])["k"][0].content == "[Final Score: 2]"
 
 
@@ -141,7 +141,7 @@ def test_what_is_not_a_ledger_is_left_alone(tmp_path: Path) -> None:
             Ledger(path)
         assert path.read_bytes() == before
     with pytest.raises(InputError, match="no ledger here"):
-        Ledger(tmp_path / "none.sqlite", must_exist=True)
+        Ledger(tmp_path / "none.sqlite", read_only=True)
 
 
 def test_a_full_disk_is_an_error_and_not_a_loss_in_silence(tmp_path: Path) -> None:
