@@ -18,10 +18,13 @@ from diversity_judge.ledger.jobs import REPLY_FIELDS, AddReply, Claim, ClaimKeys
 from diversity_judge.ledger.reader import reading
 from diversity_judge.ledger.schema import LEDGER_ERRORS, connect, in_parts, prepare
 from diversity_judge.ledger.writer import Writer
+from diversity_judge.text_safety import printable
 
 _WHAT_TO_DO = (
     "take a copy that is whole, save what can be saved with SQLite's `.recover`, or name another with --ledger"
 )
+_LONGEST = 200
+"""Of what is quoted of an error: SQLite's may hold a whole reply."""
 _CACHE_KIB = 16 * 1024
 """SQLite's own 2 MiB hold the index of 20,000 keys; with more it is read again for every reply."""
 
@@ -72,7 +75,9 @@ class Ledger:
                 self._reader = opening.enter_context(reading(self.path) if read_only else _writable(self.path))
                 self._reader.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
             except (*LEDGER_ERRORS, OSError) as error:
-                raise InputError(f"{self.path}: cannot open the ledger: {error}; {_WHAT_TO_DO}") from error
+                raise InputError(
+                    f"{self.path}: cannot open the ledger: {printable(str(error))}; {_WHAT_TO_DO}"
+                ) from error
             self._opened = opening.pop_all()
 
     @classmethod
@@ -158,7 +163,7 @@ class Ledger:
     def _damaged(self, what: str) -> DiversityJudgeError:
         """What is wrong with the file; as bad input only so long as nothing was sent."""
         kind = RunError if self._has_written else InputError
-        return kind(f"{self.path}: the ledger cannot be read ({what}); {_WHAT_TO_DO}")
+        return kind(f"{self.path}: the ledger cannot be read ({printable(what, _LONGEST)}); {_WHAT_TO_DO}")
 
     # Writing (each waits until it is committed)
 

@@ -47,6 +47,7 @@ _GROUP_COLUMNS = ("problem_id", "strategy")
 _PAIR_COLUMNS = (
     *_GROUP_COLUMNS, "first_position", "second_position", "draw", "key", "score", "missing", "n_replies", "reply_id",
 )  # fmt: skip
+_ESTIMATE_COLUMNS = ("diversity", "ci_low", "ci_high", "coverage")
 _HIGHEST = 2.0**53
 """Up to here a float holds every whole number."""
 _REWRITE = "`score --offline` writes it again from the ledger"
@@ -335,8 +336,8 @@ def load_run(path: PathLike) -> Run:
         path,
         _groups(path, read.groups, pairs, _estimator(path, manifest)),
         manifest,
-        _table(path, layout.SCORES, _GROUP_COLUMNS),
-        _table(path, layout.STRATEGIES, _GROUP_COLUMNS[1:]),
+        _table(path, layout.SCORES, _GROUP_COLUMNS, _ESTIMATE_COLUMNS),
+        _table(path, layout.STRATEGIES, _GROUP_COLUMNS[1:], ("n_problems", *_ESTIMATE_COLUMNS)),
         pairs,
     )
 
@@ -347,8 +348,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if manifest is None:
         raise InputError(f"{folder}: no {layout.MANIFEST} in this folder, so it is no run folder of score")
     path = folder / layout.MANIFEST
-    judge = layout.entry(manifest, path, "judge", dict)
-    for mapping, name in ((judge, "label"), (judge, "kind"), (manifest, "ledger")):
+    judge, prompt = (layout.entry(manifest, path, part, dict) for part in ("judge", "prompt"))
+    for mapping, name in ((judge, "label"), (judge, "kind"), (prompt, "label"), (manifest, "ledger")):
         layout.entry(mapping, path, name, str)
     Instrument.from_manifest(manifest, path)
     if layout.entry_or_none(manifest, path, layout.STATE, str) == layout.UNFINISHED:
@@ -436,14 +437,17 @@ def _part(folder: Path, name: str) -> Path:
     return path
 
 
-def _table(folder: Path, name: str, needed: Sequence[str]) -> pd.DataFrame:
+def _table(folder: Path, name: str, needed: Sequence[str], numbers: Sequence[str] = ()) -> pd.DataFrame:
     """A table, its ids and texts as they are and its numbers as numbers."""
     path = _part(folder, name)
     try:
         table = read_frame(path)
     except (ValueError, OSError) as error:
         raise _broken(path, f"cannot read the table: {printable(str(error))}") from error
-    lacking = [column for column in needed if column not in table.columns]
+    lacking = [column for column in (*needed, *numbers) if column not in table.columns]
     if lacking:
         raise _broken(path, f"has no column {', '.join(lacking)}")
+    texts = [column for column in numbers if not pd.api.types.is_numeric_dtype(table[column])]
+    if texts:
+        raise _broken(path, f"holds something else than numbers in the column {', '.join(texts)}")
     return table

@@ -182,6 +182,16 @@ def test_a_foreign_file_that_calls_itself_a_ledger_is_none(tmp_path: Path) -> No
     assert path.read_bytes() == before
 
 
+def test_what_is_quoted_of_a_damaged_reply_is_one_line(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        asyncio.run(add(ledger, "k", reply(2)))
+    with contextlib.closing(sqlite3.connect(tmp_path / "l.sqlite")) as connection, connection:
+        connection.execute("UPDATE replies SET content = CAST(x'410aff0a1b5b324a' AS TEXT)")
+    with Ledger(tmp_path / "l.sqlite", read_only=True) as ledger, pytest.raises(InputError) as refused:
+        ledger.replies(["k"])
+    assert str(refused.value).isprintable()
+
+
 @pytest.mark.parametrize("column", ["content", "prompt_tokens", "cost_usd", "finish_reason"])
 def test_a_reply_of_the_wrong_type_is_damage(tmp_path: Path, column: str) -> None:
     with Ledger(tmp_path / "l.sqlite") as ledger:
