@@ -106,9 +106,14 @@ def test_a_prompt_beyond_the_context_fails_its_sample_only(shared_engine: Shared
     assert sample_all(shared_engine, plan("token-normal", n=1))
 
 
-def test_settings_that_do_not_fit_the_model_are_refused_with_its_range(shared_engine: SharedEngine) -> None:
-    strategies = parse_strategies(["expert-sample:k_keep=9"], load_presets())
-    with pytest.raises(InputError, match=r"from 0 to 4"):
+@pytest.mark.parametrize(
+    ("k_keep", "message"), [("9", "from 0 to 4"), ("k//2+2", "leaves no expert to draw: give k_keep from 0 to 3")]
+)
+def test_settings_that_do_not_fit_the_model_are_refused_with_its_range(
+    k_keep: str, message: str, shared_engine: SharedEngine
+) -> None:
+    strategies = parse_strategies([f"expert-sample:k_keep={k_keep}"], load_presets())
+    with pytest.raises(InputError, match=message):
         shared_engine.thread.run(check_strategies(shared_engine.engine, strategies))
 
 

@@ -159,6 +159,7 @@ def test_chat_answers_name_their_routing(client: openai.OpenAI) -> None:
     ("xargs", "message"),
     [
         ({"expert_sample_k_keep": 9}, "from 0 to 8"),
+        ({"expert_sample_k_keep": "k/2+4"}, "leaves no expert to draw: give k_keep from 0 to 7"),
         ({"expert_sample_r": 2}, "at least 8"),
         ({"expert_sample_tau": -1}, "tau is -1"),
         ({"expert_sample_scope": "prompt"}, "generation, all"),
