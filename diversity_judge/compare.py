@@ -69,7 +69,7 @@ def run_command(command: CompareCommand, console: Console) -> Comparison:
             from diversity_judge.report import write_report
 
             written.append(write_report(comparison, command.out / files.REPORT, megabytes=command.report_megabytes))
-    print_comparison(console, comparison, written)
+    print_comparison(console, comparison, written, verbose=command.verbose)
     return comparison
 
 

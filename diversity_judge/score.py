@@ -144,7 +144,7 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
     result = replace(result, manifest=record, folder=options.folder, warnings=read.warnings)
     if options.folder is not None:
         files.write_run(options.folder, result, record, heatmaps=options.heatmaps)
-    show.print_results(console, result)
+    show.print_results(console, result, verbose=options.verbose)
     return result
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from diversity_judge.agreeing.result import JudgeAgreement
 from diversity_judge.measures.agreement import Agreement
 from diversity_judge.measures.intervals import Estimate
+from diversity_judge.terminal import Column, print_table
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval, number
 
@@ -27,7 +27,12 @@ def print_agreement(console: Console, found: JudgeAgreement, written: Sequence[P
         found: The agreement.
         written: What was written.
     """
-    console.print(_table(found))
+    facts = (
+        f"tested: {found.tested.judge}; prompt: {found.tested.prompt}",
+        f"reference: {found.reference.judge}; prompt: {found.reference.prompt}",
+        "bias: tested minus reference; 95 % intervals over problems",
+    )
+    print_table(console, "Agreement of two judges", facts, _columns(found.rows))
     console.print(Text(f"• {found.sentence}"))
     for note in found.notes:
         console.print(Text(f"note: {note}", style="yellow"))
@@ -35,37 +40,20 @@ def print_agreement(console: Console, found: JudgeAgreement, written: Sequence[P
         console.print(Text(printable(f"wrote {path}")))
 
 
-def _table(found: JudgeAgreement) -> Table:
-    header = Text.assemble(
-        ("Agreement of two judges (bias: tested minus reference; 95 % intervals over problems)", "bold"),
-        "\n",
-        printable(f"tested: {found.tested.judge}; prompt: {found.tested.prompt}"),
-        "\n",
-        printable(f"reference: {found.reference.judge}; prompt: {found.reference.prompt}"),
-    )
-    table = Table(title=header, title_justify="left", title_style="")
-    table.add_column("strategy", overflow="fold")
-    columns = ("problems", "pairs", "equal", "kappa", "Spearman", "Kendall", "abs. error", "score bias")
-    for column in (*columns, "diversity bias", "rank of D"):
-        table.add_column(column, justify="right")
-    for row in found.rows:
-        name = _POOLED if row.strategy is None else printable(row.strategy, limit=_NAME_WIDTH)
-        table.add_row(Text(name, style="bold" if row.strategy is None else ""), *_cells(row))
-    return table
-
-
-def _cells(row: Agreement) -> tuple[str, ...]:
+def _columns(rows: Sequence[Agreement]) -> tuple[Column, ...]:
+    names = [_POOLED if row.strategy is None else printable(row.strategy, limit=_NAME_WIDTH) for row in rows]
     return (
-        str(row.n_problems),
-        f"{row.n_pairs:,}",
-        number(row.exact),
-        _with_interval(row.kappa),
-        _with_interval(row.spearman),
-        number(row.kendall),
-        number(row.mean_absolute_error),
-        number(row.score_bias, signed=True),
-        _with_interval(row.diversity_bias, signed=True),
-        number(row.diversity_spearman),
+        Column("strategy", names, is_name=True),
+        Column("problems", [str(row.n_problems) for row in rows]),
+        Column("pairs", [f"{row.n_pairs:,}" for row in rows]),
+        Column("diversity bias", [_with_interval(row.diversity_bias, signed=True) for row in rows]),
+        Column("kappa", [_with_interval(row.kappa) for row in rows]),
+        Column("Spearman", [_with_interval(row.spearman) for row in rows]),
+        Column("equal", [number(row.exact) for row in rows]),
+        Column("Kendall", [number(row.kendall) for row in rows]),
+        Column("abs. error", [number(row.mean_absolute_error) for row in rows]),
+        Column("score bias", [number(row.score_bias, signed=True) for row in rows]),
+        Column("rank of D", [number(row.diversity_spearman) for row in rows]),
     )
 
 

@@ -39,6 +39,7 @@ class CompareCommand:
         heatmaps: Whether to draw the heat maps, one figure a problem.
         report_megabytes: The report's largest size; longer texts are cut to fit, and marked.
         quiet: Print errors only.
+        verbose: Print the outcomes tier by tier, and all notes.
     """
 
     runs: tuple[RunArgument, ...]
@@ -49,6 +50,7 @@ class CompareCommand:
     heatmaps: bool
     report_megabytes: float
     quiet: bool
+    verbose: bool = False
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> CompareCommand:
@@ -80,6 +82,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> CompareCommand:
         heatmaps=values.figures and values.heatmaps,
         report_megabytes=values.report_megabytes,
         quiet=values.quiet,
+        verbose=values.verbose,
     )
 
 
@@ -149,3 +152,4 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         help="texts are cut so that report.html is no larger (default: %(default)g)",
     )
     group.add_argument("--quiet", action="store_true", help="print errors only")
+    group.add_argument("--verbose", action="store_true", help="print outcomes tier by tier, and all notes")

@@ -2,113 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from diversity_judge.comparing.group_measures import ProcessMetric
 from diversity_judge.comparing.outcome_table import ties
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow, ProcessRow
+from diversity_judge.terminal import Column, print_table
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval, number
 
 _NAME_WIDTH = 40
+_NO_P = "none"
+"""With fewer than six problems; a sentence says so."""
 _MOST_NOTES = 20
 _NOTE_LENGTH = 300
 """The whole note stands in compare.json and in the report."""
 
 
-def print_comparison(console: Console, comparison: Comparison, written: Sequence[Path]) -> None:
+def print_comparison(
+    console: Console, comparison: Comparison, written: Sequence[Path], *, verbose: bool = False
+) -> None:
     """Everything, in the order in which one wants to know it.
 
     Args:
         console: Where to.
         comparison: What was found.
         written: What was written, the most interesting last.
+        verbose: The outcomes tier by tier, and all notes.
     """
+    if console.quiet:
+        return
     if comparison.process:
-        console.print(_process_table(comparison))
+        _print_process(console, comparison)
     if comparison.outcomes:
-        console.print(_outcome_table(comparison))
+        _print_outcomes(console, comparison, verbose=verbose)
     for sentence in comparison.sentences:
         console.print(Text(f"• {printable(sentence)}"))
-    for note in comparison.notes[:_MOST_NOTES]:
+    most = len(comparison.notes) if verbose else _MOST_NOTES
+    for note in comparison.notes[:most]:
         console.print(Text(f"note: {printable(note, _NOTE_LENGTH)}", style="yellow"))
-    if len(comparison.notes) > _MOST_NOTES:
-        console.print(f"... and {len(comparison.notes) - _MOST_NOTES} more notes in compare.json")
+    if len(comparison.notes) > most:
+        console.print(f"... and {len(comparison.notes) - most} more notes in compare.json; --verbose prints them")
     for path in written:
         console.print(Text(printable(f"wrote {path}")))
 
 
-def _process_table(comparison: Comparison) -> Table:
-    table = Table(title=_title("Process diversity a strategy", comparison), title_justify="left", title_style="")
-    metrics = [m for m in comparison.metrics if m.is_compared and comparison.process.where(metric=m.name)]
-    has_differences = bool(comparison.differences.where(metric="diversity"))
-    table.add_column("strategy", overflow="fold")
-    table.add_column("problems", justify="right")
-    for metric in metrics:
-        table.add_column(metric.name.replace("_", " "), justify="right")
-    if has_differences:
-        table.add_column(f"diversity - {printable(comparison.baseline, _NAME_WIDTH)}", justify="right")
-        table.add_column("p (Holm)", justify="right")
-    for strategy in comparison.strategies:
-        n_problems = _problems(comparison.process.where(strategy=strategy, metric="diversity"))
-        cells = [_process_cell(comparison, strategy, metric.name, n_problems) for metric in metrics]
-        cells += _difference_cells(comparison, strategy) if has_differences else []
-        table.add_row(_name(strategy), str(n_problems), *cells)
-    return table
+def _print_process(console: Console, comparison: Comparison) -> None:
+    strategies = comparison.strategies
+    counts = [_problems(comparison.process.where(strategy=s, metric="diversity")) for s in strategies]
+    columns = [
+        Column("strategy", [_name(strategy) for strategy in strategies], is_name=True),
+        Column("problems", [str(count) for count in counts]),
+    ]
+    for metric in comparison.metrics:
+        if metric.is_compared:
+            cells = [_process_cell(comparison, s, metric, n) for s, n in zip(strategies, counts, strict=True)]
+            columns.append(Column(metric.name.replace("_", " "), cells))
+        if metric.name == "diversity" and comparison.differences.where(metric="diversity"):
+            differences = [_difference_cells(comparison, strategy) for strategy in strategies]
+            columns.append(Column(f"minus {_name(comparison.baseline)}", [shown for shown, _ in differences]))
+            columns.append(Column("p (Holm)", [p for _, p in differences]))
+    thresholds = comparison.options.thresholds
+    facts = (
+        f"judge: {'; '.join(comparison.judges) or 'none: responses alone'}",
+        f"approaches: joined at {thresholds.approach:g}; other route: up to {thresholds.other_route:g}",
+    )
+    print_table(console, "Process diversity a strategy (means over problems, 95 % intervals)", facts, columns)
 
 
 def _problems(rows: Sequence[ProcessRow] | Sequence[OutcomeRow]) -> int:
     return rows[0].n_problems if rows else 0
 
 
-def _cell(row: ProcessRow | OutcomeRow, n_problems: int) -> str:
+def _cell(row: ProcessRow | OutcomeRow, n_problems: int, digits: int = 3) -> str:
     """A value and its interval, with its number of problems where that is not the line's."""
     other = f" (n = {row.n_problems})" if row.n_problems != n_problems else ""
-    return interval(row.value, row.ci_low, row.ci_high) + other
+    return interval(row.value, row.ci_low, row.ci_high, digits) + other
 
 
-def _process_cell(comparison: Comparison, strategy: str, metric: str, n_problems: int) -> str:
-    rows = comparison.process.where(strategy=strategy, metric=metric)
-    return _cell(rows[0], n_problems) if rows else ""
+def _process_cell(comparison: Comparison, strategy: str, metric: ProcessMetric, n_problems: int) -> str:
+    rows = comparison.process.where(strategy=strategy, metric=metric.name)
+    return _cell(rows[0], n_problems, 3 if metric.bounds else 2) if rows else ""
 
 
-def _difference_cells(comparison: Comparison, strategy: str) -> list[str]:
+def _difference_cells(comparison: Comparison, strategy: str) -> tuple[str, str]:
     rows = comparison.differences.where(strategy=strategy, metric="diversity")
     if not rows:
-        return ["baseline" if strategy == comparison.baseline else "", ""]
+        return ("baseline" if strategy == comparison.baseline else "", "")
     row = rows[0]
     shown = interval(row.difference, row.ci_low, row.ci_high, signed=True)
-    return [shown, number(row.p_holm, missing=row.verdict)]
+    return shown, number(row.p_holm, missing=_NO_P)
 
 
-def _outcome_table(comparison: Comparison) -> Table:
-    header = "Outcomes (means over problems; tie: problems where the first place is shared and it matters)"
-    table = Table(title=Text(header, style="bold"), title_justify="left", title_style="")
-    table.add_column("strategy", overflow="fold")
-    table.add_column("tier")
-    table.add_column("problems", justify="right")
-    columns = _outcome_columns(comparison)
-    for metric, k in columns:
-        table.add_column(f"pass@{k}" if metric == "pass_at_k" else metric.replace("_", " "), justify="right")
-    tied = ties(comparison.groups)
+def _print_outcomes(console: Console, comparison: Comparison, *, verbose: bool) -> None:
+    wanted = _outcome_columns(comparison)
+    lines = []
     for strategy in comparison.strategies:
         rows = comparison.outcomes.where(strategy=strategy)
-        for tier in dict.fromkeys(row.tier for row in rows):
-            members = [row for row in rows if row.tier == tier]
-            n_problems = _problems([row for row in members if row.metric == "pass_rate"] or members)
-            cells = [_outcome_cell(members, metric, k, n_problems) for metric, k in columns]
-            if tier == ALL_TIERS:
-                cells = [
-                    _with_ties(cell, tied.get(strategy, {}).get(metric, (0, 0))[1])
-                    for cell, (metric, _) in zip(cells, columns, strict=True)
-                ]
-            table.add_row(_name(strategy) if tier == ALL_TIERS else "", tier, str(n_problems), *cells)
-    return table
+        tiers = dict.fromkeys(row.tier for row in rows)
+        lines += [(strategy, t, [r for r in rows if r.tier == t]) for t in tiers if verbose or t == ALL_TIERS]
+    counts = [_problems([row for row in members if row.metric == "pass_rate"] or members) for _, _, members in lines]
+    columns = [
+        Column("strategy", [_name(strategy) for strategy, _, _ in lines], is_name=True),
+        Column("tier", [tier if verbose else "" for _, tier, _ in lines]),
+        Column("problems", [str(count) for count in counts]),
+    ]
+    tied = ties(comparison.groups)
+    for metric, k in wanted:
+        cells = [
+            _outcome_cell(members, metric, k, count, tied.get(strategy, {}) if tier == ALL_TIERS else {})
+            for (strategy, tier, members), count in zip(lines, counts, strict=True)
+        ]
+        columns.append(Column(f"pass@{k}" if metric == "pass_at_k" else metric.replace("_", " "), cells))
+    facts = []
+    if comparison.tiers and not verbose:
+        facts.append(f"tiers from {comparison.tier_strategy} are in outcomes.csv; --verbose prints them")
+    if any("tie" in cell for column in columns for cell in column.cells):
+        facts.append("tie: problems where the first place is shared and it matters")
+    print_table(console, "Outcomes (means over problems, 95 % intervals)", facts, columns)
 
 
 def _outcome_columns(comparison: Comparison) -> list[tuple[str, int | None]]:
@@ -121,28 +137,16 @@ def _outcome_columns(comparison: Comparison) -> list[tuple[str, int | None]]:
     return [("pass_rate", None), *curve, *((metric, None) for metric in others)]
 
 
-def _outcome_cell(rows: Sequence[OutcomeRow], metric: str, k: int | None, n_problems: int) -> str:
+def _outcome_cell(
+    rows: Sequence[OutcomeRow], metric: str, k: int | None, n_problems: int, tied: Mapping[str, tuple[int, int]]
+) -> str:
     for row in rows:
         if row.metric == metric and k in (None, row.k):
-            return _cell(row, n_problems)
+            mattering = tied.get(metric, (0, 0))[1]
+            note = f", {mattering} tie{'s' if mattering > 1 else ''}" if mattering else ""
+            return _cell(row, n_problems) + note
     return ""
 
 
-def _with_ties(cell: str, n_mattering: int) -> str:
-    return f"{cell}, {n_mattering} tie{'s' if n_mattering > 1 else ''}" if cell and n_mattering else cell
-
-
-def _title(title: str, comparison: Comparison) -> Text:
-    judges = "; ".join(comparison.judges) or "none: responses alone"
-    thresholds = comparison.options.thresholds
-    return Text.assemble(
-        (f"{title} (means over problems, 95 % intervals)", "bold"),
-        "\n",
-        printable(f"judge: {judges}"),
-        "\n",
-        f"approaches: joined at {thresholds.approach:g}; other route: up to {thresholds.other_route:g}",
-    )
-
-
-def _name(text: str) -> Text:
-    return Text(printable(text, limit=_NAME_WIDTH))
+def _name(text: str) -> str:
+    return printable(text, limit=_NAME_WIDTH)

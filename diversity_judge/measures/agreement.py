@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from diversity_judge.measures.intervals import Estimate, strategy_estimate, t_interval
+from diversity_judge.measures.intervals import Estimate, t_interval
+from diversity_judge.measures.paired import mean_difference
 from diversity_judge.rubric import MAX_SCORE
 
 N_SCORES = MAX_SCORE + 1
@@ -184,7 +185,7 @@ def agreement(groups: Sequence[SharedGroup], strategy: str | None = None, *, see
 
 
 def diversity_bias(groups: Sequence[SharedGroup]) -> Estimate:
-    """Mean over problems of diversity by the tested judge minus that by the reference, with its t interval.
+    """Mean over problems of diversity by the tested judge minus that by the reference, with its interval (`paired`).
 
     A problem with several strategies counts once, with their mean.
     """
@@ -192,7 +193,7 @@ def diversity_bias(groups: Sequence[SharedGroup]) -> Estimate:
     for group in groups:
         if group.both.any():
             by_problem.setdefault(group.problem_id, []).append(group.diversity - group.reference_diversity)
-    return strategy_estimate([float(np.mean(differences)) for differences in by_problem.values()], bounds=None)
+    return mean_difference([float(np.mean(differences)) for differences in by_problem.values()])[0]
 
 
 def problem_tables(groups: Sequence[SharedGroup]) -> tuple[Table, NDArray[np.float64]]:

@@ -127,6 +127,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--no-heatmaps", dest="heatmaps", action="store_false", help="draw no pictures")
     group.add_argument("--quiet", action="store_true", help="print errors only")
+    group.add_argument("--verbose", action="store_true", help="print the groups however many they are")
 
 
 def _parameter(text: str) -> tuple[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -12,13 +13,15 @@ from rich.text import Text
 from diversity_judge.engine.bill import Bill
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.intervals import Estimate
+from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.rubric import Missing
 from diversity_judge.scoring.result import ScoreResult
+from diversity_judge.terminal import Column, print_table
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import number, percent, spread
 
-_MOST_ROWS = 60
-"""Longer tables scroll past unread; the rest stands in scores.csv."""
+_MOST_GROUPS = 12
+"""Longer tables scroll past unread: they are in scores.csv, and on the console on demand."""
 
 _NAME_WIDTH = 40
 
@@ -67,12 +70,19 @@ def print_warnings(console: Console, warnings: Sequence[str]) -> None:
         console.print(Text(f"warning: {printable(warning)}", style="yellow"))
 
 
-def print_results(console: Console, result: ScoreResult) -> None:
-    """Tables of groups and strategies, what is missing and what to do about it, and where everything is."""
+def print_results(console: Console, result: ScoreResult, *, verbose: bool = False) -> None:
+    """The strategies, the groups, what is missing and what to do about it, where everything is and what comes next.
+
+    Args:
+        console: Where to.
+        result: What was found.
+        verbose: List the groups however many there are.
+    """
     if console.quiet:  # It would lay out the tables before it throws them away.
         return
-    _print_groups(console, result)
-    _print_strategies(console, result)
+    facts = (f"judge: {result.judge}", f"prompt: {result.prompt}")
+    _print_strategies(console, result, facts)
+    _print_groups(console, result, verbose=verbose)
     _print_missing(console, result)
     if result.tally.message:
         console.print(Text(printable(f"stopped: {result.tally.message}"), style="bold"))
@@ -82,50 +92,54 @@ def print_results(console: Console, result: ScoreResult) -> None:
     calls = f"{tally.calls:,} calls" + (f" ({unanswered:,} without a reply)" if unanswered else "")
     place = "nothing was written" if result.folder is None else f"results in {result.folder}"
     console.print(Text(printable(f"{place} · {calls}, {cost} in this run")))
+    if result.folder is not None and not result.missing:
+        console.print(Text(printable(f"next: python -m diversity_judge.compare {shlex.quote(str(result.folder))}")))
 
 
-def _print_groups(console: Console, result: ScoreResult) -> None:
+def _print_strategies(console: Console, result: ScoreResult, facts: Sequence[str]) -> None:
+    found = result.strategy_results
+    columns = (
+        Column("strategy", [_name(row.strategy) for row in found], is_name=True),
+        Column("problems", [str(row.diversity.n) for row in found]),
+        Column("diversity", [number(row.diversity.value, 4) for row in found]),
+        Column("95 % interval", [_interval(row.diversity) for row in found]),
+        Column("coverage", _unless_whole([row.coverage for row in found])),
+    )
+    print_table(console, "Process diversity a strategy (intervals over problems)", facts, columns)
+
+
+def _print_groups(console: Console, result: ScoreResult, *, verbose: bool) -> None:
     groups = result.groups
-    table = _table("Process diversity a group", result, ("problem", "strategy"), ("n", "pairs"))
-    for column in ("diversity", "95 % interval", "coverage", "bounds", "vendi"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for group in groups[:_MOST_ROWS]:
-        matrix = group.matrix
-        bounds = (
-            ""
-            if matrix.coverage == 1
-            else spread(matrix.diversity_if_missing_same, matrix.diversity_if_missing_different)
+    if len(groups) > _MOST_GROUPS and not verbose:
+        console.print(
+            Text(f"{len(groups):,} groups, a problem under a strategy each, are in scores.csv (or --verbose)")
         )
-        table.add_row(
-            _name(group.problem_id),
-            _name(group.strategy),
-            str(group.plan.group.n_responses),
-            str(matrix.n_pairs),
-            number(group.diversity.value, 4),
-            _interval(group.diversity),
-            percent(matrix.coverage),
-            bounds,
-            "" if math.isnan(group.vendi) else f"{group.vendi:.2f}",
-        )
-    console.print(table)
-    if len(groups) > _MOST_ROWS:
-        console.print(f"... and {len(groups) - _MOST_ROWS} more groups in scores.csv")
+        return
+    matrices = [group.matrix for group in groups]
+    columns = (
+        Column("problem", [_name(group.problem_id) for group in groups], is_name=True),
+        Column("strategy", [_name(group.strategy) for group in groups], is_name=True),
+        Column("n", [str(group.plan.group.n_responses) for group in groups]),
+        Column("pairs", [str(matrix.n_pairs) for matrix in matrices]),
+        Column("diversity", [number(group.diversity.value, 4) for group in groups]),
+        Column("95 % interval", [_interval(group.diversity) for group in groups]),
+        Column("vendi", [number(group.vendi, 2, missing="") for group in groups]),
+        Column("coverage", _unless_whole([matrix.coverage for matrix in matrices])),
+        Column("bounds", [_bounds(matrix) for matrix in matrices]),
+    )
+    print_table(console, "Process diversity a group (intervals over responses)", (), columns)
 
 
-def _print_strategies(console: Console, result: ScoreResult) -> None:
-    table = _table("Process diversity a strategy (problems are the clusters)", result, ("strategy",), ("problems",))
-    for column in ("diversity", "95 % interval", "coverage"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for strategy in result.strategy_results:
-        estimate = strategy.diversity
-        table.add_row(
-            _name(strategy.strategy),
-            str(estimate.n),
-            number(estimate.value, 4),
-            _interval(estimate),
-            percent(strategy.coverage),
-        )
-    console.print(table)
+def _unless_whole(coverages: Sequence[float]) -> list[str]:
+    """Coverages in percent; nothing where all pairs have a score."""
+    return [percent(share) if any(c != 1 for c in coverages) else "" for share in coverages]
+
+
+def _bounds(matrix: SimilarityMatrix) -> str:
+    """Diversity if all missing pairs were the same, and if all were entirely different."""
+    if matrix.coverage == 1:
+        return ""
+    return spread(matrix.diversity_if_missing_same, matrix.diversity_if_missing_different)
 
 
 def _print_missing(console: Console, result: ScoreResult) -> None:
@@ -140,30 +154,12 @@ def _print_missing(console: Console, result: ScoreResult) -> None:
         console.print(Text(printable(f"  {count:,} x {reason}: {advice}")))
 
 
-def _table(title: str, result: ScoreResult, names: Sequence[str], counts: Sequence[str]) -> Table:
-    header = Text.assemble(
-        (title, "bold"),
-        "\n",
-        printable(f"judge: {result.judge}"),
-        "\n",
-        printable(f"prompt: {result.prompt}"),
-    )
-    table = Table(title=header, title_justify="left", title_style="")
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for count in counts:
-        table.add_column(count, justify="right", no_wrap=True)
-    return table
-
-
-def _name(text: str) -> Text:
-    return Text(printable(text, limit=_NAME_WIDTH))
+def _name(text: str) -> str:
+    return printable(text, limit=_NAME_WIDTH)
 
 
 def _interval(estimate: Estimate) -> str:
-    if math.isnan(estimate.low):
-        return f"n/a (n = {estimate.n})"
-    return "no spread seen" if estimate.low == estimate.high else spread(estimate.low, estimate.high)
+    return f"n/a (n = {estimate.n})" if math.isnan(estimate.low) else spread(estimate.low, estimate.high)
 
 
 def _of_which(bill: Bill) -> str:

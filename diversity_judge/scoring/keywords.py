@@ -37,7 +37,7 @@ class ScoreKeywords(TypedDict, total=False):
     `draws`, `seed`, `judge_duplicates`. The judge: `judge` (a preset's name or a `JudgeSpec`), `judges_file`,
     `base_url`, `model`, `api_key_env`, `max_tokens`, `params` (request parameters), `prompt`. Cost and speed:
     `max_calls`, `max_cost`, `concurrency`, `deadline`, `max_attempts`, `retry_wait`. Outputs: `out`, `ledger`,
-    `offline`, `overwrite`, `heatmaps`, `quiet`.
+    `offline`, `overwrite`, `heatmaps`, `quiet`, `verbose`.
     """
 
     format: str
@@ -69,6 +69,7 @@ class ScoreKeywords(TypedDict, total=False):
     overwrite: bool
     heatmaps: bool
     quiet: bool
+    verbose: bool
 
 
 NAMES = (*ScoreKeywords.__annotations__, "dry_run")
@@ -89,7 +90,7 @@ _REST = {
     "out": "out",
     "ledger": "ledger",
     "format": "input_format",
-    **{name: name for name in ("all_pairs", "offline", "dry_run", "overwrite", "heatmaps", "quiet")},
+    **{name: name for name in ("all_pairs", "offline", "dry_run", "overwrite", "heatmaps", "quiet", "verbose")},
 }
 """Option to the field that it fills, of the value that holds it."""
 
@@ -178,7 +179,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
     "a number": (_number, ("max_cost", "deadline", "retry_wait")),
     "True or False": (
         _flag,
-        ("judge_duplicates", "all_pairs", "offline", "dry_run", "overwrite", "heatmaps", "quiet"),
+        ("judge_duplicates", "all_pairs", "offline", "dry_run", "overwrite", "heatmaps", "quiet", "verbose"),
     ),
     "a text": (_text, ("format", "base_url", "model", "api_key_env")),
     "a path": (_path, ("judges_file", "out", "ledger")),

@@ -36,6 +36,7 @@ class ScoreOptions:
         all_pairs: Judge all pairs of a group, however many they are.
         heatmaps: Draw the pictures.
         quiet: Print errors only.
+        verbose: Print the groups however many they are.
     """
 
     inputs: Given
@@ -53,6 +54,7 @@ class ScoreOptions:
     all_pairs: bool = False
     heatmaps: bool = True
     quiet: bool = False
+    verbose: bool = False
 
     def __post_init__(self) -> None:
         """Bring what may be given in several forms into one.
