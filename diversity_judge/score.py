@@ -103,6 +103,8 @@ def run_steps(options: ScoreOptions, read: ReadResult, console: Console) -> Scor
     """Plan, bill, buy, and put together what was found; where nothing is kept, the ledger is a temporary one."""
     if options.ledger_path is not None:
         return _run(options, options.ledger_path, read, console)
+    if options.offline:
+        raise InputError("--offline needs a ledger to read: name the run folder with --out, or the file with --ledger")
     with TemporaryDirectory(prefix="diversity_judge-") as folder:
         ledger_path = Path(folder) / LEDGER
         return _run(replace(options, ledger=ledger_path), ledger_path, read, console)

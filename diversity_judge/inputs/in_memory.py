@@ -70,7 +70,7 @@ def as_inputs(given: Given) -> tuple[Path, ...] | InMemory:
         return (Path(given),)
     if isinstance(given, InMemory):
         return given
-    if _is_frame(given) or isinstance(given, Mapping) or not isinstance(given, Iterable):
+    if _is_frame(given) or isinstance(given, Mapping | bytes) or not isinstance(given, Iterable):
         return InMemory(cast(Rows, given))
     items = tuple(given)
     paths = [Path(item) for item in items if isinstance(item, str | os.PathLike)]
@@ -128,6 +128,10 @@ def _is_frame(rows: object) -> bool:
 
 def _frame_records(frame: pd.DataFrame) -> Iterator[tuple[str, dict[Any, Any]]]:
     columns = list(frame.columns)
+    if twice := [name for name in columns if columns.count(name) > 1]:
+        raise InputError(
+            f"{_NAME}: has {columns.count(twice[0])} columns {printable(repr(twice[0]), 60)}; keep one of them"
+        )
     # An object a cell: the values of a row keep the types of their columns.
     known = frame.notna().to_numpy()
     cells = zip(*(frame.iloc[:, number].tolist() for number in range(len(columns))), strict=True)

@@ -99,7 +99,8 @@ def read_lines(lines: Iterable[tuple[str, Line]], *, format: str = "auto") -> Re
     """
     _check_format(format)
     collector = _Collector()
-    _read_lines(lines, None if format == "auto" else format, Source(), collector, whole="responses")
+    if not _read_lines(lines, None if format == "auto" else format, Source(), collector):
+        collector.fault("responses", "holds no responses; give at least one")
     return collector.result()
 
 
@@ -248,17 +249,19 @@ def _read_file(path: Path, format_name: str, source: Source, collector: _Collect
         raise InputError(f"{shown}: is not a Parquet file; LightEval writes details_TASK_DATE.parquet")
     lines = _parquet_lines(path) if is_table else read_json_lines(path)
     known_format = "lighteval" if is_table else None if format_name == "auto" else format_name
-    _read_lines(((f"{shown}:{line.number}", line) for line in lines), known_format, source, collector, whole=shown)
+    places = ((f"{shown}:{line.number}", line) for line in lines)
+    if not _read_lines(places, known_format, source, collector):
+        collector.fault(shown, "holds no responses; check that it was written to the end")
 
 
 def _read_lines(
-    lines: Iterable[tuple[str, Line]], format_name: str | None, source: Source, collector: _Collector, *, whole: str
-) -> None:
-    """Reads rows of one source; without a format, the first row tells it."""
+    lines: Iterable[tuple[str, Line]], format_name: str | None, source: Source, collector: _Collector
+) -> bool:
+    """Reads rows of one source; without a format, the first row tells it. Returns whether there was any."""
     convert = None if format_name is None else converter(format_name, source)
-    is_empty = True
+    has_rows = False
     for place, line in lines:
-        is_empty = False
+        has_rows = True
         if line.error is not None:
             collector.fault(place, line.error)
         elif not isinstance(line.value, dict):
@@ -267,8 +270,7 @@ def _read_lines(
             if convert is None:
                 convert = converter(_detect(line.value, place), source)
             _add_row(line, convert, place, source.strategy or DEFAULT_STRATEGY, collector)
-    if is_empty:
-        collector.fault(whole, "holds no responses; check that it was written to the end")
+    return has_rows
 
 
 def _add_row(line: Line, convert: Converter, place: str, strategy: str, collector: _Collector) -> None:

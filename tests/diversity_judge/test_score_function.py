@@ -213,6 +213,11 @@ def test_a_value_that_cannot_be_meant_is_refused(option: str, value: Any, wanted
         dj.score(ROWS, **{"judge": "proxy", option: value})
 
 
+def test_offline_without_a_ledger_is_refused() -> None:
+    with pytest.raises(dj.InputError, match="--offline needs a ledger to read"):
+        dj.score(ROWS, judge="proxy", offline=True)
+
+
 def test_a_row_that_is_wrong_is_named() -> None:
     with pytest.raises(dj.InputError, match=r"responses\[1\]: response is 3; it must be a string"):
         dj.score([ROWS[0], ROWS[1] | {"response": 3}], judge="proxy")

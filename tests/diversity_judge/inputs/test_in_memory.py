@@ -92,7 +92,9 @@ def test_what_was_read_is_a_copy() -> None:
         ({"a": {"p": ["t", None]}}, "responses['a']['p'][1]", "response is missing"),
         ({"a": ["t"]}, "responses['a']", "write {strategy: {problem: [texts]}}"),
         ({"a": {"p": "t"}}, "responses['a']['p']", "write a list of texts"),
-        ([], "responses", "holds no responses"),
+        ([], "responses", "holds no responses; give at least one"),
+        (b"rows.jsonl", "responses", "of the type bytes"),
+        (pd.DataFrame([["p", "a", "b"]], columns=["problem_id", "response", "response"]), "responses", "has 2 columns"),
         (7, "responses", "of the type int"),
     ],
 )
