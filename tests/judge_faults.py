@@ -41,6 +41,11 @@ class Behaviour:
         cut: Where the connection is dropped.
         hang: Never send a byte; ends when the client leaves.
         raw_body: Sent as the body as it is.
+        content_type: The header of the reply.
+        headers: More header lines of the reply, each `Name: value`.
+        raw_usage: Sent as `usage` as it is, whatever it is.
+        in_parts: Send the content as a list of parts.
+        endless: Send bytes until the client leaves, packed by gzip or not.
     """
 
     name: str = "good"
@@ -58,13 +63,18 @@ class Behaviour:
     blank_line_every: float = 0.02
     cut: Cut | None = None
     hang: bool = False
-    raw_body: str | None = None
+    raw_body: str | bytes | None = None
+    content_type: str = "application/json"
+    headers: tuple[str, ...] = ()
+    raw_usage: object = None
+    in_parts: bool = False
+    endless: Literal["plain", "gzip"] | None = None
 
     @property
     def is_bought(self) -> bool:
         """Whether a client that got this reply holds a valid score and should never ask again."""
         scored = self.content is not None and "[Final Score: {score}]" in self.content
-        whole = self.cut is None and not self.hang and self.raw_body is None
+        whole = self.cut is None and not self.hang and self.raw_body is None and self.endless is None
         return self.status == 200 and scored and whole and self.finish_reason in ("stop", None, "eos")
 
 

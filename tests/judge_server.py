@@ -34,12 +34,13 @@ from tests.judge_wire import (
     Call,
     Request,
     error_body,
+    more_headers,
     read_request,
     reply_body,
-    retry_after_header,
     send,
     send_blank_lines,
     send_cut,
+    send_without_end,
     text_of,
 )
 
@@ -257,6 +258,8 @@ class JudgeServer:
         if delay > 0:
             await asyncio.sleep(delay)
         body = reply_body(call, how)
+        if how.endless is not None:
+            await send_without_end(writer, how)
         if how.cut is not None:
             await send_cut(writer, body, how)
             return False
@@ -271,7 +274,7 @@ class JudgeServer:
             writer.write(f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n")
             await writer.drain()
         else:
-            await send(writer, how.status, body, retry_after_header(how))
+            await send(writer, how.status, body, more_headers(how), how.content_type)
         return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -70,7 +71,7 @@ def error_body(status: int, message: str) -> bytes:
 
 def reply_body(call: Call, how: Behaviour) -> bytes:
     if how.raw_body is not None:
-        return how.raw_body.encode()
+        return how.raw_body if isinstance(how.raw_body, bytes) else how.raw_body.encode()
     if how.status != 200:
         key = call.headers.get("authorization", "").removeprefix("Bearer ")
         return error_body(how.status, how.message.replace("{key}", key))
@@ -79,7 +80,9 @@ def reply_body(call: Call, how: Behaviour) -> bytes:
     def fill(text: str | None) -> str | None:
         return None if text is None else text.format(score=call.score, other=other)
 
-    message: dict[str, Any] = {"role": "assistant", "content": fill(how.content)}
+    content = fill(how.content)
+    parts = [{"type": "text", "text": part} for part in (content or "").splitlines(keepends=True)]
+    message: dict[str, Any] = {"role": "assistant", "content": parts if how.in_parts else content}
     if how.reasoning is not None:
         message[how.reasoning_field] = fill(how.reasoning)
     reply = {
@@ -90,7 +93,9 @@ def reply_body(call: Call, how: Behaviour) -> bytes:
         "system_fingerprint": "fp_loopback",
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": how.finish_reason}],
     }
-    if how.usage is not None:
+    if how.raw_usage is not None:
+        reply["usage"] = how.raw_usage
+    elif how.usage is not None:
         reply["usage"] = _usage(call, how)
     return json.dumps(reply).encode()
 
@@ -110,21 +115,23 @@ def _usage(call: Call, how: Behaviour) -> dict[str, Any]:
     return usage
 
 
-def retry_after_header(how: Behaviour) -> str:
-    if how.retry_after is None:
-        return ""
-    if how.retry_after_date:
-        return f"Retry-After: {formatdate(time.time() + how.retry_after, usegmt=True)}\r\n"
-    return f"Retry-After: {how.retry_after:g}\r\n"
+def more_headers(how: Behaviour) -> str:
+    lines = list(how.headers)
+    if how.retry_after is not None:
+        date = formatdate(time.time() + how.retry_after, usegmt=True)
+        lines.append(f"Retry-After: {date if how.retry_after_date else f'{how.retry_after:g}'}")
+    return "".join(f"{line}\r\n" for line in lines)
 
 
-def _head(status: int, extra: str) -> bytes:
+def _head(status: int, extra: str, content_type: str = "application/json") -> bytes:
     reason = REASONS.get(status, "Error")
-    return f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\n{extra}\r\n".encode()
+    return f"HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\n{extra}\r\n".encode()
 
 
-async def send(writer: asyncio.StreamWriter, status: int, body: bytes, extra: str = "") -> bool:
-    writer.write(_head(status, f"Content-Length: {len(body)}\r\n{extra}") + body)
+async def send(
+    writer: asyncio.StreamWriter, status: int, body: bytes, extra: str = "", content_type: str = "application/json"
+) -> bool:
+    writer.write(_head(status, f"Content-Length: {len(body)}\r\n{extra}", content_type) + body)
     await writer.drain()
     return True
 
@@ -136,6 +143,19 @@ async def send_cut(writer: asyncio.StreamWriter, body: bytes, how: Behaviour) ->
     elif how.cut == "inside_body":
         writer.write(head + body[: len(body) // 2])
     await writer.drain()
+
+
+async def send_without_end(writer: asyncio.StreamWriter, how: Behaviour) -> None:
+    """Bytes until the client leaves, which ends in a ConnectionError here."""
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    encoding = "Content-Encoding: gzip\r\n" if how.endless == "gzip" else ""
+    writer.write(_head(how.status, f"Transfer-Encoding: chunked\r\n{encoding}"))
+    blank = b" " * 2**16
+    while True:
+        part = packer.compress(blank * 16) if how.endless == "gzip" else blank
+        if part:
+            writer.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+            await writer.drain()
 
 
 async def send_blank_lines(writer: asyncio.StreamWriter, how: Behaviour) -> None:
