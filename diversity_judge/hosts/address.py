@@ -27,6 +27,7 @@ _WORDS = re.compile(r"[a-z]{1,14}(?:[._-][a-z]{1,14}){0,3}")
 _NAMES_A_SECRET = re.compile(
     r"secret|token|passw|auth|apikey|api[._-]key|credential|private|bearer|(?:^|[._-])(?:sk|key|pw)(?:[._-]|$)"
 )
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
 _SHORT = 7
 """Longest segment of a path that is shown whatever it holds: too short for a key."""
 
@@ -164,7 +165,7 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
 def _may_be_secret(segment: str) -> bool:
     """Whether a segment of a path could be a key: anything but versions, short names and plain words."""
     text = unquote(segment)
-    if _NAMES_A_SECRET.search(text.lower()):
+    if _NAMES_A_SECRET.search(text.lower()) or not _PLAIN.fullmatch(text):
         return True
     return len(text) > _SHORT and not _VERSION.fullmatch(text) and not _WORDS.fullmatch(text)
 

@@ -185,7 +185,8 @@ def test_a_ledger_that_cannot_be_written_ends_the_run_with_what_is_on_disk(
 ) -> None:
     from diversity_judge.ledger.jobs import AddReply
 
-    write, written = AddReply.write, []
+    write = AddReply.write
+    written: list[AddReply] = []
 
     def full_after_two(job: AddReply, connection: sqlite3.Connection) -> None:
         if len(written) == 2:

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,37 @@ def test_a_full_disk_is_an_error_and_not_a_loss_in_silence(tmp_path: Path) -> No
         with pytest.raises(RunError, match=r"disk is full.*same command again"):
             asyncio.run(add(ledger, "l", reply(1)))
         assert ledger.replies(["k", "l"]).keys() == {"k"}
+
+
+@pytest.mark.parametrize("error", [OverflowError("too large"), MemoryError(), KeyError("x"), SystemExit(3)])
+def test_whatever_breaks_the_writer_wakes_all_who_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    async def add_some(ledger: Ledger) -> list[BaseException | None]:
+        waiting = [add(ledger, str(number), reply(1)) for number in range(20)]
+        outcomes = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 30)
+        with pytest.raises(RunError):  # and whoever comes later
+            await asyncio.wait_for(add(ledger, "late", reply(1)), 30)
+        return outcomes
+
+    for place in ("writer.commit", "writer.connect", "jobs._write"):
+        with monkeypatch.context() as patched, Ledger(tmp_path / f"{place}.sqlite") as ledger:
+            patched.setattr(f"diversity_judge.ledger.{place}", broken)
+            outcomes = asyncio.run(add_some(ledger))
+        assert all(isinstance(outcome, RunError) for outcome in outcomes)
+        assert "cannot be written" in str(outcomes[0])
+
+
+def test_one_record_that_cannot_be_written_takes_no_other_with_it(tmp_path: Path) -> None:
+    async def add_all(ledger: Ledger) -> list[BaseException | None]:
+        replies = [replace(reply(1), prompt_tokens=10**20 if number == 7 else 5) for number in range(20)]
+        waiting = [add(ledger, str(number), one) for number, one in enumerate(replies)]
+        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 30)
+
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        outcomes = asyncio.run(add_all(ledger))
+        assert [type(outcome) for outcome in outcomes] == [RunError if n == 7 else type(None) for n in range(20)]
+        assert ledger.replies([str(number) for number in range(20)]).keys() == {str(n) for n in range(20) if n != 7}
