@@ -2,8 +2,8 @@
 
     the miniature -> generation.sample -> diversity_judge.score --judge countdown and --judge proxy -> agree
 
-The commands are run as a user would run them and are printed, so that the demo is also their example. The paper's
-experiments on the same model are `python -m examples.miniature.run`.
+What is done is printed as a user would type it, in Python and on a command line, so that the demo is also an example.
+The paper's experiments on the same model are `python -m examples.miniature.run`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ if __name__ == "__main__":  # Before the imports: they take a second, in which C
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+
+from diversity_judge.command import exit_code
+from generation.interrupts import signals_interrupt
+from generation.sample import run as run_sampling
+from generation.sample_options import SampleOptions
 
 MODEL = Path(__file__).resolve().parents[1] / "examples" / "miniature" / "model"
 STRATEGIES = "token-normal,token-high,edt,expert-sample"
@@ -44,33 +48,54 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(f"error: the demo's model is not in {MODEL}: run the demo in a checkout", style="red")
         return 2
     args.out.mkdir(parents=True, exist_ok=True)
-    for command in _commands(args.out, args.n):
-        code = _run(console, command)
-        if code:
-            return code
-    console.print(f"\n{REMINDER}", style="bold", soft_wrap=True)
-    return 0
+    with signals_interrupt():
+        return exit_code(
+            lambda: _demo(console, args.out, args.n), when_interrupted="interrupted; the same command continues"
+        )
 
 
-def _commands(out: Path, n: int) -> list[list[str]]:
-    problems, responses = out / "problems.jsonl", str(out / "responses.jsonl")
+def _demo(console: Console, out: Path, n: int) -> int:
+    """All steps; returns the exit code of the first that fails, or 0."""
+    code = _sample(console, _options(out, n))
+    for command in _commands(out):
+        code = code or _run(console, command)
+    if not code:
+        console.print(f"\n{REMINDER}", style="bold", soft_wrap=True)
+    return code
+
+
+def _options(out: Path, n: int) -> SampleOptions:
     rows = [
         {"problem_id": f"countdown-{number}", "problem": text, "meta": {"kind": "countdown"}}
         for number, text in enumerate(PROBLEMS, start=1)
     ]
+    problems = out / "problems.jsonl"
     problems.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    sample = ["generation.sample", str(problems), "--model", str(MODEL), "--strategy", STRATEGIES]
-    sample += ["--n", str(n), "--seed", "0", "--dtype", "float32", "--max-model-len", "96", "--enforce-eager"]
-    sample += ["--cpu-replicas", "2"]
-    score = ["diversity_judge.score", responses, "--judge"]
+    return SampleOptions(
+        problems=problems,
+        model=MODEL,
+        strategies=STRATEGIES,
+        n=n,
+        seed=0,
+        engine_args={"dtype": "float32", "max_model_len": 96, "enforce_eager": True},
+        cpu_replicas=2,
+        out=out / "responses.jsonl",
+    )
+
+
+def _commands(out: Path) -> list[list[str]]:
+    score = ["diversity_judge.score", str(out / "responses.jsonl"), "--judge"]
     exact = [*score, "countdown", "--out", str(out / "countdown")]
     proxy = [*score, "proxy", "--out", str(out / "proxy"), "--quiet"]
     agree = ["diversity_judge.agree", str(out / "proxy"), str(out / "countdown"), "--out", str(out / "agreement")]
-    return [[*sample, "--out", responses], exact, proxy, agree]
+    return [exact, proxy, agree]
+
+
+def _sample(console: Console, options: SampleOptions) -> int:
+    console.print(f"\n>>> generation.sample({options!r})", style="bold cyan", soft_wrap=True, markup=False)
+    return run_sampling(options)
 
 
 def _run(console: Console, command: Sequence[str]) -> int:
     console.print(f"\n$ python -m {' '.join(command)}", style="bold cyan", soft_wrap=True, markup=False)
-    # vLLM's default takes 40 % of a CPU's memory for the cache of a model that needs next to none.
-    environment = {"VLLM_CPU_KVCACHE_SPACE": "1"} | os.environ
-    return subprocess.run([sys.executable, "-m", *command], env=environment, check=False).returncode  # noqa: S603
+    return subprocess.run([sys.executable, "-m", *command], check=False).returncode  # noqa: S603

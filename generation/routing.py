@@ -144,6 +144,12 @@ def _probabilities(args: argparse.Namespace, console: Console) -> int:
         seed=args.seed,
         out=args.out,
     )
+    return show_probabilities(options, console)
+
+
+def show_probabilities(options: ProbabilitiesOptions, console: Console | None = None) -> int:
+    """Do what `probabilities` does and print what was found; returns 0."""
+    console = console or Console(stderr=True)
     console.print(probabilities(options), markup=False, highlight=False, soft_wrap=True)
     return 0
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from diversity_judge.errors import InputError
 from generation.benchmarks import BENCHMARKS, load_benchmark
@@ -55,7 +56,7 @@ class ProblemOptions:
         return problems[: self.limit]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SampleOptions(ProblemOptions, EngineOptions):
     """Which responses are sampled, from which model, into which file.
 
@@ -94,3 +95,16 @@ class SampleOptions(ProblemOptions, EngineOptions):
             object.__setattr__(self, "strategies", (self.strategies,))
         if self.repeatable and (self.base_urls or (self.engine_args.get("data_parallel_size") or 1) > 1):
             raise InputError("--repeatable needs one engine in this process: no --base-url and no --data-parallel-size")
+
+    def __repr__(self) -> str:
+        """The call that makes these options, without what is left at its default."""
+        chosen = [
+            f"{field.name}={value!r}"
+            for field in fields(self)
+            if (value := getattr(self, field.name)) != _default(field)
+        ]
+        return f"SampleOptions({', '.join(chosen)})"
+
+
+def _default(field: Field[Any]) -> object:
+    return field.default_factory() if field.default_factory is not MISSING else field.default

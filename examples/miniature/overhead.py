@@ -23,6 +23,8 @@ from generation.strategies import Strategy, load_presets, parse_strategies
 STRATEGIES = ("token-normal", "expert-sample")
 _TOKENS = 26
 _REQUESTS = 256
+_CACHE_BYTES = 2**28
+"""Three times what the requests fill, each a block of 128 tokens of 2.5 KiB."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
+    return write(args.model, args.problems, args.rounds, args.out)
+
+
+def write(model: str, problems: Path, rounds: int, out: Path) -> int:
+    """Measure, write the table and print it; returns 0. Only for a process that does nothing else with vLLM."""
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-    rows = measure(args.model, [problem.text for problem in read_problems(args.problems)], args.rounds)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with args.out.open("w", newline="", encoding="utf-8") as file:
+    rows = measure(model, [problem.text for problem in read_problems(problems)], rounds)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Measurement)])
         writer.writeheader()
         writer.writerows(map(asdict, rows))
     for row in rows:
         sys.stdout.write(f"round {row.round}  {row.strategy:<14} {row.tokens / row.seconds:8,.0f} tokens a second\n")
+    sys.stdout.flush()
     return 0
 
 
@@ -67,6 +75,7 @@ def measure(model: str, problems: Sequence[str], rounds: int) -> list[Measuremen
         max_num_seqs=_REQUESTS,
         enforce_eager=True,
         enable_chunked_prefill=False,
+        kv_cache_memory_bytes=_CACHE_BYTES,
     )
     strategies = parse_strategies(STRATEGIES, load_presets())
     chats = [[{"role": "user", "content": problems[i % len(problems)]}] for i in range(_REQUESTS)]

@@ -2,7 +2,8 @@
 
     held-out problems -> sample -> reward -> score exactly -> compare -> figures, tables, claims, report.html
 
-Every step is a command of this project, printed as it is run; the same command again continues a run that was killed.
+Every step is a function or a command of this project, printed as it is run; the same command again continues a run that
+was killed.
 """
 
 from __future__ import annotations
@@ -13,26 +14,31 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from diversity_judge.command import exit_code
 from diversity_judge.files import write_text
 from diversity_judge.inputs.responses import Group, write_responses
-from examples.miniature import responses, sweeps
+from examples.miniature import overhead, responses, sweeps
+from examples.miniature.apart import Apart
 from examples.miniature.plan import COMPARED, FULL, QUICK, STRATEGIES, Size
 from examples.miniature.problems import held_out
 from examples.miniature.verifier import with_rewards
+from generation.interrupts import signals_interrupt
+from generation.routing import ProbabilitiesOptions, show_probabilities
+from generation.sample import run as run_sampling
+from generation.sample_options import SampleOptions
 
 MODEL = Path(__file__).parent / "model"
 SEED = 0
 _ENVIRONMENT = {
-    # vLLM's default takes 40 % of a CPU's memory for the cache of a model that needs next to none.
-    "VLLM_CPU_KVCACHE_SPACE": "1",
     # What many starts say again and again buries what the steps say.
     "VLLM_LOGGING_LEVEL": "ERROR",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -41,9 +47,10 @@ _ENVIRONMENT = {
 }
 STEPS = "steps.jsonl"
 """What was run, and how long it took."""
-_ENGINE = ("--dtype", "float32", "--max-model-len", "96", "--enforce-eager", "--engine-arg", "max_num_seqs=1024")
-_SILENT = ("--engine-arg", "use_tqdm_on_load=false")
-_ROUNDS = ("--repeatable", "--concurrency", "1024", "--max-tokens", "26")
+_ENGINE: Mapping[str, Any] = {"dtype": "float32", "max_model_len": 96}
+_SAMPLING_ENGINE = {**_ENGINE, "enforce_eager": True, "max_num_seqs": 1024, "use_tqdm_on_load": False}
+_ROUND = 1024
+_MAX_TOKENS = 26
 """The longest right solution has 25 tokens, with its end."""
 _MOST_REPLICAS = 8
 """Each takes 3 GB; more cores than that are not needed."""
@@ -61,12 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a few problems, 8 samples: to see that everything works")
     args = parser.parse_args(argv)
     out = args.out or Path("results/miniature-quick" if args.quick else "results/miniature")
-    try:
-        return MiniatureRun(out, args.model, QUICK if args.quick else FULL, Console()).everything()
-    except CommandError as error:
-        return int(error.args[0])
-    except KeyboardInterrupt:
-        return 130
+    os.environ.update(_ENVIRONMENT | os.environ)
+    run = MiniatureRun(out, args.model, QUICK if args.quick else FULL, Console())
+    with signals_interrupt():
+        try:
+            return exit_code(run.everything, when_interrupted="interrupted; the same command continues")
+        except CommandError as error:
+            return int(error.args[0])
 
 
 class MiniatureRun:
@@ -75,6 +83,7 @@ class MiniatureRun:
     def __init__(self, folder: Path, model: Path, size: Size, console: Console) -> None:
         self._folder, self._model, self._size, self._console = folder, model, size, console
         self._began = time.monotonic()
+        self._apart = Apart()
 
     def everything(self) -> int:
         """All steps; returns 0."""
@@ -94,7 +103,11 @@ class MiniatureRun:
         """Do two things at the same time; what the second one prints comes when it is done."""
         with ThreadPoolExecutor(1) as pool:
             second = pool.submit(aside)
-            shown()
+            try:
+                shown()
+            except BaseException:
+                self._apart.stop()
+                raise
             second.result()
 
     # --- steps -----------------------------------------------------------------------------------------------------
@@ -124,21 +137,29 @@ class MiniatureRun:
         aside: bool = False,
     ) -> None:
         file = responses.file_of(self._size, n_problems) if active is None else responses.active_file(active)
-        self._run(
-            *("generation.sample", self._folder / "problems.jsonl", "--model", self._model),
-            *("--strategy", ",".join(strategies), "--n", self._size.n, "--seed", SEED, "--limit", n_problems),
-            *(() if active is None else ("--active-experts", active)),
-            *("--cpu-replicas", max(1, min(replicas, _MOST_REPLICAS)), *_ENGINE, *_SILENT, *_ROUNDS),
-            *("--out", self._folder / file),
-            aside=aside,
+        options = SampleOptions(
+            problems=self._folder / "problems.jsonl",
+            model=self._model,
+            strategies=",".join(strategies),
+            n=self._size.n,
+            seed=SEED,
+            limit=n_problems,
+            active_experts=active,
+            cpu_replicas=max(1, min(replicas, _MOST_REPLICAS)),
+            engine_args=_SAMPLING_ENGINE,
+            repeatable=True,
+            concurrency=_ROUND,
+            max_tokens=_MAX_TOKENS,
+            out=self._folder / file,
         )
+        self._call(run_sampling, options, aside=aside, apart=aside)
 
     def _measure_overhead(self) -> None:
-        if not (self._folder / "overhead.csv").exists():
-            self._run(
-                *("examples.miniature.overhead", "--model", self._model, "--problems", self._folder / "problems.jsonl"),
-                *("--rounds", self._size.rounds, "--out", self._folder / "overhead.csv"),
-            )
+        table = self._folder / "overhead.csv"
+        if not table.exists():
+            # Apart: vLLM runs in the process that measures it.
+            problems = self._folder / "problems.jsonl"
+            self._call(overhead.write, str(self._model), problems, self._size.rounds, table, apart=True)
 
     def _reward(self) -> None:
         """Write what is judged, with the verifier's rewards."""
@@ -164,12 +185,14 @@ class MiniatureRun:
     def _judge_sweeps(self) -> None:
         routing = [self._folder / "routing" / f"router_by_{name}" for name in ("rank.csv", "block.csv", "rank.png")]
         if not all(path.exists() for path in routing):
-            self._run(
-                *("generation.routing", "probabilities", self._folder / "problems.jsonl", "--model", self._model),
-                *("--limit", self._size.study, "--dtype", "float32", "--max-model-len", 96),
-                *("--out", self._folder / "routing"),
-                aside=True,
+            options = ProbabilitiesOptions(
+                problems=self._folder / "problems.jsonl",
+                model=self._model,
+                limit=self._size.study,
+                engine_args=_ENGINE,
+                out=self._folder / "routing",
             )
+            self._call(show_probabilities, options, aside=True, apart=True)
         self._judge("sweeps", "sweeps", "countdown", self._size.pairs, aside=True)
 
     def _judge_main(self) -> None:
@@ -209,34 +232,53 @@ class MiniatureRun:
         minutes = (time.monotonic() - self._began) / 60
         self._console.print(f"\n{minutes:.1f} minutes. Open {report} in a browser.", style="bold", soft_wrap=True)
 
+    def _call(self, function: Callable[..., int], *arguments: object, aside: bool = False, apart: bool = False) -> None:
+        """Call a function of this project, `apart` in a process of its own."""
+        text = f"{function.__module__}.{function.__name__}({', '.join(map(repr, arguments))})"
+        if apart:
+            self._step([text], lambda: self._apart.run(function, *arguments, shown=not aside), said=text, aside=aside)
+        else:
+            self._step([text], lambda: (function(*arguments), ""), said=text, aside=aside)
+
     def _run(self, module: str, *arguments: object, aside: bool = False) -> None:
-        """Run one of the commands; with `aside` what it prints is shown when it has ended.
+        """Run one of the commands."""
+        words = [module, *map(str, arguments)]
+        self._step(words, lambda: _command(words, aside=aside), said=f"$ python -m {' '.join(words)}", aside=aside)
+
+    def _step(
+        self, words: Sequence[str], work: Callable[[], tuple[int, str]], *, said: str, aside: bool = False
+    ) -> None:
+        """Do one step and note its time; with `aside` what it prints is shown when it has ended.
 
         Raises:
             CommandError: it failed; it holds the exit code.
         """
-        words = [module, *map(str, arguments)]
         minutes = (time.monotonic() - self._began) / 60
-        said = f"\n[{minutes:5.1f} min] $ python -m {' '.join(words)}"
+        said = f"\n[{minutes:5.1f} min] {said}"
         if not aside:
-            self._console.print(said, style="bold cyan", markup=False)
+            self._console.print(said, style="bold cyan", markup=False, soft_wrap=True)
         began = time.monotonic()
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, "-m", *words],
-            env=_ENVIRONMENT | os.environ,
-            check=False,
-            stdout=subprocess.PIPE if aside else None,
-            stderr=subprocess.STDOUT if aside else None,
-            text=True,
-        )
+        code, printed = work()
         with (self._folder / STEPS).open("a", encoding="utf-8") as file:
             step = {"command": words, "seconds": round(time.monotonic() - began, 1), "aside": aside}
             file.write(json.dumps(step) + "\n")
         if aside:
-            self._console.print(said, style="bold cyan", markup=False)
-            self._console.print(done.stdout, markup=False, highlight=False, soft_wrap=True)
-        if done.returncode:
-            raise CommandError(done.returncode)
+            self._console.print(said, style="bold cyan", markup=False, soft_wrap=True)
+            self._console.print(printed, markup=False, highlight=False, soft_wrap=True)
+        if code:
+            raise CommandError(code)
+
+
+def _command(words: Sequence[str], *, aside: bool) -> tuple[int, str]:
+    """Run a command; its exit code, and with `aside` what it printed."""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", *words],
+        check=False,
+        stdout=subprocess.PIPE if aside else None,
+        stderr=subprocess.STDOUT if aside else None,
+        text=True,
+    )
+    return done.returncode, done.stdout or ""
 
 
 def _cores() -> int:

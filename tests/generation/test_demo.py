@@ -6,7 +6,8 @@ import pytest
 
 from diversity_judge.countdown import read_problem
 from generation import demo
-from generation.problems import ProblemKind, read_problems
+from generation.problems import ProblemKind
+from generation.sample_options import SampleOptions
 from generation.strategies import load_presets, parse_strategies
 
 
@@ -14,21 +15,27 @@ def test_the_demo_samples_scores_and_says_what_it_cannot_show(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     commands: list[list[str]] = []
+    runs: list[SampleOptions] = []
 
-    def run(command: list[str], *, env: dict[str, str], check: bool) -> object:
+    def run(command: list[str], *, check: bool) -> object:
         commands.append(command[2:])
         return type("Done", (), {"returncode": 0})
 
+    def sampling_run(options: SampleOptions) -> int:
+        runs.append(options)
+        return 0
+
     monkeypatch.setattr("subprocess.run", run)
+    monkeypatch.setattr("generation.demo.run_sampling", sampling_run)
     assert demo.main(["--out", str(tmp_path)]) == 0
-    sampling, exact, proxy, agree = commands
-    assert sampling[0] == "generation.sample"
-    assert sampling[sampling.index("--model") + 1] == str(demo.MODEL)
-    problems = read_problems(Path(sampling[1]))
+    (sampling,) = runs
+    exact, proxy, agree = commands
+    assert sampling.model == demo.MODEL
+    problems = sampling.load_problems()
     assert [problem.kind for problem in problems] == [ProblemKind.COUNTDOWN] * 3
     assert all(read_problem(problem.text).target == int(problem.text.split()[-1]) for problem in problems)
-    assert len(parse_strategies([sampling[sampling.index("--strategy") + 1]], load_presets())) == 4
-    assert sampling[sampling.index("--n") + 1] == "8"
+    assert len(parse_strategies(list(sampling.strategies), load_presets())) == 4
+    assert (sampling.n, sampling.out) == (8, tmp_path / "responses.jsonl")
     for scoring, judge in ((exact, "countdown"), (proxy, "proxy")):
         assert scoring[:2] == ["diversity_judge.score", str(tmp_path / "responses.jsonl")]
         assert scoring[scoring.index("--judge") + 1] == judge
@@ -36,9 +43,20 @@ def test_the_demo_samples_scores_and_says_what_it_cannot_show(
     assert "nothing else" in " ".join(capsys.readouterr().out.split())
 
 
-def test_a_failing_command_ends_the_demo_with_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("subprocess.run", lambda command, env, check: type("Done", (), {"returncode": 1}))
-    assert demo.main(["--out", str(tmp_path)]) == 1
+@pytest.mark.parametrize("sampling", [0, 1])
+def test_a_failing_step_ends_the_demo_with_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampling: int
+) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: list[str], *, check: bool) -> object:
+        commands.append(command)
+        return type("Done", (), {"returncode": 3})
+
+    monkeypatch.setattr("subprocess.run", run)
+    monkeypatch.setattr("generation.demo.run_sampling", lambda options: sampling)
+    assert demo.main(["--out", str(tmp_path)]) == (sampling or 3)
+    assert len(commands) == 1 - sampling
 
 
 def test_without_the_model_the_demo_says_where_to_run_it(

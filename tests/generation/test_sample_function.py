@@ -66,6 +66,12 @@ def test_counts_below_one_are_refused_by_name(name: str) -> None:
         SampleOptions(problems=PROBLEMS, model="m", **{name: 0})  # type: ignore[arg-type]
 
 
+def test_options_read_as_the_call_that_makes_them() -> None:
+    short = SampleOptions(problems="p.jsonl", model="m", strategies="edt", out="r.jsonl", cpu_replicas=2)  # type: ignore[arg-type]
+    assert eval(repr(short), {"SampleOptions": SampleOptions, "PosixPath": Path}) == short
+    assert repr(SampleOptions(problems="p", model="m")) == "SampleOptions(model='m', problems='p')"
+
+
 def python(code: str) -> str:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
