@@ -21,7 +21,7 @@ OTHER_ROUTE = 2.0
 
 @dataclass(frozen=True)
 class ApproachCount:
-    """Number of distinct approaches in a group, at one threshold.
+    """Number of distinct approaches in a group, or its mean over subsets of the responses, at one threshold.
 
     Attributes:
         threshold: Responses at this similarity or more are joined.
@@ -30,8 +30,8 @@ class ApproachCount:
     """
 
     threshold: float
-    low: int
-    high: int
+    low: float
+    high: float
 
     @property
     def value(self) -> float:

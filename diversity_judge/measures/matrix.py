@@ -126,6 +126,15 @@ class SimilarityMatrix:
         np.fill_diagonal(similarity, MAX_SCORE)
         return similarity
 
+    def part(self, members: NDArray[np.bool_]) -> SimilarityMatrix:
+        """The matrix of some of the responses.
+
+        Args:
+            members: (n,) which.
+        """
+        both = np.ix_(members, members)
+        return SimilarityMatrix(self.scores[both], self.wanted[both])
+
     def vendi(self, q: float = 1.0) -> VendiScore:
         """Vendi score of `symmetric() / 5`; see `vendi_score`."""
         return vendi_score(self.symmetric() / MAX_SCORE, q)
@@ -188,6 +197,26 @@ def vendi_score(kernel: NDArray[np.float64], q: float = 1.0) -> VendiScore:
     negative = eigenvalues[eigenvalues < -EIGENVALUE_TOLERANCE]
     kept = eigenvalues[eigenvalues > EIGENVALUE_TOLERANCE]
     return VendiScore(_effective_number(kept / kept.sum(), q), float(-negative.sum()), q)
+
+
+def population_vendi_2(similarity: NDArray[np.float64]) -> float:
+    """Effective number of distinct responses in all that could be sampled: the Vendi score of order 2 of the population.
+
+    1 / mean((S / 5)^2) over pairs of different responses: the Hill number of order 2 (inverse Simpson concentration,
+    Leinster and Cobbold 2012) with (S / 5)^2 for the similarity, as Pasarkar and Dieng (2024) have it for a kernel.
+    `vendi_score` of order 2 takes each response with itself too, n of n^2 pairs, which is why it cannot exceed n and
+    grows with n. The mean over pairs of different responses is unbiased at any n, needs no repair of the kernel, and
+    a thinned design gives it too.
+
+    Args:
+        similarity: (n, n) symmetric, 0..5, NaN where missing; the diagonal is not looked at.
+
+    Returns:
+        1 or more, without an upper end: NaN where no pair has a score, or where all pairs have 0.
+    """
+    pairs = similarity[np.triu_indices(len(similarity), 1)] / MAX_SCORE
+    pairs = pairs[~np.isnan(pairs)]
+    return float(1 / (pairs**2).mean()) if pairs.any() else float("nan")
 
 
 def _effective_number(p: NDArray[np.float64], q: float) -> float:

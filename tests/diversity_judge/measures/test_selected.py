@@ -1,0 +1,77 @@
+"""Diversity of a part of the responses and retest spread, against plain loops."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations, permutations
+
+import numpy as np
+import pytest
+
+from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.measures.retest import Retest, retest
+from diversity_judge.measures.selected import diversity_between, diversity_within
+from diversity_judge.planning.judgment import Judgment
+from diversity_judge.planning.pairs import Pair
+
+RIGHT = np.array([True, False, True, True, False, False, True])
+
+
+def matrix(seed: int) -> SimilarityMatrix:
+    """Both orders, some missing."""
+    generator = np.random.default_rng(seed)
+    scores = generator.integers(0, 6, (7, 7)).astype(np.float64)
+    scores[generator.random((7, 7)) < 0.2] = np.nan
+    np.fill_diagonal(scores, np.nan)
+    return SimilarityMatrix(scores, ~np.eye(7, dtype=bool))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_mean_over_the_chosen_pairs(seed: int) -> None:
+    whole = matrix(seed)
+    kinds = {
+        "right": (diversity_within(whole, RIGHT), lambda i, j: RIGHT[i] and RIGHT[j], 4),
+        "wrong": (diversity_within(whole, ~RIGHT), lambda i, j: not RIGHT[i] and not RIGHT[j], 3),
+        "across": (diversity_between(whole, RIGHT, ~RIGHT), lambda i, j: RIGHT[i] != RIGHT[j], 7),
+    }
+    for found, belongs, n in kinds.values():
+        cells = [whole.scores[i, j] for i, j in permutations(range(7), 2) if belongs(i, j)]
+        assert found.value == pytest.approx(1 - np.nanmean(cells) / 5)
+        pairs = [p for p in combinations(range(7), 2) if belongs(*p)]
+        scored = [p for p in pairs if not np.isnan([whole.scores[p], whole.scores[p[::-1]]]).all()]
+        assert (found.n_responses, found.n_pairs) == (n, len(scored))
+
+
+def test_a_part_is_a_matrix_of_its_own() -> None:
+    whole = matrix(0)
+    part = whole.part(RIGHT)
+    assert part.n_responses == 4
+    assert part.diversity == pytest.approx(diversity_within(whole, RIGHT).value)
+
+
+def test_one_response_has_no_diversity() -> None:
+    alone = np.arange(7) == 2
+    found = diversity_within(matrix(0), alone)
+    assert (math.isnan(found.value), found.n_responses, found.n_pairs) == (True, 1, 0)
+
+
+def draws(first: int, second: int, *scores: int | None, key: str | None = "k") -> list[Judgment]:
+    return [Judgment(Pair(first, second, draw), key, score, None) for draw, score in enumerate(scores)]
+
+
+def test_the_retest_spread_is_pooled_over_pairs_in_their_order() -> None:
+    found = retest([*draws(0, 1, 3, 4, 5), *draws(1, 0, 0, 0, 0), *draws(0, 2, 1, 3)])
+    spreads = [(np.var([3, 4, 5], ddof=1), 2), (0.0, 2), (np.var([1, 3], ddof=1), 1)]
+    assert found.sd == pytest.approx(math.sqrt(sum(v * df for v, df in spreads) / 5))
+
+
+def test_one_draw_says_nothing_of_noise_nor_do_duplicates_and_missing_scores() -> None:
+    assert math.isnan(retest([*draws(0, 1, 3), *draws(1, 0, 5)]).sd)
+    assert math.isnan(retest([*draws(0, 1, 5, 5, key=None), *draws(1, 2, 3, None)]).sd)
+    assert math.isnan(retest([]).sd)
+
+
+def test_spreads_add_up() -> None:
+    one, other = draws(0, 1, 3, 4, 5), draws(2, 3, 1, 5)
+    assert retest(one) + retest(other) == retest([*one, *other])
+    assert sum([retest(one), retest(other)], Retest()).degrees == 3
