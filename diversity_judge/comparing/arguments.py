@@ -74,6 +74,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> CompareCommand:
             thresholds=Thresholds(values.approach_threshold, values.route_threshold),
             difference=values.difference,
             allow_mixed=values.allow_mixed,
+            complete_only=values.complete_only,
             seed=values.seed,
         ),
         out=values.out,
@@ -134,7 +135,12 @@ def _parser() -> argparse.ArgumentParser:
         help="in diversity, that a study should be able to see (default: %(default)g)",
     )
     parser.add_argument("--allow-mixed", action="store_true", help="compare other judges, prompts or orders too")
-    parser.add_argument("--seed", type=int, default=0, help="of the permutation test (default: 0)")
+    parser.add_argument(
+        "--complete-only",
+        action="store_true",
+        help="process diversity among responses that were not cut (finish_reason)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the permutation test and subsets (default: 0)")
     _add_output(parser.add_argument_group("outputs"))
     return parser
 

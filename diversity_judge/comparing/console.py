@@ -33,12 +33,12 @@ def print_comparison(
         console: Where to.
         comparison: What was found.
         written: What was written, the most interesting last.
-        verbose: The outcomes tier by tier, and all notes.
+        verbose: Diversity of parts of the responses too, the outcomes tier by tier, and all notes.
     """
     if console.quiet:
         return
     if comparison.process:
-        _print_process(console, comparison)
+        _print_process(console, comparison, verbose=verbose)
     if comparison.outcomes:
         _print_outcomes(console, comparison, verbose=verbose)
     for sentence in comparison.sentences:
@@ -52,7 +52,7 @@ def print_comparison(
         console.print(Text(printable(f"wrote {path}")))
 
 
-def _print_process(console: Console, comparison: Comparison) -> None:
+def _print_process(console: Console, comparison: Comparison, *, verbose: bool) -> None:
     strategies = comparison.strategies
     counts = [_problems(comparison.process.where(strategy=s, metric="diversity")) for s in strategies]
     columns = [
@@ -60,7 +60,7 @@ def _print_process(console: Console, comparison: Comparison) -> None:
         Column("problems", [str(count) for count in counts]),
     ]
     for metric in comparison.metrics:
-        if metric.is_compared:
+        if metric.is_compared and (verbose or not metric.is_detail):
             cells = [_process_cell(comparison, s, metric, n) for s, n in zip(strategies, counts, strict=True)]
             columns.append(Column(metric.name.replace("_", " "), cells))
         if metric.name == "diversity" and comparison.differences.where(metric="diversity"):

@@ -1,17 +1,19 @@
-"""Paired differences of each strategy to the baseline, metric by metric.
+"""Paired differences of strategies, metric by metric: each to the baseline, and any two.
 
 The comparisons of one metric are one family for Holm's adjustment: the p-value of the diversity must not depend on
-how many other figures the tool happens to print. A metric that grows with the number of responses is compared on the
-problems for which both strategies have equally many.
+how many other figures the tool happens to print. Process metrics that grow with the number of responses are taken at a
+common number (`group_measures`); votes and Best-of-N are compared on the problems for which both strategies have
+equally many responses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from diversity_judge.comparing.group_measures import GroupMeasures, ProcessMetric, known_values
-from diversity_judge.comparing.tables import DifferenceRow
+from diversity_judge.comparing.tables import DifferenceRow, PairRow
 from diversity_judge.measures.paired import PairedDifference, paired_difference, with_holm
 
 CHOICES = {"majority": "majority vote", "best_of_n": "Best-of-N", "weighted_majority": "weighted majority"}
@@ -53,10 +55,28 @@ class StrategyDifference:
             self.found.verdict.value,
         )
 
+    @property
+    def pair_row(self) -> PairRow:
+        """As pairs_of_strategies.csv has it."""
+        row = self.row
+        return PairRow(
+            self.strategy,
+            self.baseline,
+            self.metric,
+            row.difference,
+            row.ci_low,
+            row.ci_high,
+            row.p,
+            row.p_holm,
+            row.n_problems,
+            row.interval,
+            row.verdict,
+        )
+
 
 @dataclass(frozen=True)
-class _Series:
-    """A metric's value for each problem and strategy; the size is part of the problem where it must agree."""
+class Series:
+    """A metric's value for each problem and strategy, and the sizes of the groups where these must agree."""
 
     metric: str
     label: str
@@ -65,6 +85,7 @@ class _Series:
     bounds: tuple[float, float] | None = (0.0, 1.0)
 
     def against(self, strategy: str, baseline: str) -> tuple[dict[str, float], dict[str, float]]:
+        """The values of two strategies by problem, without problems whose sizes must agree and do not."""
         mine, theirs = dict(self.values.get(strategy, {})), dict(self.values.get(baseline, {}))
         if self.sizes is not None:
             unequal = {p for p in mine.keys() & theirs.keys() if self.sizes[strategy][p] != self.sizes[baseline][p]}
@@ -72,49 +93,63 @@ class _Series:
         return mine, theirs
 
 
+def all_series(groups: Sequence[GroupMeasures], metrics: Sequence[ProcessMetric], size: int) -> tuple[Series, ...]:
+    """Everything that is compared.
+
+    Args:
+        groups: All groups.
+        metrics: Of the process side.
+        size: Responses at which metrics that depend on their number were taken.
+    """
+    return (*_process_series(groups, metrics, size), *_outcome_series(groups))
+
+
+def main_series(series: Sequence[Series]) -> tuple[Series, ...]:
+    """What any two strategies are compared on: diversity, pass rate, pass@N."""
+    return tuple(one for one in series if one.metric in ("diversity", "pass_rate") or one.metric.startswith("pass_at_"))
+
+
 def compare_all(
-    groups: Sequence[GroupMeasures],
-    strategies: Sequence[str],
-    baseline: str,
-    metrics: Sequence[ProcessMetric],
-    *,
-    seed: int,
+    series: Sequence[Series], strategies: Sequence[str], baseline: str, *, seed: int
 ) -> tuple[StrategyDifference, ...]:
     """All comparisons with the baseline; a metric without a single paired problem is left out."""
+    return _compared(series, [(strategy, baseline) for strategy in strategies if strategy != baseline], seed)
+
+
+def compare_pairs(series: Sequence[Series], strategies: Sequence[str], *, seed: int) -> tuple[StrategyDifference, ...]:
+    """Any two strategies, the later minus the earlier, each metric adjusted among all pairs."""
+    return _compared(series, [(later, earlier) for earlier, later in combinations(strategies, 2)], seed)
+
+
+def _compared(series: Sequence[Series], pairs: Sequence[tuple[str, str]], seed: int) -> tuple[StrategyDifference, ...]:
     found: list[StrategyDifference] = []
-    for series in (*_process_series(groups, metrics), *_outcome_series(groups)):
-        family = [
-            (strategy, paired_difference(*series.against(strategy, baseline), bounds=series.bounds, seed=seed))
-            for strategy in strategies
-            if strategy != baseline
-        ]
-        family = [(strategy, difference) for strategy, difference in family if difference.estimate.n]
+    for one in series:
+        family = [(pair, paired_difference(*one.against(*pair), bounds=one.bounds, seed=seed)) for pair in pairs]
+        family = [(pair, difference) for pair, difference in family if difference.estimate.n]
         adjusted = with_holm([difference for _, difference in family])
         found += [
-            StrategyDifference(strategy, baseline, series.metric, series.label, difference)
-            for (strategy, _), difference in zip(family, adjusted, strict=True)
+            StrategyDifference(*pair, one.metric, one.label, difference)
+            for (pair, _), difference in zip(family, adjusted, strict=True)
         ]
     return tuple(found)
 
 
-def _process_series(groups: Sequence[GroupMeasures], metrics: Sequence[ProcessMetric]) -> Iterator[_Series]:
-    largest = max((group.n_responses for group in groups), default=1)
+def _process_series(groups: Sequence[GroupMeasures], metrics: Sequence[ProcessMetric], size: int) -> Iterator[Series]:
     for metric in metrics:
         if metric.is_compared:
             values: dict[str, dict[str, float]] = {}
             for group, value in known_values(groups, metric):
                 values.setdefault(group.strategy, {})[group.problem_id] = value
-            sizes = _sizes(groups) if metric.depends_on_n else None
-            yield _Series(metric.name, metric.label, values, sizes, metric.range_of(largest))
+            yield Series(metric.name, metric.label, values, None, metric.range_of(size))
 
 
-def _outcome_series(groups: Sequence[GroupMeasures]) -> Iterator[_Series]:
-    yield _Series("pass_rate", "pass rate", _outcomes(groups, "pass_rate"), None)
-    largest = _largest_common_k(groups)
+def _outcome_series(groups: Sequence[GroupMeasures]) -> Iterator[Series]:
+    yield Series("pass_rate", "pass rate", _outcomes(groups, "pass_rate"), None)
+    largest = largest_common_k(groups)
     if largest > 1:
-        yield _Series(f"pass_at_{largest}", f"pass@{largest}", _outcomes(groups, "pass_at_k", largest), None)
+        yield Series(f"pass_at_{largest}", f"pass@{largest}", _outcomes(groups, "pass_at_k", largest), None)
     for metric, label in CHOICES.items():
-        yield _Series(metric, label, _outcomes(groups, metric), _sizes(groups))
+        yield Series(metric, label, _outcomes(groups, metric), _sizes(groups))
 
 
 def _outcomes(groups: Sequence[GroupMeasures], metric: str, k: int | None = None) -> dict[str, dict[str, float]]:
@@ -126,7 +161,7 @@ def _outcomes(groups: Sequence[GroupMeasures], metric: str, k: int | None = None
     return values
 
 
-def _largest_common_k(groups: Sequence[GroupMeasures]) -> int:
+def largest_common_k(groups: Sequence[GroupMeasures]) -> int:
     """The largest k of pass@k that each graded strategy has."""
     by_strategy: dict[str, set[int]] = {}
     for group in groups:

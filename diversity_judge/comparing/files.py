@@ -1,4 +1,4 @@
-"""What a comparison leaves in its folder besides pictures and the report: four tables and a manifest."""
+"""What a comparison leaves in its folder besides pictures and the report: its tables and a manifest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ PROCESS = "process.csv"
 DIFFERENCES = "differences.csv"
 OUTCOMES = "outcomes.csv"
 PROBLEMS = "problems.csv"
-TABLES = (PROCESS, DIFFERENCES, OUTCOMES, PROBLEMS)
+PAIRS = "pairs_of_strategies.csv"
+TRENDS = "trends.csv"
+PAYOFF = "payoff.csv"
+COUNTS = "counts.csv"
+CUT = "cut_responses.csv"
+TABLES = (PROCESS, DIFFERENCES, OUTCOMES, PROBLEMS, PAIRS, TRENDS, PAYOFF, COUNTS, CUT)
 MANIFEST = "compare.json"
 REPORT = "report.html"
 FIGURES = "figures"
@@ -28,7 +33,7 @@ HEATMAPS = "heatmaps"
 
 
 def write_tables(folder: Path, comparison: Comparison) -> None:
-    """Write process.csv, differences.csv, outcomes.csv, problems.csv and compare.json, and nothing else.
+    """Write all tables and compare.json, and nothing else.
 
     Raises:
         RunError: the disk does not take them.
@@ -64,6 +69,11 @@ def _write_tables(folder: Path, comparison: Comparison) -> None:
         DIFFERENCES: comparison.differences.to_frame(),
         OUTCOMES: comparison.outcomes.to_frame(),
         PROBLEMS: comparison.problem_table.to_frame(),
+        PAIRS: comparison.pairs_of_strategies.to_frame(),
+        TRENDS: comparison.trend_table.to_frame(),
+        PAYOFF: comparison.payoff.to_frame(),
+        COUNTS: comparison.counts.to_frame(),
+        CUT: comparison.cut_responses.to_frame(),
     }
     try:
         for name, table in tables.items():

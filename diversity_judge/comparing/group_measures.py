@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
+from diversity_judge.comparing.parts import PARTS, is_cut, judged_part, part_diversities
 from diversity_judge.measures.approaches import (
     OTHER_ROUTE,
     SAME_APPROACH,
@@ -19,8 +21,11 @@ from diversity_judge.measures.approaches import (
 )
 from diversity_judge.measures.diversity import estimate
 from diversity_judge.measures.intervals import Estimate, outcome_estimate, strategy_estimate
-from diversity_judge.measures.matrix import VendiScore
+from diversity_judge.measures.matrix import VendiScore, population_vendi_2
 from diversity_judge.measures.outcomes import Outcome, Skipped, curve_sizes, outcomes
+from diversity_judge.measures.rarefaction import rarefied_approaches, rarefied_vendi
+from diversity_judge.measures.retest import Retest, retest
+from diversity_judge.measures.selected import SelectedDiversity
 from diversity_judge.rubric import MAX_SCORE
 from diversity_judge.runs.loading import RunGroup
 
@@ -28,6 +33,10 @@ SENSITIVITY_THRESHOLDS = (3.0, 4.0, 5.0)
 """The number of approaches is shown at these too, so that a reader sees how much hangs on the threshold."""
 FEW_RESPONSES = 10
 """Up to here a count has so few values that its mean is treated like an outcome's."""
+ALL_RESPONSES = "all"
+"""What most metrics look at."""
+LARGEST_SD = MAX_SCORE / math.sqrt(2)
+"""Of two draws, 0 and 5; more draws spread less."""
 NEVER_BELOW = 0.95
 """A group of less coverage is marked: too much of its diversity rests on what is missing."""
 
@@ -46,24 +55,51 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a group is measured.
+
+    Attributes:
+        thresholds: Of approaches and routes.
+        size: Responses at which figures that grow with their number are taken; 0: at the group's own number.
+        complete_only: Whether responses that were cut are left out of the process side.
+        seed: Of random subsets of responses.
+    """
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    size: int = 0
+    complete_only: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Process:
     """How differently the responses of a group reason.
 
     Attributes:
+        n_responses: Responses that were looked at.
+        n_pairs: Unordered pairs of them that have a score.
         coverage: Share of the wanted judgments that have a score.
         diversity: With its interval over responses.
-        vendi: Vendi score and the mass that its repair clipped.
-        approaches: Number of distinct approaches by threshold, the user's first.
+        vendi: Vendi score and the mass that its repair clipped, at the common number of responses.
+        vendi_2: Vendi score of order 2 of the population, which needs no common number.
+        approaches: Number of distinct approaches by threshold, the user's first, at the common number of responses.
         other_route: Pairs of the same answer by another route.
         order_asymmetry: Mean difference between the two orders; NaN unless both were judged.
+        parts: Diversity of parts of the responses, by the metric's name.
+        retest: Spread of repeated draws.
     """
 
+    n_responses: int
+    n_pairs: int
     coverage: float
     diversity: Estimate
     vendi: VendiScore
+    vendi_2: float
     approaches: Mapping[float, ApproachCount]
     other_route: OtherRoute
     order_asymmetry: float
+    parts: Mapping[str, SelectedDiversity]
+    retest: Retest
 
 
 @dataclass(frozen=True)
@@ -121,10 +157,12 @@ class ProcessMetric:
         bounds: Smallest and largest value; None where it has none that an interval should respect.
         is_compared: Whether strategies are tested for a difference in it.
         depends_on_n: Whether more responses alone make it larger, so that groups of two sizes cannot be compared.
-        needs: What would give it a value where it has none.
+        needs: What would give it a value where it has none; empty where nothing need be said of that.
         is_count: Whether it counts whole things, which few values tell apart.
         needs_every_group: Whether what it lacks depends on the value itself, so that the groups that have one are
             not a fair choice: it then has a value only where every judged group has.
+        part: Which responses it looks at.
+        is_detail: Whether it stands in the tables and not on the console.
     """
 
     name: str
@@ -136,6 +174,8 @@ class ProcessMetric:
     needs: str = "pairs with a score"
     is_count: bool = False
     needs_every_group: bool = False
+    part: str = ALL_RESPONSES
+    is_detail: bool = False
 
     def range_of(self, n: int) -> tuple[float, float] | None:
         """Smallest and largest value among groups of up to n responses; None where there is none."""
@@ -146,7 +186,7 @@ class ProcessMetric:
 
         Args:
             values: One a problem.
-            n: Responses of the largest group.
+            n: Responses of a group, where the metric depends on them.
         """
         bounds = self.range_of(n)
         if bounds is None:
@@ -215,17 +255,44 @@ def process_metrics(thresholds: Thresholds) -> tuple[ProcessMetric, ...]:
             (0.0, MAX_SCORE),
             needs="both orders judged (score --orders both)",
         ),
+        ProcessMetric(
+            "retest_sd",
+            "retest noise (standard deviation, points)",
+            lambda p: p.retest.sd,
+            (0.0, LARGEST_SD),
+            needs="",
+        ),
+        ProcessMetric(
+            "vendi_2",
+            "Vendi score of order 2 of the population",
+            lambda p: p.vendi_2,
+            needs="a pair with a score above 0",
+            needs_every_group=True,
+            is_detail=True,
+        ),
+        *(
+            ProcessMetric(
+                part.metric,
+                f"process diversity, {part.label}",
+                _part_value(part.metric),
+                share,
+                needs=part.needs,
+                part=part.label,
+                is_detail=True,
+            )
+            for part in PARTS
+        ),
     )
 
 
-def measure(member: RunGroup, sizes: Sequence[int], thresholds: Thresholds) -> GroupMeasures:
+def measure(member: RunGroup, sizes: Sequence[int], reading: Reading) -> GroupMeasures:
     """Measure one group.
 
     Args:
         member: The group.
         sizes: The k of pass@k; a group with fewer responses than the largest has no curve, so that a curve has
             the same problems at each k.
-        thresholds: Of approaches and routes.
+        reading: How.
     """
     found = list(outcomes(member.group, [k for k in sizes if k <= member.group.n_responses] or None))
     if sizes and member.group.n_responses < sizes[-1]:
@@ -233,10 +300,21 @@ def measure(member: RunGroup, sizes: Sequence[int], thresholds: Thresholds) -> G
         found.append(Skipped("pass_at_k", f"{sizes[-1]} responses; there are {member.group.n_responses}"))
     return GroupMeasures(
         member,
-        _process(member, thresholds) if member.judgments else None,
+        _process(judged_part(member, complete_only=reading.complete_only), reading) if member.judgments else None,
         {(o.metric, o.k): o for o in found if isinstance(o, Outcome)},
         tuple(o for o in found if isinstance(o, Skipped)),
     )
+
+
+def common_size(members: Iterable[RunGroup], *, complete_only: bool) -> tuple[int, int]:
+    """Responses of the smallest and of the largest judged group that has a pair; 0 and 0 without one."""
+    counts = [
+        sum(not (complete_only and is_cut(response)) for response in member.responses)
+        for member in members
+        if member.judgments
+    ]
+    counts = [count for count in counts if count > 1]
+    return (min(counts), max(counts)) if counts else (0, 0)
 
 
 def pass_at_largest(group: GroupMeasures) -> tuple[int, float] | None:
@@ -259,19 +337,46 @@ def common_curve_sizes(sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     return {strategy: tuple(sorted({*curve_sizes(n), shared} - {0})) for strategy, n in sizes.items()}
 
 
-def _process(member: RunGroup, thresholds: Thresholds) -> Process:
+def _process(member: RunGroup, reading: Reading) -> Process:
     matrix = member.matrix
     similarity = matrix.symmetric()
     answers = [response.answer for response in member.responses]
-    wanted = dict.fromkeys((thresholds.approach, *SENSITIVITY_THRESHOLDS))
     return Process(
+        n_responses=matrix.n_responses,
+        n_pairs=int(np.triu(matrix.scored | matrix.scored.T, 1).sum()),
         coverage=matrix.coverage,
         diversity=estimate(matrix, member.estimator),
-        vendi=matrix.vendi(),
-        approaches={threshold: count_approaches(similarity, threshold=threshold) for threshold in wanted},
-        other_route=other_route(similarity, answers, limit=thresholds.other_route),
+        vendi=_vendi(similarity, reading),
+        vendi_2=population_vendi_2(similarity),
+        approaches=_approaches(similarity, reading),
+        other_route=other_route(similarity, answers, limit=reading.thresholds.other_route),
         order_asymmetry=matrix.order_asymmetry,
+        parts=part_diversities(matrix, member.responses),
+        retest=retest(member.judgments),
     )
+
+
+def _vendi(similarity: NDArray[np.float64], reading: Reading) -> VendiScore:
+    if len(similarity) < 2:
+        return VendiScore(math.nan, math.nan, 1.0)
+    return rarefied_vendi(similarity, reading.size or len(similarity), seed=reading.seed)
+
+
+def _approaches(similarity: NDArray[np.float64], reading: Reading) -> dict[float, ApproachCount]:
+    n = len(similarity)
+    wanted = dict.fromkeys((reading.thresholds.approach, *SENSITIVITY_THRESHOLDS))
+    if n < 2:
+        return {threshold: ApproachCount(threshold, 0, n) for threshold in wanted}
+    if reading.size in (0, n):
+        return {threshold: count_approaches(similarity, threshold=threshold) for threshold in wanted}
+    return {
+        threshold: rarefied_approaches(similarity, reading.size, threshold=threshold, seed=reading.seed)
+        for threshold in wanted
+    }
+
+
+def _part_value(metric: str) -> Callable[[Process], float]:
+    return lambda process: process.parts[metric].value if metric in process.parts else math.nan
 
 
 def _approaches_at(threshold: float) -> Callable[[Process], float]:
@@ -290,9 +395,10 @@ def values_of(
 def known_values(groups: Sequence[GroupMeasures], metric: ProcessMetric) -> Iterator[tuple[GroupMeasures, float]]:
     """Each judged group with its value where it is known.
 
-    Of a metric that needs every group, nothing of a strategy of which one judged group lacks it.
+    Of a metric that needs every group, nothing of a strategy of which one judged group lacks it; a group of which no
+    two responses are looked at is none.
     """
-    found = list(values_of(groups, metric.value))
+    found = [(g, value) for g, value in values_of(groups, metric.value) if g.process and g.process.n_responses > 1]
     lacking = {group.strategy for group, value in found if metric.needs_every_group and not is_known(value)}
     yield from ((group, value) for group, value in found if is_known(value) and group.strategy not in lacking)
 

@@ -64,6 +64,7 @@ class ProblemTable:
             row["coverage"], row["diversity"] = process.coverage, process.diversity.value
             row["diversity_ci_low"], row["diversity_ci_high"] = process.diversity.low, process.diversity.high
             row |= {metric.name: metric.value(process) for metric in self.metrics}
+            row |= {f"n_{name}": part.n_pairs for name, part in process.parts.items()}
         row["pass_rate"] = _value(group, "pass_rate")
         row |= {f"pass_at_{k}": _value(group, "pass_at_k", k) for k in sizes}
         for metric in _CHOICES:

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from diversity_judge.comparing.admission import admit
-from diversity_judge.comparing.differences import StrategyDifference, compare_all
+from diversity_judge.comparing.counts import count_rows, cut_rows
+from diversity_judge.comparing.differences import (
+    StrategyDifference,
+    all_series,
+    compare_all,
+    compare_pairs,
+    main_series,
+)
 from diversity_judge.comparing.group_measures import (
-    NEVER_BELOW,
     GroupMeasures,
     ProcessMetric,
+    Reading,
     Thresholds,
     common_curve_sizes,
-    is_known,
+    common_size,
     known_values,
     measure,
     process_metrics,
     typical_size,
-    values_of,
 )
+from diversity_judge.comparing.notes import all_notes
 from diversity_judge.comparing.outcome_table import outcome_rows, problem_tiers
+from diversity_judge.comparing.parts import COMPLETE, is_cut
+from diversity_judge.comparing.payoff import payoff_rows, payoff_sentences
 from diversity_judge.comparing.problem_table import ProblemTable
-from diversity_judge.comparing.tables import ALL_TIERS, DifferenceRow, OutcomeRow, ProcessRow, Table
+from diversity_judge.comparing.tables import (
+    ALL_TIERS,
+    CountRow,
+    CutRow,
+    DifferenceRow,
+    OutcomeRow,
+    PairRow,
+    PayoffRow,
+    ProcessRow,
+    Table,
+    TrendRow,
+)
+from diversity_judge.comparing.trends import Trend, all_trends, trend_sentences
 from diversity_judge.display import block, counted, html_block, short
 from diversity_judge.errors import InputError
 from diversity_judge.measures.outcomes import Tier
-from diversity_judge.runs.loading import Run
+from diversity_judge.runs.loading import Run, RunGroup
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import NONE, interval
 
@@ -60,7 +80,8 @@ class CompareOptions:
         thresholds: Where similar ends and different begins.
         difference: In diversity, that a study should be able to see.
         allow_mixed: Compare runs of different judges, prompts or orders too.
-        seed: Of the random sign patterns, where there are too many to look at all.
+        seed: Of the random sign patterns and subsets of responses, where there are too many to look at all.
+        complete_only: Measure the process side among responses that were not cut.
     """
 
     baseline: str | None = None
@@ -69,6 +90,7 @@ class CompareOptions:
     difference: float = SMALLEST_INTERESTING
     allow_mixed: bool = False
     seed: int = 0
+    complete_only: bool = False
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,7 +104,10 @@ class Comparison:
         groups: Everything measured, one a group.
         metrics: Of the process side.
         tiers: Problem to tier, for those that have one.
+        size: Responses at which metrics that grow with their number were taken: those of the smallest group.
         comparisons: Each strategy against the baseline, metric by metric.
+        pairs: Any two strategies, on diversity and what they solve.
+        trends: Along strategies that a number orders.
         notes: What was left out and what it needs, and what is to be kept in mind; one sentence each.
     """
 
@@ -92,7 +117,10 @@ class Comparison:
     groups: tuple[GroupMeasures, ...]
     metrics: tuple[ProcessMetric, ...]
     tiers: Mapping[str, Tier]
+    size: int
     comparisons: tuple[StrategyDifference, ...]
+    pairs: tuple[StrategyDifference, ...]
+    trends: tuple[Trend, ...]
     notes: tuple[str, ...]
 
     @property
@@ -128,7 +156,7 @@ class Comparison:
     @cached_property
     def process(self) -> Table[ProcessRow]:
         """process.csv."""
-        return Table(ProcessRow, tuple(_process_rows(self.groups, self.strategies, self.metrics)))
+        return Table(ProcessRow, tuple(_process_rows(self.groups, self.strategies, self.metrics, self.size)))
 
     @cached_property
     def differences(self) -> Table[DifferenceRow]:
@@ -140,6 +168,33 @@ class Comparison:
         """outcomes.csv."""
         return Table(OutcomeRow, tuple(outcome_rows(self.groups, self.strategies, self.tiers)))
 
+    @cached_property
+    def pairs_of_strategies(self) -> Table[PairRow]:
+        """pairs_of_strategies.csv."""
+        return Table(PairRow, tuple(pair.pair_row for pair in self.pairs))
+
+    @cached_property
+    def trend_table(self) -> Table[TrendRow]:
+        """trends.csv."""
+        return Table(TrendRow, tuple(trend.row for trend in self.trends))
+
+    @cached_property
+    def payoff(self) -> Table[PayoffRow]:
+        """payoff.csv."""
+        return Table(PayoffRow, tuple(payoff_rows(self.groups)))
+
+    @cached_property
+    def counts(self) -> Table[CountRow]:
+        """counts.csv."""
+        only = self.options.complete_only
+        rows = count_rows(self.groups, self.strategies, self.metrics, size=self.size, complete_only=only)
+        return Table(CountRow, tuple(rows))
+
+    @cached_property
+    def cut_responses(self) -> Table[CutRow]:
+        """cut_responses.csv."""
+        return Table(CutRow, tuple(cut_rows(self.groups, self.strategies)))
+
     @property
     def problem_table(self) -> ProblemTable:
         """problems.csv."""
@@ -148,10 +203,11 @@ class Comparison:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """One plain sentence a comparison."""
+        """One plain sentence a comparison, a trend, and on whether diversity pays."""
         from diversity_judge.comparing.sentences import all_sentences
 
-        return all_sentences(self.comparisons, self.options.difference)
+        others = (*trend_sentences(self.trends), *payoff_sentences(self.payoff))
+        return all_sentences(self.comparisons, self.options.difference, others)
 
     def __repr__(self) -> str:
         return block(self._title, _SHOWN_COLUMNS, self._rows(), self._lines())
@@ -220,28 +276,47 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
     strategies = tuple(found)
     by_strategy = {name: [member for member in members if member.strategy == name] for name in strategies}
     sizes = common_curve_sizes({name: typical_size(mine) for name, mine in by_strategy.items()})
-    groups = tuple(measure(member, sizes[member.strategy], options.thresholds) for member in members)
-    metrics = process_metrics(options.thresholds)
+    smallest, largest = common_size(members, complete_only=options.complete_only)
+    reading = Reading(options.thresholds, smallest, options.complete_only, options.seed)
+    groups = tuple(measure(member, sizes[member.strategy], reading) for member in members)
+    metrics = _metrics(members, options.thresholds)
     tiers, untiered = problem_tiers(groups, tier_strategy)
-    comparisons = compare_all(groups, strategies, baseline, metrics, seed=options.seed)
+    series = all_series(groups, metrics, smallest)
+    comparisons = compare_all(series, strategies, baseline, seed=options.seed)
+    filled = replace(options, baseline=baseline, tier_strategy=tier_strategy)
     notes = (
         *(f"--allow-mixed: {sentence}" for sentence in mixed),
         *(f"no tier from {tier_strategy}: needs {reason}" for reason in untiered),
-        *_notes(groups, strategies, metrics, comparisons),
+        *all_notes(
+            groups,
+            strategies,
+            metrics,
+            comparisons,
+            baseline=baseline,
+            sizes=(smallest, largest),
+            complete_only=options.complete_only,
+        ),
         *((_TIERS_OF_OWN_MAKING.format(tier_strategy),) if tiers else ()),
     )
     return Comparison(
-        tuple(runs),
-        CompareOptions(
-            baseline, tier_strategy, options.thresholds, options.difference, options.allow_mixed, options.seed
-        ),
-        strategies,
-        groups,
-        metrics,
-        tiers,
-        comparisons,
-        tuple(printable(note) for note in notes),
+        runs=tuple(runs),
+        options=filled,
+        strategies=strategies,
+        groups=groups,
+        metrics=metrics,
+        tiers=tiers,
+        size=smallest,
+        comparisons=comparisons,
+        pairs=compare_pairs(main_series(series), strategies, seed=options.seed),
+        trends=all_trends(main_series(series), strategies, seed=options.seed),
+        notes=tuple(printable(note) for note in notes),
     )
+
+
+def _metrics(members: Sequence[RunGroup], thresholds: Thresholds) -> tuple[ProcessMetric, ...]:
+    """All, without that of the responses that were not cut where none was cut: it would be the diversity again."""
+    some_cut = any(is_cut(response) for member in members if member.judgments for response in member.responses)
+    return tuple(m for m in process_metrics(thresholds) if some_cut or m.name != COMPLETE.metric)
 
 
 def _chosen(option: str, name: str | None, strategies: Sequence[str], default: str) -> str:
@@ -253,60 +328,11 @@ def _chosen(option: str, name: str | None, strategies: Sequence[str], default: s
 
 
 def _process_rows(
-    groups: Sequence[GroupMeasures], strategies: Sequence[str], metrics: Sequence[ProcessMetric]
+    groups: Sequence[GroupMeasures], strategies: Sequence[str], metrics: Sequence[ProcessMetric], size: int
 ) -> Iterator[ProcessRow]:
     for strategy in strategies:
         mine = [group for group in groups if group.strategy == strategy]
-        largest = max((group.n_responses for group in mine), default=1)
         for metric in metrics:
-            estimate = metric.level([value for _, value in known_values(mine, metric)], largest)
+            estimate = metric.level([value for _, value in known_values(mine, metric)], size)
             if estimate.n:
                 yield ProcessRow(strategy, metric.name, estimate.value, estimate.low, estimate.high, estimate.n)
-
-
-def _notes(
-    groups: Sequence[GroupMeasures],
-    strategies: Sequence[str],
-    metrics: Sequence[ProcessMetric],
-    comparisons: Sequence[StrategyDifference],
-) -> Iterator[str]:
-    """What is missing, once each."""
-    judged = {group.strategy for group in groups if group.process is not None}
-    if not judged:
-        yield "process diversity is left out: it needs run folders of score, and these are responses alone"
-    elif unjudged := [strategy for strategy in strategies if strategy not in judged]:
-        yield f"no process diversity for {', '.join(unjudged)}: these responses were never scored"
-    for metric in metrics if judged else ():
-        without = [g for g, value in values_of(groups, metric.value) if not is_known(value)]
-        if without:
-            total = sum(group.process is not None for group in groups)
-            rest = "; so its strategies have no mean of it" if metric.needs_every_group else ""
-            yield f"{metric.name} is left out for {len(without)} of {total} groups: needs {metric.needs}{rest}"
-    yield from _skipped_notes(groups)
-    low = [group for group in groups if group.has_low_coverage]
-    if low:
-        names = _some(f"{group.problem_id} / {group.strategy}" for group in low)
-        yield f"low coverage (under {NEVER_BELOW:.0%}) in {len(low)} group(s): {names}"
-    for comparison in comparisons:
-        if comparison.found.unpaired and comparison.metric in ("diversity", "pass_rate"):
-            unpaired = comparison.found.unpaired
-            yield (
-                f"{comparison.label}, {comparison.strategy} against {comparison.baseline}: {len(unpaired)} problem(s) "
-                f"without a value for both are left out: {_some(unpaired)}"
-            )
-
-
-def _skipped_notes(groups: Sequence[GroupMeasures]) -> Iterator[str]:
-    """One sentence a metric: for how many groups it is left out, and what most of them need."""
-    reasons: dict[str, Counter[str]] = {}
-    for group in groups:
-        for skipped in group.skipped:
-            reasons.setdefault(skipped.metric, Counter())[skipped.needs] += 1
-    for metric, counts in reasons.items():
-        needs = counts.most_common(1)[0][0]
-        yield f"{metric} is left out for {counts.total()} of {len(groups)} groups: needs {needs}"
-
-
-def _some(names: Iterable[str], most: int = 100) -> str:
-    listed = list(names)
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")

@@ -8,7 +8,7 @@ nothing is shown, and a study of how many problems would show it. Fewer than six
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from diversity_judge.comparing.differences import StrategyDifference
 from diversity_judge.measures.paired import (
@@ -25,16 +25,19 @@ from diversity_judge.wording import interval, p_value
 _SPOKEN_OUTCOMES = ("pass_at_", "best_of_n")
 
 
-def all_sentences(comparisons: Sequence[StrategyDifference], difference: float) -> tuple[str, ...]:
-    """A sentence on diversity for each strategy, then one on what it solves, and last what few problems cannot show.
+def all_sentences(
+    comparisons: Sequence[StrategyDifference], difference: float, others: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """A sentence on diversity for each strategy, one on what it solves, others, and last what few problems cannot show.
 
     Args:
         comparisons: With the baseline.
         difference: In diversity, that a study should be able to see.
+        others: What else is to be said.
     """
     process = [diversity_sentence(c, difference) for c in comparisons if c.metric == "diversity"]
     outcomes = [outcome_sentence(c) for c in comparisons if c.metric.startswith(_SPOKEN_OUTCOMES)]
-    return tuple(printable(sentence) for sentence in (*process, *outcomes, *_too_few(comparisons)))
+    return tuple(printable(sentence) for sentence in (*process, *outcomes, *others, *_too_few(comparisons)))
 
 
 def _too_few(comparisons: Sequence[StrategyDifference]) -> Iterator[str]:

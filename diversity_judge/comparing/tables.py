@@ -60,7 +60,105 @@ class OutcomeRow:
 _MOST_SHOWN = 60
 """Rows of a table in a notebook, as pandas shows by itself."""
 
-RowT = TypeVar("RowT", ProcessRow, DifferenceRow, OutcomeRow)
+
+@dataclass(frozen=True)
+class PairRow:
+    """One metric of a strategy minus that of another, on the problems that both have; Holm is over all pairs."""
+
+    strategy: str
+    other: str
+    metric: str
+    difference: float
+    ci_low: float
+    ci_high: float
+    p: float
+    p_holm: float
+    n_problems: int
+    interval: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class TrendRow:
+    """How one metric changes with the number in the names of strategies: the mean over problems of its slope."""
+
+    strategies: str
+    metric: str
+    slope: float
+    ci_low: float
+    ci_high: float
+    p: float
+    p_holm: float
+    n_problems: int
+    interval: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class PayoffRow:
+    """How what more samples bring, pass@k - pass@1, goes with diversity, within problems between strategies."""
+
+    association: str
+    k: int
+    value: float
+    ci_low: float
+    ci_high: float
+    n_problems: int
+    n_groups: int
+    interval: str
+
+
+@dataclass(frozen=True)
+class CountRow:
+    """What a figure of process.csv rests on.
+
+    Attributes:
+        strategy: The strategy.
+        metric: The figure.
+        selection: The responses that it looks at.
+        n_problems: Problems that have a value.
+        n_without: Judged problems that have none.
+        n_lowest: Fewest responses a problem at which it was taken.
+        n_highest: Most.
+        n_responses: Responses on these problems.
+        n_pairs: Pairs of them with a score.
+    """
+
+    strategy: str
+    metric: str
+    selection: str
+    n_problems: int
+    n_without: int
+    n_lowest: int
+    n_highest: int
+    n_responses: int
+    n_pairs: int
+
+
+@dataclass(frozen=True)
+class CutRow:
+    """Responses of one strategy that were cut: the mean share over problems and its 95 % interval.
+
+    Attributes:
+        strategy: The strategy.
+        n_problems: Problems of which a response says how it ended.
+        n_responses: Responses that say so.
+        n_cut: Of these, those that did not come to their end.
+        share: Mean over problems.
+        ci_low: Of the share.
+        ci_high: Of the share.
+    """
+
+    strategy: str
+    n_problems: int
+    n_responses: int
+    n_cut: int
+    share: float
+    ci_low: float
+    ci_high: float
+
+
+RowT = TypeVar("RowT", ProcessRow, DifferenceRow, OutcomeRow, PairRow, TrendRow, PayoffRow, CountRow, CutRow)
 
 
 @dataclass(frozen=True, repr=False)

@@ -200,7 +200,7 @@ def vendi_score(kernel: NDArray[np.float64], q: float = 1.0) -> VendiScore:
 
 
 def population_vendi_2(similarity: NDArray[np.float64]) -> float:
-    """Effective number of distinct responses in all that could be sampled: the Vendi score of order 2 of the population.
+    """Vendi score of order 2 of the population: the effective number of distinct responses that could be sampled.
 
     1 / mean((S / 5)^2) over pairs of different responses: the Hill number of order 2 (inverse Simpson concentration,
     Leinster and Cobbold 2012) with (S / 5)^2 for the similarity, as Pasarkar and Dieng (2024) have it for a kernel.

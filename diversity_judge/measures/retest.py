@@ -1,7 +1,8 @@
 """How much a judge differs from itself when the same pair is shown again in the same order.
 
 Draws of a pair share everything but the judge's own chance, so their spread within the pair is its noise, and the
-pairs' spreads are pooled: sum of squared deviations from the pair's mean over the degrees of freedom (draws - 1 a pair).
+pairs' spreads are pooled: sum of squared deviations from the pair's mean over the degrees of freedom, draws - 1 a
+pair.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 On each problem a straight line is fitted through the strategies' values, and its slope is that problem's answer; the
 slopes are then treated as paired differences are: one a problem, the larger p of Student's t and of sign flips, and the
 interval that belongs to it. Page's test of ordered alternatives looks at ranks alone: it has no size that one could
-report, and does not use how far the numbers lie apart. Jonckheere's ignores that the strategies meet on the same problems.
+report, and does not use how far the numbers lie apart. Jonckheere's ignores that strategies meet on the same problems.
 """
 
 from __future__ import annotations

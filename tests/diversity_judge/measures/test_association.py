@@ -50,7 +50,8 @@ def test_the_interval_is_that_of_leaving_out_each_problem() -> None:
 
 
 def test_the_interval_holds_a_planted_slope_as_often_as_it_says() -> None:
-    found = [slope_within(*(v.tolist() for v in planted(s, 0.3, 0.5)[:2]), planted(s, 0.3)[2]) for s in range(300)]
+    samples = [planted(seed, 0.3, noise=0.5) for seed in range(300)]
+    found = [slope_within(x.tolist(), y.tolist(), problems) for x, y, problems in samples]
     assert 0.92 <= np.mean([e.low <= 0.3 <= e.high for e in found]) <= 0.985
 
 

@@ -94,9 +94,9 @@ def test_the_population_vendi_score_of_order_2_does_not_grow_with_n(n: int) -> N
 
 
 def test_the_population_vendi_score_is_that_of_order_2_of_endless_copies() -> None:
-    """Each response copied m times: the share of pairs of a response with itself goes to 1/n of all, as in the limit."""
+    """Each response copied m times: the pairs of a response with itself are 1/n of all, as in the limit."""
     similarity = random_similarity(6, 2)
-    copies = np.kron(similarity, np.ones((40, 40)))
+    copies: Array = np.kron(similarity, np.ones((40, 40)))
     squares = vendi_score(similarity / 5, q=2)
     if squares.clipped_mass == 0:
         assert population_vendi_2(copies) == pytest.approx(squares.value, rel=0.01)

@@ -29,15 +29,16 @@ def matrix(seed: int) -> SimilarityMatrix:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_mean_over_the_chosen_pairs(seed: int) -> None:
     whole = matrix(seed)
-    kinds = {
-        "right": (diversity_within(whole, RIGHT), lambda i, j: RIGHT[i] and RIGHT[j], 4),
-        "wrong": (diversity_within(whole, ~RIGHT), lambda i, j: not RIGHT[i] and not RIGHT[j], 3),
-        "across": (diversity_between(whole, RIGHT, ~RIGHT), lambda i, j: RIGHT[i] != RIGHT[j], 7),
-    }
-    for found, belongs, n in kinds.values():
-        cells = [whole.scores[i, j] for i, j in permutations(range(7), 2) if belongs(i, j)]
+    kinds = [
+        (diversity_within(whole, RIGHT), {2}, 4),
+        (diversity_within(whole, ~RIGHT), {0}, 3),
+        (diversity_between(whole, RIGHT, ~RIGHT), {1}, 7),
+    ]
+    right = RIGHT.astype(int)
+    for found, n_right, n in kinds:
+        cells = [whole.scores[i, j] for i, j in permutations(range(7), 2) if right[i] + right[j] in n_right]
         assert found.value == pytest.approx(1 - np.nanmean(cells) / 5)
-        pairs = [p for p in combinations(range(7), 2) if belongs(*p)]
+        pairs = [(i, j) for i, j in combinations(range(7), 2) if right[i] + right[j] in n_right]
         scored = [p for p in pairs if not np.isnan([whole.scores[p], whole.scores[p[::-1]]]).all()]
         assert (found.n_responses, found.n_pairs) == (n, len(scored))
 
@@ -61,8 +62,8 @@ def draws(first: int, second: int, *scores: int | None, key: str | None = "k") -
 
 def test_the_retest_spread_is_pooled_over_pairs_in_their_order() -> None:
     found = retest([*draws(0, 1, 3, 4, 5), *draws(1, 0, 0, 0, 0), *draws(0, 2, 1, 3)])
-    spreads = [(np.var([3, 4, 5], ddof=1), 2), (0.0, 2), (np.var([1, 3], ddof=1), 1)]
-    assert found.sd == pytest.approx(math.sqrt(sum(v * df for v, df in spreads) / 5))
+    # Squares: 1 + 0 + 1 of 3, 4, 5; none of 0, 0, 0; 1 + 1 of 1, 3. Degrees: 2 + 2 + 1.
+    assert found.sd == pytest.approx(math.sqrt((2 + 0 + 2) / 5))
 
 
 def test_one_draw_says_nothing_of_noise_nor_do_duplicates_and_missing_scores() -> None:
