@@ -7,6 +7,7 @@ collected and reported together, since a file with one bad line often has more o
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -163,6 +164,10 @@ class _Collector:
         extras = {name: value for name, value in record.items() if name not in FIELDS}
         for name in extras:
             self._extra_fields.setdefault(name, place)
+        meta = extras | dict(record.get("meta") or {})
+        if not _can_be_written(meta):
+            self.fault(place, "meta holds a number that is not finite (as 1e999 is); write null or a number")
+            return
         if not record["response"].strip():
             self._empty_places.append(place)
         group.append(
@@ -171,7 +176,7 @@ class _Collector:
                 text=record["response"],
                 strategy=key[1],
                 sample_id=sample_id,
-                meta=extras | dict(record.get("meta") or {}),
+                meta=meta,
                 **{name: record.get(name) for name in OPTIONAL_FIELDS if name != "problem"},
                 problem=self._problem_text(problem_id, record.get("problem"), place),
             )
@@ -221,6 +226,14 @@ class _Collector:
             yield f"{place}: {shown} is no field of the contract, kept in meta{hint}"
         if len(self._extra_fields) > _MAX_NAMED:
             yield f"{len(self._extra_fields) - _MAX_NAMED} more unknown fields kept in meta"
+
+
+def _can_be_written(meta: Mapping[str, Any]) -> bool:
+    """Whether the run folder can hold it: found out now, and not after the judge was paid."""
+    try:
+        return not meta or bool(json.dumps(meta, allow_nan=False))
+    except ValueError:
+        return False
 
 
 def _group_name(problem_id: str, strategy: str) -> str:

@@ -127,6 +127,8 @@ def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
         ('{"problem_id": "p", "response": "a", "reward": NaN}', "NaN is not JSON"),
         ('{"problem_id": "p", "response": "a", "reward": -Infinity}', "-Infinity is not JSON"),
         ('{"problem_id": "p", "response": "a", "reward": 1e999}', "reward is inf"),
+        ('{"problem_id": "p", "response": "a", "meta": {"deep": [1e999]}}', "meta holds a number that is not finite"),
+        ('{"problem_id": "p", "response": "a", "temperature": -1e999}', "meta holds a number that is not finite"),
         ('{"problem_id": "p", "response": "a", "reward": 1' + "0" * 400 + "}", "reward is 1000"),
         ('{"problem_id": "p", "response": "a", "response": "b"}', "'response' stands twice"),
         ('["p", "a"]', "not a JSON object"),
