@@ -145,6 +145,13 @@ class _Collector:
             self._add_valid(record, place, default_strategy)
 
     def _add_valid(self, record: Mapping[str, Any], place: str, default_strategy: str) -> None:
+        extras = {name: value for name, value in record.items() if name not in FIELDS}
+        meta = extras | dict(record.get("meta") or {})
+        if not _can_be_written(meta):
+            self.fault(
+                place, "meta holds a number that is not finite (as 1e999 is), or no JSON; write null or a number"
+            )
+            return
         problem_id = record["problem_id"]
         key = (problem_id, record.get("strategy") or default_strategy)
         group = self._groups.setdefault(key, [])
@@ -161,13 +168,8 @@ class _Collector:
             )
             return
         places[str(sample_id)] = place
-        extras = {name: value for name, value in record.items() if name not in FIELDS}
         for name in extras:
             self._extra_fields.setdefault(name, place)
-        meta = extras | dict(record.get("meta") or {})
-        if not _can_be_written(meta):
-            self.fault(place, "meta holds a number that is not finite (as 1e999 is); write null or a number")
-            return
         if not record["response"].strip():
             self._empty_places.append(place)
         group.append(
@@ -232,7 +234,7 @@ def _can_be_written(meta: Mapping[str, Any]) -> bool:
     """Whether the run folder can hold it: found out now, and not after the judge was paid."""
     try:
         return not meta or bool(json.dumps(meta, allow_nan=False))
-    except ValueError:
+    except (TypeError, ValueError):
         return False
 
 

@@ -143,6 +143,11 @@ def test_a_line_that_is_no_json_object_is_refused(tmp_path: Path, line: str | by
     assert said in message
 
 
+def test_a_refused_row_is_not_held_against_the_next_one(tmp_path: Path) -> None:
+    row = '{"problem_id": "p", "response": "a", "meta": {"x": 1e999}}'
+    assert len(fault(written(tmp_path, row, '{"problem_id": "p", "response": "b"}')).splitlines()) == 1
+
+
 def test_all_faults_are_reported_at_once_up_to_a_limit(tmp_path: Path) -> None:
     message = fault(written(tmp_path, GOOD, "{", {"response": 1}, GOOD))
     assert [line.split(": ")[0] for line in message.splitlines()] == ["FILE:2", "FILE:3", "FILE:3"]
