@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="D",
         help="in diversity, that a study should be able to see (default: %(default)g)",
     )
-    parser.add_argument("--allow-mixed", action="store_true", help="compare other judges, prompts or orders too")
+    parser.add_argument("--allow-mixed", action="store_true", help="compare runs of different instruments too")
     parser.add_argument(
         "--complete-only",
         action="store_true",

@@ -87,7 +87,13 @@ def manifest(comparison: Comparison) -> dict[str, Any]:
     return {
         "tool": {"diversity_judge": __version__, "python": platform.python_version()},
         "runs": [
-            {"path": str(run.path), "judge": run.judge or None, "prompt": run.prompt or None, "groups": len(run.groups)}
+            {
+                "path": str(run.path),
+                "judge": run.judge or None,
+                "prompt": run.prompt or None,
+                "instrument": asdict(run.instrument) if run.is_judged else None,
+                "groups": len(run.groups),
+            }
             for run in comparison.runs
         ],
         "options": asdict(comparison.options),

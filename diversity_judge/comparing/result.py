@@ -79,7 +79,7 @@ class CompareOptions:
         tier_strategy: The token-sampling strategy that grades the problems; None: `token-normal`, else the baseline.
         thresholds: Where similar ends and different begins.
         difference: In diversity, that a study should be able to see.
-        allow_mixed: Compare runs of different judges, prompts or orders too.
+        allow_mixed: Compare runs of different instruments too.
         seed: Of the random sign patterns and subsets of responses, where there are too many to look at all.
         complete_only: Measure the process side among responses that were not cut.
     """

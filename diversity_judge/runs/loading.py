@@ -399,9 +399,7 @@ def _judgments(path: Path, rows: pd.DataFrame) -> Iterable[Judgment]:
         "n_replies": _whole(path, rows, "n_replies"),
         "reply_id": _whole(path, rows, "reply_id", may_be_missing=True),
     }
-    if any(
-        first == second for first, second in zip(numbers["first_position"], numbers["second_position"], strict=True)
-    ):
+    if (rows["first_position"] == rows["second_position"]).any():
         raise _broken(path, "pairs a response with itself")
     for first, second, draw, score, n_replies, reply_id, key, missing in zip(
         *numbers.values(), rows["key"].tolist(), rows["missing"].tolist(), strict=True
@@ -415,6 +413,8 @@ def _whole(
     path: Path, rows: pd.DataFrame, column: str, *, highest: float = _HIGHEST, may_be_missing: bool = False
 ) -> list[Any]:
     """A column of whole numbers from 0 on, None for those that are missing."""
+    if len(rows) and rows[column].dtype == np.int64 and rows[column].min() >= 0 and rows[column].max() <= highest:
+        return rows[column].tolist()
     values = pd.to_numeric(rows[column], errors="coerce").to_numpy(dtype=np.float64)
     is_there = rows[column].notna().to_numpy()
     with np.errstate(invalid="ignore"):

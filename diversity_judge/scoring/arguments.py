@@ -123,7 +123,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--offline", action="store_true", help="rebuild every output from the ledger, without a call")
     group.add_argument(
-        "--overwrite", action="store_true", help="replace the tables of a run with another judge or prompt"
+        "--overwrite", action="store_true", help="replace a run of another judge, prompt, view, orders ..."
     )
     group.add_argument("--no-heatmaps", dest="heatmaps", action="store_false", help="draw no pictures")
     group.add_argument("--quiet", action="store_true", help="print errors only")

@@ -32,7 +32,7 @@ class ScoreOptions:
         input_format: Of the files; `auto` detects it.
         offline: Rebuild every output from the ledger, without a call.
         dry_run: Show the bill and stop.
-        overwrite: Replace the tables of another judge's or prompt's run.
+        overwrite: Replace the run of another instrument in the folder.
         all_pairs: Judge all pairs of a group, however many they are.
         heatmaps: Draw the pictures.
         quiet: Print errors only.

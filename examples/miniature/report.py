@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from diversity_judge.comparing.figures import save_figures
 from diversity_judge.comparing.files import write_tables
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS
+from diversity_judge.drawing.axes import save_figure
+from diversity_judge.files import write_csv, write_text, write_whole
 from diversity_judge.inputs.responses import Group
 from examples.miniature import figures, responses
 from examples.miniature.claims import EXPERT, NORMAL, Study, all_claims, summary
@@ -71,7 +74,7 @@ def write_report(folder: Path, size: Size, sampled: Sampled, *, page: Path | Non
     _draw(folder, study, size, by_active)
     claims = all_claims(study)
     rows = [asdict(claim) | {"verdict": claim.verdict.value} for claim in claims]
-    pd.DataFrame(rows).to_csv(folder / "claims.csv", index=False)
+    write_csv(folder / "claims.csv", rows)
     content = {
         "claims": claims,
         "summary": summary(claims),
@@ -88,10 +91,10 @@ def write_report(folder: Path, size: Size, sampled: Sampled, *, page: Path | Non
     pictures = [picture for picture in _pictures(study) if (folder / picture.file).exists()]
     report = folder / "report.html"
     embedded = [(picture, _data_address(folder / picture.file)) for picture in pictures]
-    report.write_text(_render("report.html.j2", content | {"pictures": embedded}), encoding="utf-8")
+    write_text(report, _render("report.html.j2", content | {"pictures": embedded}))
     if page is not None:
         addresses = [(picture, _copied(folder / picture.file, page)) for picture in pictures]
-        page.write_text(_render("page.md.j2", content | {"pictures": addresses}), encoding="utf-8")
+        write_text(page, _render("page.md.j2", content | {"pictures": addresses}))
     return report
 
 
@@ -146,11 +149,10 @@ def _draw(folder: Path, study: Study, size: Size, by_active: Mapping[int, Sample
     write_active_experts(points, folder / "routing", model="the miniature")
     sweeps = size.sweeps
     table = figures.sweep_rows(study.sweeps, sweeps, study.n)
-    table.to_csv(folder / "sweeps.csv", index=False)
-    (folder / "figures").mkdir(exist_ok=True)
-    figures.sweep_figure(table, sweeps, study.n).savefig(folder / "figures" / "sweeps.png", dpi=DPI)
+    write_whole(folder / "sweeps.csv", partial(table.to_csv, index=False))
+    save_figure(figures.sweep_figure(table, sweeps, study.n), folder / "figures" / "sweeps.png", dpi=DPI)
     chosen = figures.verification_figure(study.main, study.main.strategies)
-    chosen.savefig(folder / "figures" / "verification.png", dpi=DPI)
+    save_figure(chosen, folder / "figures" / "verification.png", dpi=DPI)
 
 
 def _pictures(study: Study) -> list[Picture]:

@@ -6,8 +6,7 @@ indifferent among many after them (arXiv 2602.02443, figure 2c). These functions
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import StrMethodFormatter
 from numpy.typing import NDArray
 
+from diversity_judge.drawing.axes import save_figure
+from diversity_judge.files import write_csv
 from diversity_judge.measures.intervals import strategy_estimate
 from generation.routing_study.probe import RoutingProfile
 
@@ -84,9 +85,9 @@ def write_profile(profile: RoutingProfile, folder: Path, *, k_keep: int, model: 
     tables = {"router_by_rank.csv": by_rank, "router_by_layer.csv": layers, "router_by_block.csv": blocks}
     for name, table in tables.items():
         if table:
-            _write_csv(folder / name, table)
+            write_csv(folder / name, table)
     picture = folder / "router_by_rank.png"
-    profile_figure(profile, k_keep=k_keep, model=model).savefig(picture, dpi=DPI)
+    save_figure(profile_figure(profile, k_keep=k_keep, model=model), picture, dpi=DPI)
     return (*(folder / name for name, table in tables.items() if table), picture)
 
 
@@ -142,8 +143,8 @@ def profile_figure(profile: RoutingProfile, *, k_keep: int, model: str) -> Figur
 def write_active_experts(points: Sequence[ActiveExpertsPoint], folder: Path, *, model: str) -> tuple[Path, ...]:
     """Write `active_experts.csv` and `active_experts.png`; returns their paths."""
     paths = tuple(folder / name for name in ("active_experts.csv", "active_experts.png"))
-    _write_csv(paths[0], [asdict(point) for point in points])
-    active_experts_figure(points, model=model).savefig(paths[1], dpi=DPI)
+    write_csv(paths[0], [asdict(point) for point in points])
+    save_figure(active_experts_figure(points, model=model), paths[1], dpi=DPI)
     return paths
 
 
@@ -179,11 +180,3 @@ def _with_interval(
 ) -> None:
     axes.plot(x, [p.value for p in points], marker="o", markersize=4, color=color, label=label)
     axes.fill_between(x, [p.ci_low for p in points], [p.ci_high for p in points], color=color, alpha=0.15, linewidth=0)
-
-
-def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    table = list(rows)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(table[0]))
-        writer.writeheader()
-        writer.writerows(table)

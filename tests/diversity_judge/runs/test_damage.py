@@ -179,3 +179,28 @@ def test_random_damage_is_one_line_or_none(
         assert said.count("\n") == (code == 2) or "responses.jsonl.gz" in said, (case, said)
         refused += code == 2
     assert refused > 30
+
+
+def test_a_broken_manifest_is_overwritten_only_when_asked(
+    whole: dict[str, bytes], run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "r.jsonl").write_bytes(gzip.decompress(whole["responses.jsonl.gz"]))
+    options = (str(tmp_path / "r.jsonl"), "--judge", "proxy", "--out", str(run), "--no-heatmaps", "--quiet")
+    for text in ("[]", "{", '{"judge": 7}'):
+        (run / "run.json").write_text(text)
+        capsys.readouterr()
+        assert score([*options]) == 2
+        (said,) = capsys.readouterr().err.splitlines()
+        assert "run.json" in said
+        assert "--overwrite" in said
+        assert (run / "run.json").read_text() == text
+        assert score([*options, "--overwrite"]) == 0
+        assert len(dj.load_run(run).groups) == 4
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"files": 7}', '{"files": [[], {}]}'])
+def test_a_broken_manifest_of_a_comparison_is_replaced(run: Path, text: str) -> None:
+    (run.parent / "out").mkdir()
+    (run.parent / "out" / "compare.json").write_text(text)
+    assert compared(run) == 0
+    assert json.loads((run.parent / "out" / "compare.json").read_text())["state"] == "finished"

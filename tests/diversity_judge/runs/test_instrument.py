@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import diversity_judge as dj
+from diversity_judge.compare import main as compare
 from diversity_judge.judges.presets import JudgeSpec, find_judge
 from diversity_judge.planning.groups import Showing
 from diversity_judge.planning.pairs import PairDesign
@@ -143,3 +144,23 @@ def test_a_manifest_from_before_there_was_an_instrument_says_the_same(tmp_path: 
     assert Instrument.from_manifest(record, path) == now
     assert now.parameters == {"top_p": 0.5}
     assert now.prompt_sha256 is not None
+
+
+def test_agree_says_what_the_judges_did_not_have_alike_and_compare_refuses_it(
+    responses: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [str(tmp_path / name) for name in ("one", "other")]
+    for folder, options in zip(folders, ((), ("--view", "final", "--orders", "both")), strict=True):
+        argv = [str(responses), "--judge", "proxy", "--out", folder, "--no-heatmaps", "--quiet"]
+        assert main([*argv, *options]) == 0
+    notes = dj.agree(*folders).notes
+    assert "the judges saw different parts of the responses: view full and final" in notes
+    assert "the scores were not taken alike: orders one and both" in notes
+    renamed = [folders[0], f"other={folders[1]}", "--no-report", "--no-figures", "--out", str(tmp_path / "out")]
+    assert compare([*renamed, "--quiet"]) == 2
+    said = capsys.readouterr().err
+    for word, ours, theirs in (("orders", "one", "both"), ("view", "full", "final")):
+        assert f"different {word}: {ours} in {folders[0]}; {theirs} in {folders[1]}" in said
+    assert compare([*renamed, "--quiet", "--allow-mixed"]) == 0
+    record = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert [run["instrument"]["view"] for run in record["runs"]] == ["full", "final"]
