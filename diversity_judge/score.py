@@ -156,7 +156,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work() -> int:
         options = parse_arguments(argv)
         found = run_command(options, output_console(quiet=options.quiet, plain_width=_PLAIN_WIDTH))
-        return found.exit_code if isinstance(found, ScoreResult) else 0
+        if not isinstance(found, ScoreResult):
+            return 0
+        if options.quiet:
+            show.print_failure(found)
+        return found.exit_code
 
     return exit_code(
         work,

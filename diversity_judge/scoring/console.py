@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from diversity_judge.engine.bill import Bill
+from diversity_judge.engine.tally import Ending
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.matrix import SimilarityMatrix
@@ -106,6 +107,12 @@ def _print_strategies(console: Console, result: ScoreResult, facts: Sequence[str
         Column("coverage", _unless_whole([row.coverage for row in found])),
     )
     print_table(console, "Process diversity a strategy (intervals over problems)", facts, columns)
+
+
+def print_failure(result: ScoreResult) -> None:
+    """Say on standard error why a run failed, where nothing else is printed."""
+    if result.tally.ending is Ending.FAILED:
+        Console(stderr=True, soft_wrap=True).print(Text(printable(f"error: {result.tally.message}")))
 
 
 def _print_groups(console: Console, result: ScoreResult, *, verbose: bool) -> None:

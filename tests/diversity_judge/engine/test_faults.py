@@ -121,6 +121,15 @@ def test_what_no_call_can_overcome_stops_the_run_at_once_with_what_to_do(
         assert len(server.calls) <= 3, "nothing but what was in flight"
 
 
+def test_a_quiet_run_that_fails_says_why_in_one_line(responses: Path, tmp_path: Path) -> None:
+    with JudgeServer(faults=always("401")) as server:
+        finished = run(responses, server, tmp_path / "run", "--quiet")
+    assert finished.code == 1
+    (said,) = finished.output.splitlines()
+    assert said.startswith("error: ")
+    assert "the key" in said
+
+
 def test_an_empty_balance_in_the_middle_keeps_what_was_bought(responses: Path, tmp_path: Path) -> None:
     with JudgeServer(faults=Faults([Rule(BEHAVIOURS["402"], calls=range(8, 10_000))])) as server:
         stopped = run(responses, server, tmp_path / "run", concurrency=2)
