@@ -5,12 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: help demo test lint generate-demo miniature clean
+.PHONY: help demo test lint docs generate-demo miniature clean
 
 help:
 	@echo "make demo           install, and score examples/responses.jsonl with the proxy judge"
 	@echo "make test           install what the tests need (vLLM for the CPU among it), and run them all"
 	@echo "make lint           ruff and mypy"
+	@echo "make docs           the documentation as a site, in site/"
 	@echo "make generate-demo  install vLLM for the CPU, sample from a model of 5 MB, score the samples"
 	@echo "make miniature      install vLLM for the CPU, run the paper's experiments on that model (docs/miniature.md)"
 
@@ -27,6 +28,9 @@ lint: $(VENV)/.test
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+
+docs: $(VENV)/.test
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
 
 generate-demo: $(VENV)/.vllm
 	$(RUN) generation.demo
@@ -56,4 +60,4 @@ $(VENV)/.test: pyproject.toml $(VENV)/.vllm
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache

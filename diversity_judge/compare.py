@@ -15,6 +15,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from diversity_judge.command import exit_code, output_console, refuse_unknown_options
 from diversity_judge.comparing import files
@@ -51,25 +52,25 @@ def run_command(command: CompareCommand, console: Console) -> Comparison:
     """What the command does, in order.
 
     Raises:
-        InputError: the runs cannot be compared, or what the report needs is not installed.
+        InputError: the runs cannot be compared, or one cannot be read.
         RunError: the disk does not take the outputs.
     """
-    if command.report:
-        from diversity_judge.report import check_installed
-
-        check_installed()
     comparison = compare([_load(argument) for argument in command.runs], command.options)
     written = [command.out]
-    with files.writing(command.out, comparison, pictures=_pictures(command, comparison), report=command.report):
+    lacking = _what_the_report_lacks(command)
+    with_report = command.report and not lacking
+    with files.writing(command.out, comparison, pictures=_pictures(command, comparison), report=with_report):
         if command.figures:
             from diversity_judge.comparing.figures import save_figures
 
             written.append(save_figures(comparison, command.out, heatmaps=command.heatmaps))
-        if command.report:
+        if with_report:
             from diversity_judge.report import write_report
 
             written.append(write_report(comparison, command.out / files.REPORT, megabytes=command.report_megabytes))
     print_comparison(console, comparison, written, verbose=command.verbose)
+    if lacking:
+        console.print(Text(f"note: no report: {lacking}", style="yellow"))
     return comparison
 
 
@@ -82,6 +83,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
     return exit_code(work, when_interrupted="stopped; the same command starts again")
+
+
+def _what_the_report_lacks(command: CompareCommand) -> str | None:
+    """Why there will be no report though it was asked for: tables and figures are worth having without it."""
+    if not command.report:
+        return None
+    from diversity_judge.report import what_is_missing
+
+    return what_is_missing()
 
 
 def _pictures(command: CompareCommand, comparison: Comparison) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""What a comparison leaves in its folder besides pictures and the report: its tables and a manifest."""
+"""What a comparison leaves in its folder besides pictures and the report: tables, what a paper needs, a manifest."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge import __version__
+from diversity_judge.comparing.paper import latex, markdown, methods, paper_tables
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.errors import RunError
-from diversity_judge.files import write_whole
+from diversity_judge.files import write_text, write_whole
 from diversity_judge.runs.replacing import replacing
 
 PROCESS = "process.csv"
@@ -25,7 +26,10 @@ TRENDS = "trends.csv"
 PAYOFF = "payoff.csv"
 COUNTS = "counts.csv"
 CUT = "cut_responses.csv"
-TABLES = (PROCESS, DIFFERENCES, OUTCOMES, PROBLEMS, PAIRS, TRENDS, PAYOFF, COUNTS, CUT)
+LATEX = "tables.tex"
+MARKDOWN = "tables.md"
+METHODS = "methods.md"
+TABLES = (PROCESS, DIFFERENCES, OUTCOMES, PROBLEMS, PAIRS, TRENDS, PAYOFF, COUNTS, CUT, LATEX, MARKDOWN, METHODS)
 MANIFEST = "compare.json"
 REPORT = "report.html"
 FIGURES = "figures"
@@ -33,7 +37,7 @@ HEATMAPS = "heatmaps"
 
 
 def write_tables(folder: Path, comparison: Comparison) -> None:
-    """Write all tables and compare.json, and nothing else.
+    """Write the tables, tables.tex, tables.md, methods.md and compare.json, and nothing else.
 
     Raises:
         RunError: the disk does not take them.
@@ -78,6 +82,10 @@ def _write_tables(folder: Path, comparison: Comparison) -> None:
     try:
         for name, table in tables.items():
             write_whole(folder / name, partial(table.to_csv, index=False))
+        printed = paper_tables(comparison)
+        write_text(folder / LATEX, latex(printed))
+        write_text(folder / MARKDOWN, markdown(printed))
+        write_text(folder / METHODS, methods(comparison))
     except OSError as error:
         raise RunError(f"{folder}: cannot write the tables: {error}") from error
 

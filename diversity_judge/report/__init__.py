@@ -22,17 +22,20 @@ _NEEDED = ("jinja2", "latex2mathml", "plotly")
 DEFAULT_MEGABYTES = 24.0
 
 
+def what_is_missing() -> str | None:
+    """What the report needs and is not installed, as a sentence that says how to get it; None where all is there."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    return f"report.html needs {', '.join(missing)}: pip install 'diversity-judge[report]'" if missing else None
+
+
 def check_installed() -> None:
     """Make sure that the report can be written, before any work is done.
 
     Raises:
         InputError: a library is missing; the message says how to get it.
     """
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"report.html needs {', '.join(missing)}: pip install 'diversity-judge[report]', or use --no-report"
-        )
+    if reason := what_is_missing():
+        raise InputError(reason)
 
 
 def write_report(comparison: Comparison, path: Path, *, megabytes: float = DEFAULT_MEGABYTES) -> Path:
