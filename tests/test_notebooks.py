@@ -1,9 +1,13 @@
-"""The notebooks run from top to bottom, and are committed with their outputs."""
+"""The notebooks run from top to bottom, and are committed with their outputs.
+
+`python -m tests.test_notebooks` writes these outputs anew, after a change of what they show.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +100,18 @@ def test_committed_outputs_have_pictures_and_no_machine_in_them(path: Path) -> N
     assert not any(output.output_type == "error" for output in outputs(notebook))
     texts = "".join(str(output.get("text", "")) for output in outputs(notebook))
     assert not re.search(r"/(tmp|home|root)/", texts)
+
+
+def refresh() -> None:
+    """Run the notebooks and write their outputs into them."""
+    for path in NOTEBOOKS:
+        with tempfile.TemporaryDirectory() as folder:
+            notebook = executed(path, Path(folder))
+        for cell in notebook.cells:
+            cell.metadata.pop("execution", None)
+        notebook.metadata = nbformat.read(path, as_version=4).metadata
+        nbformat.write(notebook, path)
+
+
+if __name__ == "__main__":
+    refresh()

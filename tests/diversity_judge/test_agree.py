@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diversity_judge import __main__ as console_command
 from diversity_judge.agree import main
 from diversity_judge.agreeing.figures import agreement_figure
 from diversity_judge.agreeing.result import judge_agreement
@@ -182,11 +182,12 @@ def test_an_output_that_cannot_be_written_ends_with_1(tmp_path: Path, capsys: py
     assert "cannot write" in capsys.readouterr().err
 
 
-def test_it_is_a_command_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_a_command_of_the_package(tmp_path: Path) -> None:
     run(tmp_path / "a")
     words = ["agree", str(tmp_path / "a"), str(tmp_path / "a"), "--out", str(tmp_path / "out"), "--quiet"]
-    monkeypatch.setattr(sys, "argv", ["diversity-judge", *words])
-    assert console_command.main() == 0
+    done = subprocess.run([sys.executable, "-m", "diversity_judge", *words], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (tmp_path / "out" / "agreement.csv").is_file()
 
 
 def test_the_figure_names_the_judges_and_shows_every_count(tmp_path: Path) -> None:
