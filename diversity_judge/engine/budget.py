@@ -10,7 +10,8 @@ class Budget:
     """Says whether one more call fits.
 
     A call costs what it turns out to cost, so calls in flight count with the mean cost of those that came back
-    (the estimate of `--dry-run` until then). Spending can pass the limit by how far the last of them exceed it.
+    (the estimate of `--dry-run` until then), and so do replies whose tokens the host did not count.
+    Spending can pass the limit by how far the last of them exceed it.
 
     Args:
         options: The limits.
@@ -29,7 +30,8 @@ class Budget:
         if options.max_calls is not None and tally.calls >= options.max_calls:
             return f"--max-calls {options.max_calls} is reached"
         if options.max_cost_usd is not None:
-            a_call = tally.cost_usd / tally.replies if tally.replies else self._estimate
-            if tally.cost_usd + a_call * (tally.in_flight + 1) > options.max_cost_usd:
+            priced = tally.replies - tally.unpriced
+            a_call = tally.cost_usd / priced if priced else self._estimate
+            if tally.cost_usd + a_call * (tally.unpriced + tally.in_flight + 1) > options.max_cost_usd:
                 return f"--max-cost {options.max_cost_usd:g} USD is reached ({tally.cost_usd:.4f} USD spent)"
         return None

@@ -283,7 +283,10 @@ class Buyer:
             self._ended_before_contact += 1
             if self._ended_before_contact >= _FIRST_CALLS:
                 self._end(Ending.FAILED, f"the first {_FIRST_CALLS} judgments all ended without a reply: {error}")
-        await self._ledger.give_up(purchase.task.key, Failure(error.reason, str(error), purchase.calls))
+        try:
+            await self._ledger.give_up(purchase.task.key, Failure(error.reason, str(error), purchase.calls))
+        except RunError as broken:  # The judgment is counted already.
+            self._end(Ending.FAILED, str(broken))
 
     async def _sleep(self, seconds: float) -> None:
         """Wait, but no longer than the run goes on."""

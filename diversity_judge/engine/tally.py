@@ -33,6 +33,7 @@ class Tally:
         calls: Calls sent.
         replies: Replies that arrived and were kept.
         cost_usd: Their cost, as far as prices and token counts are known.
+        unpriced: Replies whose cost is not known, because the host counted no tokens or the judge has no prices.
         prompt_tokens: Tokens of their prompts.
         completion_tokens: Tokens of the replies.
         cached_tokens: Prompt tokens that a prefix cache served.
@@ -51,6 +52,7 @@ class Tally:
     calls: int = 0
     replies: int = 0
     cost_usd: float = 0.0
+    unpriced: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
@@ -82,6 +84,7 @@ class Tally:
         """Add a reply that is on disk."""
         self.replies += 1
         self.cost_usd += cost_usd or 0.0
+        self.unpriced += cost_usd is None
         self.prompt_tokens += reply.prompt_tokens or 0
         self.completion_tokens += reply.completion_tokens or 0
         if reply.cached_tokens is not None:

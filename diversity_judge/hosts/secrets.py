@@ -30,6 +30,8 @@ _CREDENTIAL = re.compile(
     r"(?:.*(?:apikey|authorization|password|passwd|secret|credential|privatekey|accesskey|bearer).*"
     r"|auth|xapikey|(?:.*(?:access|api|auth|bearer|hf|id|refresh|session))?token)"
 )
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LOOKS_RANDOM = re.compile(r"(?=.*\d)(?=.*[a-z])\w{20,}")
 _LOOKS_LIKE_A_KEY = re.compile(r"(?:sk|pk|rk|hf|xai|gsk|key)[-_][A-Za-z0-9_-]{12,}|bearer\s+\S+", re.IGNORECASE)
 
 
@@ -41,6 +43,11 @@ def read_key(variable: str | None, host: str) -> str:
     """
     if variable is None:
         return NO_KEY
+    if not _VARIABLE.fullmatch(variable) or (variable not in os.environ and _LOOKS_RANDOM.fullmatch(variable)):
+        raise InputError(
+            "--api-key-env takes the name of an environment variable, and what it was given looks like the key itself: "
+            "set a variable to the key (export MY_KEY=...) and name that"
+        )
     key = os.environ.get(variable, "").strip(" \t\r\n")
     if not key:
         raise InputError(

@@ -124,6 +124,14 @@ def test_retries_count_as_calls(tmp_path: Path) -> None:
     assert (tally.calls, tally.scored) == (4, 1)
 
 
+def test_a_host_that_counts_nothing_does_not_lift_max_cost(tmp_path: Path) -> None:
+    # Each call is estimated at 95 millionths of a USD: three fit into 300.
+    silent = replace(reply(3), prompt_tokens=None, completion_tokens=None, cached_tokens=None)
+    tally, _ = run(ScriptedJudge(otherwise=silent), tasks(5), tmp_path, replace(FAST, max_cost_usd=300e-6))
+    assert tally.ending is Ending.BUDGET
+    assert (tally.calls, tally.unpriced, tally.cost_usd) == (3, 3, 0.0)
+
+
 def test_max_cost_stops_before_it_is_passed(tmp_path: Path) -> None:
     # A reply costs 95e-6 USD; the fourth would pass 300e-6.
     tally, _ = run(ScriptedJudge(), tasks(5), tmp_path, replace(FAST, max_cost_usd=300e-6))

@@ -24,6 +24,13 @@ def test_a_key_comes_from_the_variable_that_was_named(monkeypatch: pytest.Monkey
         read_key("MINE", "http://127.0.0.1:8000/v1")
 
 
+@pytest.mark.parametrize("pasted", [KEY, "3f9a7c21e8b64d05aa", "hf_AbCdEfGhIjKlMnOp12345678"])
+def test_a_key_in_place_of_the_name_of_its_variable_is_not_repeated(pasted: str) -> None:
+    with pytest.raises(InputError, match="looks like the key itself") as caught:
+        read_key(pasted, "h")
+    assert pasted not in str(caught.value)
+
+
 @given(PRINTABLE, st.text(max_size=30), st.text(max_size=30))
 def test_no_key_is_left_in_a_text(key: str, before: str, after: str) -> None:
     for form in (key, repr(key), repr(repr(key))[1:-1]):
