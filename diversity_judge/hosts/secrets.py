@@ -24,6 +24,9 @@ _READ_LIMIT = 8 * _MESSAGE_LIMIT
 _PART = 8
 """Characters of a key that say something about it: hosts show its beginning and end."""
 
+_SHORTEST = 4
+"""Characters of a secret that is looked for: a shorter one is a placeholder, and every text holds it by chance."""
+
 _MASK = "[key]"
 
 _CREDENTIAL = re.compile(
@@ -75,14 +78,15 @@ class Scrubber:
     def __init__(
         self, secrets: Iterable[str] = (), *, address: Address | None = None, proxy: str | None = None
     ) -> None:
-        found = [secret for secret in secrets if secret and secret != NO_KEY]
+        found = [secret for secret in secrets if secret != NO_KEY]
         if address is not None:
             found += address.secrets
         if proxy is not None:
             found += secrets_of_url(proxy)
+        found = [secret for secret in found if len(secret) >= _SHORTEST]
         spellings = [spelling for secret in found for spelling in (secret, repr(secret)[1:-1], quote(secret, safe=""))]
         self._secrets = sorted(set(spellings), key=len, reverse=True)
-        self._parts = tuple(secret for secret in self._secrets if len(secret) > _PART)
+        self._parts = tuple(filter(is_telling, self._secrets))
 
     def replace(self, text: str) -> str:
         """A text of any length without the secrets; one that a text may well hold by chance stays."""
@@ -113,6 +117,11 @@ class Scrubber:
                     start += 1
             text = "".join(pieces)
         return text
+
+
+def is_telling(key: str) -> bool:
+    """Whether a key is long enough to be one, and not the placeholder that a local server is given."""
+    return len(key) > _PART
 
 
 def credential_in(parameters: Mapping[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from diversity_judge.errors import InputError
 from diversity_judge.hosts.address import read_address
 from diversity_judge.hosts.client import HostClient
 from diversity_judge.hosts.completion import read_completion
-from diversity_judge.hosts.secrets import NO_KEY
+from diversity_judge.hosts.secrets import is_telling
 from diversity_judge.judges.base import Reply
 from diversity_judge.judges.chat_format import PATH, chat_fingerprint, reply_of, request_body
 from diversity_judge.judges.presets import JudgeSpec
@@ -40,7 +40,7 @@ class ChatJudge:
         self._client: HostClient | None = None
         if key is None:
             return
-        if key != NO_KEY and key in json.dumps([spec.model, *spec.parameters.items()], default=str):
+        if is_telling(key) and key in json.dumps([spec.model, *spec.parameters.items()], default=str):
             raise InputError(f"the key in {spec.api_key_env} stands in --model or --param too, where it would be shown")
         address = read_address(spec.base_url)
         self._client = HostClient(address, key, key_name=spec.api_key_env, model=spec.model, deadline_s=deadline_s)
