@@ -22,7 +22,8 @@ from scipy import stats
 
 from benchmarks.coverage import Row, count_coverage
 from diversity_judge.measures.intervals import Estimate, outcome_estimate, strategy_estimate, t_interval
-from diversity_judge.measures.paired import fewest_problems, mean_difference, problems_needed
+from diversity_judge.measures.paired import mean_difference
+from diversity_judge.measures.power import fewest_problems, problems_needed
 
 N_RESPONSES = 32
 PROBLEMS = (4, 8, 13, 30)

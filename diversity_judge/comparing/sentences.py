@@ -11,14 +11,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from diversity_judge.comparing.differences import StrategyDifference
-from diversity_judge.measures.paired import (
-    IF_NORMAL,
-    LEVEL,
-    PairedDifference,
-    Verdict,
-    fewest_problems,
-    problems_needed,
-)
+from diversity_judge.measures.paired import IF_NORMAL, LEVEL, PairedDifference, Verdict
+from diversity_judge.measures.power import fewest_problems, problems_needed
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval, p_value
 

@@ -15,15 +15,13 @@ from scipy import stats
 from diversity_judge.measures import paired as comparison
 from diversity_judge.measures.paired import (
     IF_NORMAL,
-    ProblemsNeeded,
-    fewest_problems,
     holm,
     mean_difference,
     paired_difference,
-    problems_needed,
     sign_flip_test,
     with_holm,
 )
+from diversity_judge.measures.power import ProblemsNeeded, fewest_problems, problems_needed
 
 NAN = math.nan
 Array = NDArray[Any]
