@@ -42,15 +42,28 @@ def replacing(
         manifest: The manifest's name.
 
     Raises:
-        RunError: the disk does not take the manifest, or does not let go of what is old.
+        RunError: outputs of another command stand there under the same names; or the disk does not take the manifest,
+            or does not let go of what is old.
     """
     ours = {*sure, *possible}
+    _refuse_what_is_anothers(folder, ours, manifest)
     earlier = _listed(folder, manifest, otherwise=ours)
     _write(folder / manifest, {STATE: UNFINISHED, **record, FILES: sorted(ours | earlier)})
     _clear(folder, earlier.difference(sure), leftovers_of=ours | earlier)
     yield
     written = sorted(name for name in ours if (folder / name).is_file())
     _write(folder / manifest, {STATE: FINISHED, **record, FILES: written})
+
+
+def _refuse_what_is_anothers(folder: Path, ours: Set[str], manifest: str) -> None:
+    """A comparison written into the folder of a run would replace the run's heat maps, which have the same names."""
+    for path in sorted(folder.glob("*.json")):
+        common = ours & _listed(folder, path.name, otherwise=set()) if path.name != manifest else set()
+        if common:
+            raise RunError(
+                f"{folder}: holds outputs that belong to {path.name}, {min(common)} among them, which would be "
+                "replaced; name another folder with --out"
+            )
 
 
 def _write(path: Path, record: Mapping[str, Any]) -> None:
