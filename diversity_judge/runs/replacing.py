@@ -19,7 +19,7 @@ from diversity_judge.runs.layout import FINISHED, MANIFEST, STATE, UNFINISHED, r
 FILES = "files"
 """Entry of a manifest: what was written beside it, by path below the folder."""
 
-_WRITTEN = (".csv", ".npz", ".gz", ".png", ".svg", ".html")
+_WRITTEN = (".csv", ".npz", ".gz", ".png", ".svg", ".html", ".md", ".tex")
 """Endings of what is written beside a manifest."""
 
 
