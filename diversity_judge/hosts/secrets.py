@@ -46,6 +46,8 @@ def read_key(variable: str | None, host: str) -> str:
     """
     if variable is None:
         return NO_KEY
+    if not variable:
+        raise InputError("--api-key-env names no variable: leave it out for a host that needs no key")
     if not _VARIABLE.fullmatch(variable) or (variable not in os.environ and _LOOKS_RANDOM.fullmatch(variable)):
         raise InputError(
             "--api-key-env takes the name of an environment variable, and what it was given looks like the key itself: "

@@ -33,6 +33,7 @@ _WHAT_TO_DO: dict[str, str] = {
     Missing.EMPTY: "the reply was empty: the same command asks again",
     Missing.CONTENT_FILTER: "the host's content filter stopped the reply",
     Missing.TIMEOUT: "no reply in time: the same command asks again, or raise --deadline",
+    Missing.MALFORMED: "the host sent what is no completion: the same command asks again",
     Missing.CONNECTION: "the host could not be reached: the same command asks again",
     Missing.BUDGET: "the budget ended first: the same command with a higher one goes on",
     Missing.INTERRUPTED: "the run was interrupted: the same command goes on",

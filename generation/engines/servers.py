@@ -24,6 +24,7 @@ from diversity_judge.hosts.completion import Completion, read_completion
 from diversity_judge.hosts.descriptors import fitting_concurrency
 from diversity_judge.hosts.secrets import credential_in, read_key
 from diversity_judge.rubric import THINK_END, THINK_START, Missing
+from diversity_judge.text_safety import printable
 from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError, Settings
 from generation.prompt_formats import Message
 from generation.strategies import TokenSampling
@@ -31,7 +32,7 @@ from generation.strategies import TokenSampling
 _PROBE_SECONDS = 30.0
 _JITTER_S = 1.0
 _MOST_IN_FLIGHT = 2**16
-_LONGEST_VERSION = 100
+_LONGEST_NAME = 200
 _ASKS_TOO_LONG = "asks_too_long"
 
 
@@ -301,7 +302,7 @@ def _model_names(text: str) -> list[str]:
         TransientError: it is no such answer.
     """
     try:
-        return [str(model["id"]) for model in json.loads(text)["data"]]
+        return [printable(str(model["id"]), _LONGEST_NAME) for model in json.loads(text)["data"]]
     except Exception as error:  # whatever the server sent instead
         raise TransientError(Missing.MALFORMED, f"its list of models cannot be read: {type(error).__name__}") from None
 
@@ -313,4 +314,4 @@ async def _vllm_version(server: _Server) -> str:
         reply = json.loads(await server.client.get(f"{root}/version", deadline_s=_PROBE_SECONDS))
     except (CallError, ValueError, RecursionError):
         return ""
-    return str(reply.get("version", ""))[:_LONGEST_VERSION] if isinstance(reply, Mapping) else ""
+    return printable(str(reply.get("version", "")), _LONGEST_NAME) if isinstance(reply, Mapping) else ""

@@ -20,6 +20,8 @@ from generation.engines import Generation, GenerationRequest, SampleFailedError
 from generation.engines.servers import ServerOptions, ServersEngine
 from generation.prompt_formats import Message
 from generation.sample import main
+from generation.sample_options import SampleOptions
+from generation.sampling import _run_note
 from generation.strategies import TokenSampling
 from tests.diversity_judge.engine.test_hostile_replies import UNREADABLE
 from tests.generation.fake_server import FakeServer, Reply, serving
@@ -195,6 +197,17 @@ def test_a_bad_file_of_certificates_and_a_bad_proxy_are_one_line(
 def test_a_credential_among_the_options_of_the_template_is_refused() -> None:
     with pytest.raises(InputError, match="api_key looks like a credential"):
         ServersEngine(ServerOptions(("http://127.0.0.1:9/v1",), chat_template_kwargs={"api_key": SECRET}))
+
+
+def test_a_list_of_models_that_is_none_or_holds_escapes_is_one_sentence() -> None:
+    for models, said in ((("\x1b[2J",), r"serves \\x1b\[2J, not 'tiny'"), (("a\nb", "c"), r"serves a\\nb, c, not")):
+        with serving(FakeServer(models=models)) as server, pytest.raises(RunError, match=said):
+            ask(server.url, model="tiny")
+
+
+def test_a_credential_among_the_engines_arguments_is_not_in_the_note_of_the_run(problems: Path) -> None:
+    options = SampleOptions(problems=problems, model="m", engine_args={"hf_token": SECRET, "dtype": "float32"})
+    assert _run_note(options)["engine_args"] == {"hf_token": "[key]", "dtype": "float32"}
 
 
 def test_few_descriptors_are_enough_and_said(problems: Path) -> None:

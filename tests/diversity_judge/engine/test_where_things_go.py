@@ -74,6 +74,15 @@ def test_loopback_is_never_called_through_a_proxy(variable: str, responses: Path
         assert (proxy.calls, proxy.record.max_connections) == ([], 0)
 
 
+def test_another_host_is_called_through_the_proxy_that_the_environment_names(responses: Path, tmp_path: Path) -> None:
+    with JudgeServer() as proxy:  # No such host exists: who answers is the proxy, which is sent the whole address.
+        endpoint = ("--base-url", "http://judge.invalid/v1", "--model", "loopback")
+        address = proxy.base_url.removesuffix("/v1")
+        finished = score(responses, tmp_path / "run", *endpoint, http_proxy=address, no_proxy="")
+        assert finished.code == 0, finished.output
+        assert {call.headers["host"] for call in proxy.calls} == {"judge.invalid"}
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_to_another_origin_is_an_error_that_names_both(status: int, responses: Path, tmp_path: Path) -> None:
     with JudgeServer() as other:

@@ -19,6 +19,8 @@ def test_a_key_comes_from_the_variable_that_was_named(monkeypatch: pytest.Monkey
     monkeypatch.setenv("OPENAI_API_KEY", "another")
     assert read_key("MINE", "h") == KEY
     assert read_key(None, "h") == NO_KEY
+    with pytest.raises(InputError, match="names no variable"):
+        read_key("", "h")
     monkeypatch.delenv("MINE")
     with pytest.raises(InputError, match="MINE is not set"):
         read_key("MINE", "http://127.0.0.1:8000/v1")
