@@ -28,6 +28,7 @@ from diversity_judge.engine.workload import check_fits, make_workload
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given, read_inputs
 from diversity_judge.inputs.reading import ReadResult
+from diversity_judge.inputs.selection import select
 from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
 from diversity_judge.planning.groups import plan_groups, too_many_pairs
@@ -79,7 +80,7 @@ def score(responses: Given | ScoreOptions, **options: Any) -> ScoreResult | Bill
     else:
         asked = make_options(responses, **({"quiet": True} | options))
     console = output_console(quiet=asked.quiet, plain_width=_PLAIN_WIDTH)
-    read = read_inputs(asked.source, format=asked.input_format)
+    read = _read(asked)
     for warning in read.warnings:
         warnings.warn(warning, stacklevel=2)
     if asked.out is None and asked.sends_calls and asked.folder is not None:
@@ -94,9 +95,15 @@ def run_command(options: ScoreOptions, console: Console) -> ScoreResult | Bill:
         InputError: something is wrong with the input or the options; nothing was sent.
         RunError: the run itself failed.
     """
-    read = read_inputs(options.source, format=options.input_format)
+    read = _read(options)
     show.print_warnings(console, read.warnings)
     return run_steps(options, read, console)
+
+
+def _read(options: ScoreOptions) -> ReadResult:
+    """The responses, those that are wanted."""
+    read = read_inputs(options.source, format=options.input_format)
+    return replace(read, groups=select(read.groups, strategies=options.strategies, limit=options.limit))
 
 
 def run_steps(options: ScoreOptions, read: ReadResult, console: Console) -> ScoreResult | Bill:

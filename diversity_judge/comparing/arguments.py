@@ -75,6 +75,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> CompareCommand:
             difference=values.difference,
             allow_mixed=values.allow_mixed,
             complete_only=values.complete_only,
+            strategies=None if values.strategies is None else tuple(values.strategies),
             seed=values.seed,
         ),
         out=values.out,
@@ -109,6 +110,14 @@ def _parser() -> argparse.ArgumentParser:
         help="run folders of score, or files of responses (then outcomes only); NAME=RUN renames its strategies",
     )
     parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument(
+        "--strategy",
+        dest="strategies",
+        action="extend",
+        nargs="+",
+        metavar="NAME",
+        help="compare these strategies only (default: all)",
+    )
     parser.add_argument("--baseline", metavar="STRATEGY", help="default: token-normal, else the first strategy")
     parser.add_argument(
         "--tier-strategy", metavar="STRATEGY", help="grades the problems (default: token-normal, else the baseline)"

@@ -48,6 +48,7 @@ from diversity_judge.comparing.tables import (
 from diversity_judge.comparing.trends import Trend, all_trends, trend_sentences
 from diversity_judge.display import block, counted, html_block, short
 from diversity_judge.errors import InputError
+from diversity_judge.inputs.selection import check_strategies
 from diversity_judge.measures.outcomes import Tier
 from diversity_judge.runs.loading import Run, RunGroup
 from diversity_judge.text_safety import printable
@@ -82,6 +83,7 @@ class CompareOptions:
         allow_mixed: Compare runs of different instruments too.
         seed: Of the random sign patterns and subsets of responses, where there are too many to look at all.
         complete_only: Measure the process side among responses that were not cut.
+        strategies: Those that are compared; None for all.
     """
 
     baseline: str | None = None
@@ -91,6 +93,7 @@ class CompareOptions:
     allow_mixed: bool = False
     seed: int = 0
     complete_only: bool = False
+    strategies: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -268,6 +271,9 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
     Raises:
         InputError: the runs cannot be compared, or a strategy that was named is not there.
     """
+    if options.strategies is not None:
+        check_strategies(options.strategies, [group.strategy for run in runs for group in run.groups])
+        runs = [run.only(options.strategies) for run in runs]
     mixed = admit(runs, allow_mixed=options.allow_mixed)
     members = [group for run in runs for group in run.groups]
     found = list(dict.fromkeys(member.strategy for member in members))

@@ -8,7 +8,7 @@ pairs.csv, by orientation; matrices.npz holds their symmetric form for other pro
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -278,6 +278,20 @@ class Run:
             for reply_id, (key, reasoning, content) in found.items()
             if key == keys[reply_id]
         }
+
+    def only(self, strategies: Collection[str]) -> Run:
+        """The same run with the groups and rows of these strategies alone."""
+
+        def frame(table: pd.DataFrame) -> pd.DataFrame:
+            return table[table["strategy"].isin(list(strategies))] if "strategy" in table else table
+
+        return replace(
+            self,
+            groups=tuple(member for member in self.groups if member.strategy in strategies),
+            scores=frame(self.scores),
+            strategies=frame(self.strategies),
+            pairs=frame(self.pairs),
+        )
 
     def renamed(self, name: Callable[[str], str]) -> Run:
         """The same run with other names for its strategies, in the groups and in the frames."""

@@ -56,6 +56,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--format", choices=("auto", *FORMATS), help="of the input (default: detected)")
+    group.add_argument(
+        "--strategy",
+        dest="strategies",
+        action="extend",
+        nargs="+",
+        metavar="NAME",
+        help="score these strategies only (default: all)",
+    )
+    group.add_argument("--limit", type=int, metavar="N", help="score the first N problems only (default: all)")
     group.add_argument("--view", choices=VIEWS, help="what the judge sees of a response (default: full)")
     group.add_argument("--truncate-tokens", type=int, metavar="N", help="keep head and tail of texts longer than this")
     group.add_argument(

@@ -6,7 +6,7 @@ default of the value that it becomes a part of; no default is written twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -33,14 +33,16 @@ _USUAL_REPLY = 3000
 class ScoreKeywords(TypedDict, total=False):
     """The options by name.
 
-    What is compared: `format` of the input, `view`, `truncate_tokens`, `orders`, `pairs_per_group`, `all_pairs`,
-    `draws`, `seed`, `judge_duplicates`. The judge: `judge` (a preset's name or a `JudgeSpec`), `judges_file`,
-    `base_url`, `model`, `api_key_env`, `max_tokens`, `params` (request parameters), `prompt`. Cost and speed:
-    `max_calls`, `max_cost`, `concurrency`, `deadline`, `max_attempts`, `retry_wait`. Outputs: `out`, `ledger`,
-    `offline`, `overwrite`, `heatmaps`, `quiet`, `verbose`.
+    What is compared: `format`, `strategies` and `limit` (problems) of the input, `view`, `truncate_tokens`, `orders`,
+    `pairs_per_group`, `all_pairs`, `draws`, `seed`, `judge_duplicates`. The judge: `judge` (a preset's name or a
+    `JudgeSpec`), `judges_file`, `base_url`, `model`, `api_key_env`, `max_tokens`, `params` (request parameters),
+    `prompt`. Cost and speed: `max_calls`, `max_cost`, `concurrency`, `deadline`, `max_attempts`, `retry_wait`. Outputs:
+    `out`, `ledger`, `offline`, `overwrite`, `heatmaps`, `quiet`, `verbose`.
     """
 
     format: str
+    strategies: Sequence[str] | None
+    limit: int | None
     view: View
     truncate_tokens: int | None
     orders: Orders
@@ -90,7 +92,20 @@ _REST = {
     "out": "out",
     "ledger": "ledger",
     "format": "input_format",
-    **{name: name for name in ("all_pairs", "offline", "dry_run", "overwrite", "heatmaps", "quiet", "verbose")},
+    **{
+        name: name
+        for name in (
+            "strategies",
+            "limit",
+            "all_pairs",
+            "offline",
+            "dry_run",
+            "overwrite",
+            "heatmaps",
+            "quiet",
+            "verbose",
+        )
+    },
 }
 """Option to the field that it fills, of the value that holds it."""
 
@@ -149,6 +164,11 @@ def _text(value: Any) -> Any:
     return value if isinstance(value, str) else None
 
 
+def _texts(value: Any) -> Any:
+    is_list = isinstance(value, list | tuple) and all(isinstance(member, str) for member in value)
+    return tuple(value) if is_list else None
+
+
 def _path(value: Any) -> Any:
     return Path(value) if isinstance(value, str | Path) or hasattr(value, "__fspath__") else None
 
@@ -173,7 +193,7 @@ def _one_of(choices: Iterable[str]) -> Callable[[Any], Any]:
 _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
     "a whole number": (
         _whole,
-        ("truncate_tokens", "pairs_per_group", "draws", "seed", "max_tokens", "max_calls", "concurrency",
+        ("limit", "truncate_tokens", "pairs_per_group", "draws", "seed", "max_tokens", "max_calls", "concurrency",
          "max_attempts"),
     ),
     "a number": (_number, ("max_cost", "deadline", "retry_wait")),
@@ -182,6 +202,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
         ("judge_duplicates", "all_pairs", "offline", "dry_run", "overwrite", "heatmaps", "quiet", "verbose"),
     ),
     "a text": (_text, ("format", "base_url", "model", "api_key_env")),
+    "a list of texts": (_texts, ("strategies",)),
     "a path": (_path, ("judges_file", "out", "ledger")),
     "a template's name or path": (_path_text, ("prompt",)),
     "a preset's name or a JudgeSpec": (_spec, ("judge",)),

@@ -49,6 +49,7 @@ def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, warn
             **{name: metadata.version(name) for name in _LIBRARIES},
         },
         "inputs": _inputs(options.source),
+        "selection": {"strategies": options.strategies, "limit": options.limit},
         "warnings": list(warnings),
         "judge": _judge(judge.spec),
         "prompt": {"label": judge.prompt_label, **(_prompt(template) if not judge.spec.is_embedded else {})},

@@ -30,6 +30,8 @@ class ScoreOptions:
             computes.
         ledger: A ledger to share; default `ledger.sqlite` in the run folder.
         input_format: Of the files; `auto` detects it.
+        strategies: Of the input, those that are scored; None for all.
+        limit: Problems of the input that are scored, the first ones; None for all.
         offline: Rebuild every output from the ledger, without a call.
         dry_run: Show the bill and stop.
         overwrite: Replace the run of another instrument in the folder.
@@ -48,6 +50,8 @@ class ScoreOptions:
     out: Path | None = None
     ledger: Path | None = None
     input_format: str = "auto"
+    strategies: tuple[str, ...] | None = None
+    limit: int | None = None
     offline: bool = False
     dry_run: bool = False
     overwrite: bool = False
