@@ -79,7 +79,10 @@ def read_address(url: str) -> Address:
     """
     if not url.isascii() or not url.isprintable() or " " in url:
         raise InputError("the base URL holds a blank or a character that no URL may hold: check --base-url")
-    parts, port = _split(url)
+    try:
+        parts, port = _split(url)
+    except InputError as error:
+        raise InputError(f"the base URL cannot be called: {error}") from None
     if parts.scheme.lower() not in _SCHEMES:
         raise InputError("the base URL must begin with http:// or https://, such as http://localhost:8000/v1")
     hostname = (parts.hostname or "").lower()

@@ -1,10 +1,6 @@
 """One host, called over HTTP: a call ends in the reply's text or in a `CallError`.
 
-    SDK -> HTTP library -> this module's transport -> the library's own transport -> network
-
-The transport sees every request before it leaves and every reply before anybody reads it, so that is where the rules
-stand: nothing goes to another origin than the address, no header goes out that nobody named, a status other than
-success is an error of `calls`, and a reply is unpacked here, no further than its limit.
+    SDK -> HTTP library -> `transport` -> the library's own transport -> network
 
 The SDK's own retries are off: whoever calls retries, in one place, where attempts are counted.
 """
@@ -15,8 +11,7 @@ import asyncio
 import errno
 import os
 import ssl
-import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import cached_property
 from importlib import import_module
@@ -28,30 +23,20 @@ from diversity_judge.hosts.calls import CallError, FatalError, TransientError, e
 from diversity_judge.hosts.completion import sentence_of
 from diversity_judge.hosts.descriptors import soft_limit
 from diversity_judge.hosts.secrets import NO_KEY, Scrubber
+from diversity_judge.hosts.transport import one_origin_transport, origin_of
 from diversity_judge.rubric import Missing
 
 if TYPE_CHECKING:
     import openai
 
-LONGEST_REPLY = 64 * 2**20
-"""Bytes of one reply, unpacked. The longest that models write today, with every character escaped, has half of it."""
-
-_LONGEST_REFUSAL = 64 * 2**10
 _CONNECT_TIMEOUT_S = 30.0
 _CONNECTIONS_A_POOL = 8
-_UNPACKED_AT_ONCE = 2**20
 
 _HEADERS = frozenset(
     {"host", "authorization", "content-type", "content-length", "transfer-encoding", "accept", "accept-encoding"}
     | {"connection", "user-agent", "idempotency-key"}
 )
 """What a request may carry, and what the SDK says about itself (`x-stainless-`)."""
-
-_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1", "windows-1252"})
-"""Of a reply; any other name is passed over, and JSON is then UTF-8 as its standard says."""
-
-_PACKED = ("gzip", "x-gzip", "deflate")
-"""Encodings that are asked for."""
 
 
 class HostClient:
@@ -165,7 +150,7 @@ class HostClient:
                 timeout=timeout,
                 default_headers={"Authorization": f"Bearer {self._key}"},
                 http_client=openai.DefaultAsyncHttpxClient(
-                    transport=_Transport.on(http, inner, self),
+                    transport=one_origin_transport(http, inner, self),
                     trust_env=False,
                     headers={"accept-encoding": "gzip, deflate"},
                 ),
@@ -189,7 +174,7 @@ class HostClient:
     @cached_property
     def origin(self) -> tuple[str, str, int | None]:
         """Scheme, host and port as the HTTP library reads them."""
-        return _origin(self._http.URL(self.address.url))
+        return origin_of(self._http.URL(self.address.url))
 
     def may_send(self, header: str) -> bool:
         """Whether a request may carry a header. The SDK adds what it finds in the environment, for any host."""
@@ -215,123 +200,6 @@ class HostClient:
             key_name=self._key_name if self._key != NO_KEY else None,
             retry_after_s=retry_after_s(headers, datetime.now(timezone.utc)),
         )
-
-
-class _Transport:
-    """See the module; `on` makes one, as the base class is that of the HTTP library in use."""
-
-    def __init__(self, http: Any, inner: Any, client: HostClient) -> None:
-        self._inner, self._client = inner, client
-        self._body_class = type("ReplyBody", (_ReplyBody, http.AsyncByteStream), {})
-
-    @staticmethod
-    def on(http: Any, inner: Any, client: HostClient) -> Any:
-        return type("OneOriginTransport", (_Transport, http.AsyncBaseTransport), {})(http, inner, client)
-
-    async def handle_async_request(self, request: Any) -> Any:
-        client = self._client
-        if _origin(request.url) != client.origin:
-            raise client.redirected(request.url)
-        for name in [name for name in request.headers if not client.may_send(name)]:
-            del request.headers[name]
-        response = await self._inner.handle_async_request(request)
-        status, headers = response.status_code, response.headers
-        is_success = 200 <= status < 300
-        encoding = headers.pop("content-encoding", "identity").strip().lower()
-        headers.pop("content-length", None)
-        body = self._body_class(response.stream, encoding, LONGEST_REPLY if is_success else _LONGEST_REFUSAL)
-        if not is_success and not response.has_redirect_location:
-            raise client.refused(status, headers, await _what_is_readable(body))
-        if (content_type := headers.get("content-type", "")) and not _has_known_charset(content_type):
-            headers["content-type"] = "application/json"
-        response.stream = body
-        return response
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-class _ReplyBody:
-    """A reply's bytes, unpacked, up to a limit.
-
-    Args:
-        stream: The bytes as they come.
-        encoding: How they are packed.
-        limit: Most bytes after unpacking.
-    """
-
-    def __init__(self, stream: Any, encoding: str, limit: int) -> None:
-        self._stream, self._encoding, self._limit = stream, encoding, limit
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for part in self._unpacked():
-            size += len(part)
-            if size > self._limit:
-                await self._stream.aclose()
-                raise TransientError(
-                    Missing.MALFORMED, f"the reply is longer than the limit of {self._limit / 2**20:g} MiB"
-                )
-            yield part
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    async def _unpacked(self) -> AsyncIterator[bytes]:
-        if self._encoding in ("", "identity"):
-            async for part in self._stream:
-                yield part
-            return
-        if self._encoding not in _PACKED:
-            await self._stream.aclose()
-            raise TransientError(
-                Missing.MALFORMED, f"the reply is packed as {self._encoding[:40]!r}, which was not asked for"
-            )
-        unpacker = None
-        try:
-            async for part in self._stream:
-                packed = part
-                if unpacker is None and packed:
-                    unpacker = zlib.decompressobj(_format_of(self._encoding, packed))
-                while packed and unpacker is not None and not unpacker.eof:
-                    yield unpacker.decompress(packed, _UNPACKED_AT_ONCE)
-                    packed = unpacker.unconsumed_tail
-            if unpacker is not None:
-                yield unpacker.flush()
-        except zlib.error as error:
-            await self._stream.aclose()
-            raise TransientError(
-                Missing.MALFORMED, f"the reply says that it is packed as {self._encoding} and is not ({error})"
-            ) from None
-
-
-def _format_of(encoding: str, start: bytes) -> int:
-    """Zlib's number of the format; some hosts leave out the header that `deflate` has by its standard."""
-    if encoding != "deflate":
-        return 16 + zlib.MAX_WBITS
-    return zlib.MAX_WBITS if start[0] & 0x0F == zlib.DEFLATED else -zlib.MAX_WBITS
-
-
-async def _what_is_readable(body: _ReplyBody) -> bytes:
-    """The body of a refusal as far as it can be read: what counts is the status."""
-    read = b""
-    try:
-        async for part in body:
-            read += part
-    except TransientError:
-        pass
-    finally:
-        await body.aclose()
-    return read
-
-
-def _has_known_charset(content_type: str) -> bool:
-    _, is_there, charset = content_type.lower().partition("charset=")
-    return not is_there or charset.split(";")[0].strip(" \"'") in _CHARSETS
-
-
-def _origin(url: Any) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
 
 
 def _lacks_descriptors(error: BaseException | None) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from diversity_judge.errors import InputError, RunError
-from diversity_judge.hosts import client
+from diversity_judge.hosts import transport
 from generation.engines import Generation, GenerationRequest, SampleFailedError
 from generation.engines.servers import ServerOptions, ServersEngine
 from generation.prompt_formats import Message
@@ -95,7 +95,7 @@ def test_a_response_in_an_odd_form_is_read(behaviour: Behaviour) -> None:
 
 
 def test_a_response_without_end_ends_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "LONGEST_REPLY", 2**20)
+    monkeypatch.setattr(transport, "LONGEST_REPLY", 2**20)
     with misbehaving(Behaviour(endless="gzip")) as server, pytest.raises(SampleFailedError, match="limit of 1 MiB"):
         ask(server.base_url)
 

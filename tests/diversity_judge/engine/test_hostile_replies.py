@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from diversity_judge.hosts import client
+from diversity_judge.hosts import transport
 from diversity_judge.score import main
 from tests.diversity_judge.score_runs import KEY, assert_exact, assert_key_is_nowhere, run
 from tests.judge_faults import Behaviour, Faults, Rule, always
@@ -134,7 +134,7 @@ def test_packed_replies_are_unpacked(encoding: str, responses: Path, tmp_path: P
 def test_a_reply_without_end_ends_at_the_limit(
     form: str, responses: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "LONGEST_REPLY", 2**20)
+    monkeypatch.setattr(transport, "LONGEST_REPLY", 2**20)
     faults = Faults([Rule(Behaviour(endless=form), pair=PAIR)])  # type: ignore[arg-type]
     with JudgeServer(faults=faults) as server:
         finished = run(responses, server, tmp_path / "run", "--max-attempts", "1")
