@@ -11,17 +11,23 @@ import glob
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+from diversity_judge.text_safety import printable, unsafe_in_a_name
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
@@ -29,6 +35,12 @@ Row = dict[str, Cell]
 
 TOMLError = tomllib.TOMLDecodeError
 """What `read_toml` raises where a text is no TOML; a ValueError."""
+
+
+_FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
+"""How a cell begins that a spreadsheet computes instead of showing it, in half and full width, or looks escaped."""
+_ESCAPED_FORMULA = re.compile("'+[=+\\-@\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -86,7 +98,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
-    """Write a table whole: rows that all have the columns of the first; what is missing is an empty cell."""
+    """Write a table whole: rows that all have the columns of the first; what is missing is an empty cell.
+
+    Texts are written as `text_cell` has them.
+    """
     write_whole(path, partial(_write_rows, iter(rows)))
 
 
@@ -95,6 +110,30 @@ def csv_text(rows: Iterable[Row]) -> str:
     file = io.StringIO()
     _write_lines(rows, file)
     return file.getvalue()
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Write a data frame as a CSV table, whole, without its index; texts as `text_cell` has them."""
+    shown = frame.apply(lambda column: column.map(lambda cell: text_cell(cell) if isinstance(cell, str) else cell))
+    write_whole(path, lambda temporary: shown.to_csv(temporary, index=False, lineterminator="\n"))
+
+
+def text_cell(text: str) -> str:
+    r"""A text as a cell of a table: never a formula, and on one line.
+
+    A spreadsheet computes a cell that begins with `=`, `+`, `-` or `@`, even in quotes, so that a name in a table can
+    send a reader's data away. Such a text, unless it is a number, gets an apostrophe before it, which a spreadsheet
+    shows as text; `text_of_cell` takes it away again, exactly. Control characters and line breaks, which no id has,
+    become their visible escapes.
+    """
+    if unsafe_in_a_name(text) is not None:
+        text = "".join(c if unsafe_in_a_name(c) is None else printable(c) for c in text)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def text_of_cell(cell: str) -> str:
+    """The text that `text_cell` wrote."""
+    return cell[1:] if _ESCAPED_FORMULA.match(cell) else cell
 
 
 def read_toml(text: str) -> dict[str, Any]:
@@ -117,8 +156,10 @@ def _write_lines(rows: Iterable[Row], file: TextIO) -> None:
     writer = csv.writer(file, lineterminator="\n")
     if first is not None:
         writer.writerow(first)
-        # NaN alone differs from itself; a function a cell would take as long as all the writing.
-        writer.writerows([None if cell != cell else cell for cell in row.values()] for row in chain((first,), rows))
+        for row in chain((first,), rows):
+            # NaN alone differs from itself.
+            cells = (None if cell != cell else cell for cell in row.values())
+            writer.writerow([text_cell(cell) if isinstance(cell, str) else cell for cell in cells])
 
 
 def _temporary(path: Path, process: int | str) -> Path:

@@ -77,8 +77,10 @@ _BROKEN_OFF = {
 
 
 def with_thinking(thinking: str | None, answer: str) -> str:
-    """A response whose thinking came apart from its answer, as one text."""
-    return f"{THINK_START}{thinking}{THINK_END}\n{answer}" if thinking else answer
+    """A response whose thinking came apart from its answer, as one text; without an answer the thought stays open."""
+    if not thinking or thinking.isspace():
+        return answer
+    return f"{THINK_START}{thinking}{THINK_END}\n{answer}" if answer.strip() else f"{THINK_START}{thinking}"
 
 
 def split_thinking(text: str) -> tuple[str | None, str]:

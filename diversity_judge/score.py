@@ -128,7 +128,7 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
         sends_calls=options.sends_calls,
         deadline_s=options.engine.deadline_s,
     )
-    record = manifest.describe(options, judge, template, read.warnings)
+    record = manifest.describe(options, judge, template, read)
     if options.folder is not None and not options.overwrite:
         refuse_another_instrument(options.folder, manifest.instrument_of(options, judge, template))
 

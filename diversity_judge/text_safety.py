@@ -21,6 +21,7 @@ HASH_LENGTH = 10
 """Hexadecimal digits of the suffix: 40 bits, so that a thousand ids collide once in two million runs."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_UNSAFE_IN_A_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NOT_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LOOKS_HASHED = re.compile(rf"-[0-9a-f]{{{HASH_LENGTH}}}$")
 _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -68,6 +69,12 @@ def well_formed(text: str) -> tuple[str, int]:
         The text with U+FFFD in their places, and their number.
     """
     return (text, 0) if text.isascii() else _SURROGATE.subn(REPLACEMENT, text)
+
+
+def unsafe_in_a_name(text: str) -> int | None:
+    """Where in an id the first character stands that breaks tables and lists: control, line break, lone surrogate."""
+    found = _UNSAFE_IN_A_NAME.search(text)
+    return found.start() if found else None
 
 
 def slug(text: str, *, max_length: int = SLUG_LENGTH) -> str:

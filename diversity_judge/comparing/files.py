@@ -6,7 +6,6 @@ import contextlib
 import platform
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from diversity_judge import __version__
 from diversity_judge.comparing.paper import latex, markdown, methods, paper_tables
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.errors import RunError
-from diversity_judge.files import write_text, write_whole
+from diversity_judge.files import write_frame, write_text
 from diversity_judge.runs.replacing import replacing
 
 PROCESS = "process.csv"
@@ -81,7 +80,7 @@ def _write_tables(folder: Path, comparison: Comparison) -> None:
     }
     try:
         for name, table in tables.items():
-            write_whole(folder / name, partial(table.to_csv, index=False))
+            write_frame(folder / name, table)
         printed = paper_tables(comparison)
         write_text(folder / LATEX, latex(printed))
         write_text(folder / MARKDOWN, markdown(printed))

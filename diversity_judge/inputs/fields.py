@@ -5,12 +5,13 @@ The rules are a table, so that what is accepted and what the message asks for ca
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from diversity_judge.text_safety import printable, well_formed
+from diversity_judge.text_safety import printable, unsafe_in_a_name, well_formed
 
 
 def _is_text(value: object) -> bool:
@@ -61,13 +62,35 @@ FIELDS = {
 OPTIONAL_FIELDS = ("problem", "answer", "correct", "reward", "model", "seed", "finish_reason", "n_tokens")
 
 
+_IDS = ("problem_id", "strategy", "sample_id")
+
+
+def unsafe_ids(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yields one sentence for each id with a character that would break a table, or make two ids one."""
+    for name in _IDS:
+        value = record.get(name)
+        if isinstance(value, str) and (at := unsafe_in_a_name(value)) is not None:
+            yield (
+                f"{name} is {printable(repr(value), 40)}, with a {_kind(value[at])} as character {at + 1}; "
+                "ids stand in tables and in the names of files: write it without"
+            )
+
+
+def _kind(character: str) -> str:
+    if "\ud800" <= character <= "\udfff":
+        return "lone surrogate (broken Unicode)"
+    return "line break" if character in "\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029" else "control character"
+
+
 def faults(record: Mapping[str, Any]) -> Iterator[str]:
     """Yields one sentence for each field that is missing or holds what it must not."""
     for name, rule in FIELDS.items():
         value = record.get(name)
         if value is None:
             if rule.is_required:
-                yield f"{name} is missing; every response needs it, {rule.wanted}"
+                close = difflib.get_close_matches(name, [str(key) for key in record if key not in FIELDS], n=1)
+                hint = f"; did you mean it by {printable(repr(close[0]), 40)}?" if close else ""
+                yield f"{name} is missing; every response needs it, {rule.wanted}{hint}"
         elif not rule.accepts(value):
             yield f"{name} is {printable(repr(value), 40)}; it must be {rule.wanted}"
 

@@ -1,7 +1,7 @@
 """Readers of other projects' files: each turns a row into records of the `responses.jsonl` contract.
 
 A reader only renames and unpacks. All checks of the contract (types, duplicates, texts that differ) stay in
-`responses`, so that every format is held to the same rules and has the same error messages.
+`collecting`, so that every format is held to the same rules and has the same error messages.
 
 Schemas, as their projects write them:
 
@@ -11,107 +11,145 @@ Schemas, as their projects write them:
 - `lm-eval`: `samples_TASK_DATE.jsonl` of lm-evaluation-harness 0.4 (`--log_samples`), one row a document and
   filter.
 - `lighteval`: `details_TASK_DATE.parquet` of LightEval since 0.10 (columns `doc, metric, model_response`).
+- `chat`, `batch`, `inspect`: see `chat_formats`.
+- `csv`: the contract's fields as columns; JSON lines, Parquet and Arrow with those fields need no name.
 """
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 import json
-import os
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from diversity_judge.errors import InputError
-from diversity_judge.rubric import with_thinking
+from diversity_judge.inputs.chat_formats import from_batch, from_chat, from_inspect
+from diversity_judge.inputs.jsonl import Line
+from diversity_judge.inputs.records import (
+    Converter,
+    Found,
+    Record,
+    RowError,
+    UnknownFormatError,
+    id_text,
+    kind,
+    list_field,
+    mapping_field,
+    with_reasoning,
+)
+from diversity_judge.inputs.rows import CSV
+from diversity_judge.inputs.sources import DOCUMENT, Source
 from diversity_judge.text_safety import printable
 
-FORMATS = ("responses", "problems", "noveltybench", "lm-eval", "lighteval")
+FORMATS = ("responses", "problems", CSV, "chat", "batch", "inspect", "lm-eval", "lighteval", "noveltybench")
 """Names that `--format` takes besides `auto`."""
+
+READABLE = (
+    "JSON lines, JSON, CSV, Parquet, Arrow or a data set's folder with problem_id and response; one object a problem "
+    "with responses; chat completions and batch results; logs of inspect_ai, lm-evaluation-harness, LightEval and "
+    "NoveltyBench"
+)
+"""What can be read, for the message about what cannot."""
 
 CORRECTNESS_METRICS = frozenset(
     {"acc", "accuracy", "correct", "em", "exact_match", "extractive_match", "math_verify", "pass@1"}
 )
 """Metrics of the harnesses whose 0 or 1 for a single response says whether it is right."""
 
-_HARNESS_FILE = re.compile(r"(?:samples|details)_(.+?)(?:_(\d{4}-\d\d-\d\dT[^_]*))?")
-
 _USE_GENERATION = "use a task whose output_type is generate_until"
-_KINDS = {
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    str: "a string",
-    list: "a list",
-    dict: "an object",
-}
-
-Record = dict[str, Any]
-"""A row shaped as the contract has it, still unchecked."""
-
-Converter = Callable[[Mapping[str, Any]], list[Record] | None]
-"""Turns a row into its records; None for a row that repeats another. Raises `RowError`."""
 
 
-class RowError(ValueError):
-    """A row that does not follow its format; says what is wrong and what to do."""
+def found_in(rows: Iterable[tuple[str, Line]], format_name: str | None, source: Source) -> Iterator[Found]:
+    """What rows hold, row by row.
 
+    Args:
+        rows: Where each row stands, and the row.
+        format_name: Of all rows; None: the first that can be read tells it.
+        source: Where they come from.
 
-@dataclass(frozen=True)
-class Source:
-    """What a file's place tells about its rows.
-
-    Attributes:
-        task: The harness task in the file's name; None where there is none.
-        run: What tells this file from the others that are read with it; None where nothing does.
-        strategy: What the user calls the strategy of rows that name none.
+    Raises:
+        UnknownFormatError: The first row is of no known format.
     """
+    convert = None if format_name is None else converter(format_name, source)
+    for place, line in rows:
+        if line.error is not None:
+            yield Found(place, fault=line.error)
+        elif not isinstance(line.value, dict):
+            yield Found(place, fault="not a JSON object; write one object {...} on each line")
+        else:
+            if convert is None:
+                convert = converter(_detect(line.value, place), source)
+            yield from _converted(line, place, convert)
 
-    task: str | None = None
-    run: str | None = None
-    strategy: str | None = None
 
-    @property
-    def fallback(self) -> dict[str, str]:
-        """The strategy of a harness row as a field; nothing where only the contract's default is left."""
-        strategy = self.strategy or self.run
-        return {"strategy": strategy} if strategy else {}
-
-
-def is_parquet(path: Path) -> bool:
-    """Whether the file's first bytes are those of Parquet."""
+def _converted(line: Line, place: str, convert: Converter) -> Iterator[Found]:
     try:
-        with path.open("rb") as file:
-            return file.read(4) == b"PAR1"
-    except OSError:
-        return False  # whoever opens the file next reports why it can't be read
+        records = convert(line.value)
+    except RowError as error:
+        yield Found(place, fault=str(error))
+        return
+    if records == []:
+        yield Found(place)
+    for number, record in enumerate(records or (), start=1):
+        where = place if len(records or ()) == 1 else f"{place} (response {number})"
+        yield Found(where, record, is_plain=line.is_plain)
+
+
+def _detect(row: Mapping[str, Any], place: str) -> str:
+    found = detect_format(row)
+    if found is not None:
+        return found
+    close = [
+        f"{match!r} by {printable(repr(name), 40)}"
+        for name in row
+        for match in difflib.get_close_matches(name, ("problem_id", "response", "responses"), n=1, cutoff=0.7)
+        if match not in row
+    ]
+    hint = f"; did you mean {' and '.join(close)}?" if close else ""
+    fields = printable(", ".join(row), 120)
+    raise UnknownFormatError(
+        f"{place}: can't tell the format from the fields ({fields}){hint}; a response needs problem_id and response. "
+        f"Can be read: {READABLE} (--format {'|'.join(FORMATS)})"
+    )
 
 
 def detect_format(row: object) -> str | None:
-    """Names the JSON lines format of a file by the fields of its first row, None where none fits."""
+    """Names the format of an input by the fields of its first row, None where none fits."""
     if not isinstance(row, Mapping):
         return None
     fields = set(row)
+    if "custom_id" in fields and fields & {"response", "result", "error"} and not isinstance(row.get("response"), str):
+        return "batch"
+    if "key" in fields and isinstance(row.get("response"), Mapping):
+        return "batch"
+    if fields == {"sample", "eval"}:
+        return "inspect"
     if "response" in fields:
         return "responses"
-    if "responses" in fields:
-        return "problems"
-    if "generations" in fields:
-        return "noveltybench"
+    for field, format_name in (("responses", "problems"), ("generations", "noveltybench"), ("choices", "chat")):
+        if field in fields:
+            return format_name
     if "resps" in fields and "doc_id" in fields:
         return "lm-eval"
+    if {"doc", "model_response"} <= fields:
+        return "lighteval"
     return None
 
 
 def converter(format_name: str, source: Source) -> Converter:
     """Returns the function that turns the rows of a file of this format into records."""
     match format_name:
-        case "responses":
+        case "responses" | "csv":
             return lambda row: [dict(row)]
         case "problems":
             return _from_problem
+        case "chat":
+            return from_chat
+        case "batch":
+            return from_batch
+        case "inspect":
+            return lambda row: from_inspect(row, source.strategy)
         case "noveltybench":
             return lambda row: _from_noveltybench(row, source)
         case "lm-eval":
@@ -119,49 +157,6 @@ def converter(format_name: str, source: Source) -> Converter:
         case "lighteval":
             return lambda row: _from_lighteval(row, source)
     raise InputError(f"format {printable(format_name, 40)!r} is unknown; use auto or one of {', '.join(FORMATS)}")
-
-
-def describe_sources(paths: Sequence[Path]) -> list[Source]:
-    """Reads task and strategy from the places of harness files, `.../RUN/samples_TASK_DATE.jsonl`.
-
-    Harness rows do not say how they were sampled. Where several files are read together, the folder below
-    their common one is the strategy, and the date where one folder holds a task twice.
-    """
-    names = [_HARNESS_FILE.fullmatch(path.stem) for path in paths]
-    tasks = [match[1] if match else None for match in names]
-    folders = [path.absolute().parent for path in paths]
-    common = os.path.commonpath(folders)
-    runs = [folder.relative_to(common).as_posix() for folder in folders]
-    uses = Counter(zip(tasks, runs, strict=True))
-    sources = []
-    for path, match, task, run in zip(paths, names, tasks, runs, strict=True):
-        parts = [] if run == "." else [run]
-        if uses[task, run] > 1:
-            parts.append(match[2] if match and match[2] else path.stem)
-        sources.append(Source(task, "@".join(parts) or None))
-    return sources
-
-
-def read_parquet_rows(path: Path) -> Iterator[Record]:
-    """Yields the rows of a Parquet file as dictionaries.
-
-    Raises:
-        InputError: pyarrow is not installed, or the file is not Parquet.
-    """
-    shown = printable(str(path))
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise InputError(
-            f"{shown}: reading Parquet needs pyarrow; install it with: pip install 'diversity-judge[parquet]'"
-        ) from None
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=64):
-                yield from batch.to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise InputError(f"{shown}: not a readable Parquet file: {printable(str(error), 200)}") from error
 
 
 # --- one function a format ------------------------------------------------------------------------
@@ -173,15 +168,15 @@ def _from_problem(row: Mapping[str, Any]) -> list[Record]:
         alias = next((alias for alias in aliases if alias in shared), None)
         if name not in shared and alias:
             shared[name] = shared.pop(alias)
-    shared["problem_id"] = _id_text(shared.get("problem_id"), "problem_id")
-    return [shared | _response_item(item) for item in _list_field(row, "responses")]
+    shared["problem_id"] = id_text(shared.get("problem_id"), "problem_id")
+    return [shared | _response_item(item) for item in list_field(row, "responses")]
 
 
 def _response_item(item: object) -> Record:
     if isinstance(item, str):
         return {"response": item}
     if not isinstance(item, Mapping):
-        raise RowError(f"an entry of responses is {_kind(item)}; write a string or an object")
+        raise RowError(f"an entry of responses is {kind(item)}; write a string or an object")
     record = dict(item)
     if "response" not in record and "text" in record:
         record["response"] = record.pop("text")
@@ -192,14 +187,14 @@ def _response_item(item: object) -> Record:
 
 
 def _from_noveltybench(row: Mapping[str, Any], source: Source) -> list[Record]:
-    shared: Record = {"problem_id": _id_text(row.get("id"), "id"), "problem": row.get("prompt")}
+    shared: Record = {"problem_id": id_text(row.get("id"), "id"), "problem": row.get("prompt")}
     # Rows of several models, and of one model's modes of sampling, share their ids.
     config = row.get("generation_config")
     mode = config.get("sampling") if isinstance(config, Mapping) else None
     names = [source.run, row.get("model"), mode]
     strategy = source.strategy or " ".join(name for name in names if isinstance(name, str))
     shared |= {"model": row.get("model"), "strategy": strategy or None}
-    return [{**shared, "response": text} for text in _list_field(row, "generations")]
+    return [{**shared, "response": text} for text in list_field(row, "generations")]
 
 
 class _LmEvalConverter:
@@ -210,7 +205,7 @@ class _LmEvalConverter:
         self._first_filter: dict[str, object] = {}
 
     def __call__(self, row: Mapping[str, Any]) -> list[Record] | None:
-        document = _id_text(row.get("doc_id"), "doc_id")
+        document = id_text(row.get("doc_id"), "doc_id")
         row_filter = row.get("filter")
         if self._first_filter.setdefault(document, row_filter) != row_filter:
             return None
@@ -219,7 +214,12 @@ class _LmEvalConverter:
         shared: Record = {
             "problem_id": f"{self._source.task}-{document}" if self._source.task else document,
             "problem": problem,
-            "meta": {"target": row.get("target"), "filter": row_filter, "request": request},
+            "meta": {
+                "target": row.get("target"),
+                "filter": row_filter,
+                "request": request,
+                DOCUMENT: _digest([document, row.get("doc"), _lm_eval_call(row).get("arg_0")]),
+            },
         }
         shared |= self._source.fallback
         answers = _lm_eval_answers(row, len(texts))
@@ -230,8 +230,12 @@ class _LmEvalConverter:
         ]
 
 
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _lm_eval_texts(row: Mapping[str, Any]) -> list[str]:
-    requests = _list_field(row, "resps")
+    requests = list_field(row, "resps")
     if len(requests) != 1:
         raise RowError(f"resps holds {len(requests)} requests; only tasks with one generated text a request are read")
     texts = requests[0] if isinstance(requests[0], list) else [requests[0]]
@@ -242,11 +246,9 @@ def _lm_eval_texts(row: Mapping[str, Any]) -> list[str]:
 
 def _lm_eval_request(row: Mapping[str, Any]) -> tuple[str | None, object]:
     """The problem's text (the document's question, else the prompt) and the generation parameters."""
-    document = row.get("doc")
-    arguments = row.get("arguments")
-    call = arguments.get("gen_args_0") if isinstance(arguments, Mapping) else None
-    prompt, request = (call.get("arg_0"), call.get("arg_1")) if isinstance(call, Mapping) else (None, None)
-    if isinstance(call, Mapping) and not isinstance(request, Mapping):
+    document, call = row.get("doc"), _lm_eval_call(row)
+    prompt, request = call.get("arg_0"), call.get("arg_1")
+    if call and not isinstance(request, Mapping):
         raise RowError(f"the request has no generation parameters; {_USE_GENERATION}")
     if isinstance(document, Mapping):
         for name in ("problem", "question", "prompt", "query", "input"):
@@ -255,6 +257,10 @@ def _lm_eval_request(row: Mapping[str, Any]) -> tuple[str | None, object]:
     if prompt is not None and not isinstance(prompt, str):
         prompt = json.dumps(prompt, ensure_ascii=False)
     return prompt, request
+
+
+def _lm_eval_call(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping_field(mapping_field(row, "arguments"), "gen_args_0")
 
 
 def _lm_eval_answers(row: Mapping[str, Any], n_texts: int) -> list[str | None]:
@@ -272,7 +278,7 @@ def _from_lighteval(row: Mapping[str, Any], source: Source) -> list[Record]:
     if not isinstance(document, Mapping) or not isinstance(reply, Mapping):
         found = printable(", ".join(sorted(row)), 120)
         raise RowError(f"has {found}, not doc, metric and model_response; write it with LightEval 0.10 or later")
-    texts = _list_field(reply, "text")
+    texts = list_field(reply, "text")
     if not texts:
         raise RowError("model_response.text is empty; use a task that generates text")
     # The loader strips the reasoning of some servers from the text and keeps it beside it.
@@ -280,7 +286,7 @@ def _from_lighteval(row: Mapping[str, Any], source: Source) -> list[Record]:
     if len(reasonings) != len(texts):
         raise RowError(f"model_response has {len(texts)} texts but {len(reasonings)} reasonings")
     task = document.get("task_name") or source.task
-    document_id = _id_text(document.get("id"), "doc.id")
+    document_id = id_text(document.get("id"), "doc.id")
     shared: Record = {
         "problem_id": f"{task}-{document_id}" if task else document_id,
         "problem": document.get("original_query") or document.get("query"),
@@ -291,16 +297,11 @@ def _from_lighteval(row: Mapping[str, Any], source: Source) -> list[Record]:
     return [
         {
             **shared,
-            "response": _with_reasoning(text, reasoning),
+            "response": with_reasoning(text, reasoning),
             "correct": correct,
         }
         for text, reasoning, correct in zip(texts, reasonings, verdicts, strict=True)
     ]
-
-
-def _with_reasoning(text: object, reasoning: object) -> object:
-    """A reasoning model's response as one text; what is no text stays as it is, for the contract to refuse."""
-    return with_thinking(reasoning, text) if isinstance(reasoning, str) and isinstance(text, str) else text
 
 
 def _golds(document: Mapping[str, Any]) -> list[Any]:
@@ -327,26 +328,3 @@ def _verdicts(metrics: Mapping[str, Any], n_texts: int) -> list[bool | None]:
 
 def _is_verdict(value: object) -> bool:
     return isinstance(value, (bool, int, float)) and value in (0, 1)
-
-
-def _list_field(row: Mapping[str, Any], name: str) -> list[Any]:
-    value = row.get(name)
-    if not isinstance(value, list):
-        raise RowError(f"{name} is {_kind(value)}; write a list")
-    return value
-
-
-def _id_text(value: object, name: str) -> str:
-    if isinstance(value, str) and value:
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    raise RowError(f"{name} is {_kind(value)}; every row needs one, a string or a whole number")
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "missing"
-    if value == "":
-        return "empty"
-    return _KINDS.get(type(value), type(value).__name__)

@@ -1,4 +1,4 @@
-"""Reads JSON lines strictly, one line at a time, and goes on after a bad one.
+"""Reads JSON strictly, JSON lines one at a time, and goes on after a bad one.
 
 Python's own parser lets `NaN` and repeated keys pass; in a measurement each of them is a wrong number later.
 Going on after an error lets a command report all of a file's faults in one go.
@@ -6,28 +6,23 @@ Going on after an error lets a command report all of a file's faults in one go.
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
-from diversity_judge.errors import InputError
 from diversity_judge.text_safety import printable
 
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _FEW_BRACKETS = 200
-_GZIP_MAGIC = b"\x1f\x8b"
-_UTF8_MARK = b"\xef\xbb\xbf"
+UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line that is not blank.
+    """One row that is not blank.
 
     Attributes:
         number: From 1.
@@ -42,44 +37,36 @@ class Line:
     is_plain: bool = False
 
 
-def open_bytes(path: Path) -> BinaryIO:
-    """Opens a file for reading, through gzip where its first bytes say so.
+def read_json_lines(lines: Iterable[bytes]) -> Iterator[Line]:
+    """Yields the lines of JSON lines (UTF-8 with or without a byte order mark).
 
-    Raises:
-        InputError: The file is absent, a folder, or can't be read.
+    Blank lines are skipped but counted. A last line without a line break that does not parse is called cut off.
+    """
+    for number, raw in enumerate(lines, start=1):
+        raw_line = raw.removeprefix(UTF8_MARK) if number == 1 else raw
+        if raw_line.strip():
+            yield _parse(number, raw_line)
+
+
+def read_json_document(data: bytes) -> list[Any] | dict[str, Any] | None:
+    """A file that is one JSON array or object; None for one that is not, such as JSON lines.
+
+    Numbers that JSON does not have, such as NaN, pass: tools write them where nobody reads them.
     """
     try:
-        with path.open("rb") as file:
-            is_gzip = file.read(2) == _GZIP_MAGIC
-        # gzip.GzipFile reads as a BinaryIO does.
-        return gzip.open(path, "rb") if is_gzip else path.open("rb")  # type: ignore[return-value]
-    except FileNotFoundError:
-        raise InputError(f"{printable(str(path))}: no such file; check the path") from None
-    except IsADirectoryError:
-        raise InputError(f"{printable(str(path))}: is a folder; name the files in it") from None
-    except OSError as error:
-        raise InputError(f"{printable(str(path))}: can't be read: {error.strerror or error}") from None
+        value = json.loads(data.removeprefix(UTF8_MARK).decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, list | dict) else None
 
 
-def read_json_lines(path: Path) -> Iterator[Line]:
-    """Yields the lines of a JSON lines file (plain or gzip, UTF-8 with or without a byte order mark).
-
-    Blank lines are skipped but counted. A last line without a line break that does not parse is called cut
-    off.
+def strict_value(value: Any) -> Any:
+    """A value of a document, read again as strictly as a line.
 
     Raises:
-        InputError: The file can't be opened, or its compressed data is damaged.
+        ValueError: it holds what JSON has no name for.
     """
-    number = 0
-    with open_bytes(path) as file:
-        try:
-            for number, raw in enumerate(file, start=1):
-                raw_line = raw.removeprefix(_UTF8_MARK) if number == 1 else raw
-                if raw_line.strip():
-                    yield _parse(number, raw_line)
-        except (EOFError, zlib.error, OSError) as error:
-            where = f"{printable(str(path))}:{number + 1}"
-            raise InputError(f"{where}: reading stops here: {error}; copy or write the file again") from error
+    return json.loads(json.dumps(value), parse_constant=_refuse)
 
 
 def _parse(number: int, raw: bytes) -> Line:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from diversity_judge.files import text_of_cell
+
 _TEXT_COLUMNS = ("problem_id", "strategy", "first", "second", "missing", "key", "interval", "judge", "prompt", "group")
 """Read as they are: an id "NA" or "007" is neither missing nor a number."""
 
@@ -23,12 +25,13 @@ def read_frame(table: Path | str) -> pd.DataFrame:
     """
     columns = pd.read_csv(_source(table), nrows=0).columns
     text = [column for column in _TEXT_COLUMNS if column in columns]
-    return pd.read_csv(
+    frame = pd.read_csv(
         _source(table),
         dtype=dict.fromkeys(text, str),
         keep_default_na=False,
         na_values={column: [""] for column in columns if column not in text},
     )
+    return frame.assign(**{column: frame[column].map(text_of_cell) for column in text})
 
 
 def _source(table: Path | str) -> Path | io.StringIO:

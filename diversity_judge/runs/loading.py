@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from diversity_judge.display import block, counted, html_block, short
 from diversity_judge.errors import InputError
+from diversity_judge.inputs.opening import STDIN
 from diversity_judge.inputs.reading import read_responses
 from diversity_judge.inputs.responses import Group, PathLike, Response
+from diversity_judge.inputs.rows import is_dataset_folder
 from diversity_judge.judges.presets import PROXY
 from diversity_judge.ledger import Ledger
 from diversity_judge.measures.diversity import ESTIMATORS, MEAN_OF_SCORED_PAIRS, estimate
@@ -338,9 +340,9 @@ def load_run(path: PathLike) -> Run:
         InputError: it is neither, or a part of the folder is missing or broken.
     """
     path = Path(path)
-    if not path.exists():
+    if not path.exists() and str(path) != STDIN:
         raise InputError(f"{path}: there is nothing here; name a run folder of score, or a file of responses")
-    if path.is_file():
+    if not path.is_dir() or is_dataset_folder(path):
         read = read_responses(path)
         return Run(path, tuple(RunGroup(group) for group in read.groups), warnings=read.warnings)
     manifest = _manifest(path)

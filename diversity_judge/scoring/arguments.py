@@ -45,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,  # What is not given has the default of `make_options`.
     )
-    parser.add_argument("responses", nargs="+", type=Path, help="files of responses (JSON lines, see the README)")
+    parser.add_argument(
+        "responses", nargs="+", type=Path, help="files of responses (see the README), - for standard input"
+    )
     parser.add_argument("--version", action="version", version=__version__)
     _add_input(parser.add_argument_group("what is compared"))
     _add_judge(parser.add_argument_group("the judge"))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
@@ -14,6 +12,7 @@ from typing import Any
 
 from diversity_judge import __version__
 from diversity_judge.inputs.in_memory import InMemory
+from diversity_judge.inputs.reading import ReadResult
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.diversity import MEAN_OF_SCORED_PAIRS
@@ -39,7 +38,7 @@ def instrument_of(options: ScoreOptions, judge: Judge, template: PromptTemplate)
     )
 
 
-def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, warnings: Sequence[str]) -> Manifest:
+def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, read: ReadResult) -> Manifest:
     """What is known before anything is sent."""
     return {
         "instrument": asdict(instrument_of(options, judge, template)),
@@ -48,9 +47,9 @@ def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, warn
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in _LIBRARIES},
         },
-        "inputs": _inputs(options.source),
+        "inputs": _inputs(options.source, read),
         "selection": {"strategies": options.strategies, "limit": options.limit},
-        "warnings": list(warnings),
+        "warnings": list(read.warnings),
         "judge": _judge(judge.spec),
         "prompt": {"label": judge.prompt_label, **(_prompt(template) if not judge.spec.is_embedded else {})},
         "design": asdict(options.design),
@@ -106,19 +105,10 @@ def complete(record: Manifest, result: ScoreResult, *, started: float) -> Manife
     }
 
 
-def _inputs(source: tuple[Path, ...] | InMemory) -> list[Manifest]:
+def _inputs(source: tuple[Path, ...] | InMemory, read: ReadResult) -> list[Manifest]:
     if isinstance(source, InMemory):
         return [{"in_memory": source.description}]  # The run folder holds the responses themselves.
-    return [_input(path) for path in source]
-
-
-def _input(path: Path) -> Manifest:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else None
-        return {
-            "path": str(path),
-            "sha256": digest.hexdigest() if digest else hashlib.sha256(file.read()).hexdigest(),
-        }
+    return [asdict(one) for one in read.inputs]
 
 
 def _judge(spec: JudgeSpec) -> Manifest:

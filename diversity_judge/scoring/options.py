@@ -8,6 +8,7 @@ from typing import cast
 
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.inputs.in_memory import Given, InMemory, as_inputs
+from diversity_judge.inputs.opening import default_name
 from diversity_judge.judges.presets import JudgeSpec, find_judge
 from diversity_judge.planning.groups import Showing
 from diversity_judge.planning.pairs import PairDesign
@@ -20,7 +21,7 @@ class ScoreOptions:
     """What to score, by whom, and within which limits; `keywords` makes one from the names of the options.
 
     Attributes:
-        inputs: Files of responses, or responses that are in memory.
+        inputs: Files of responses, pipes, `-` for standard input, folders of data sets, or responses in memory.
         judge: Who judges; a name is that of a preset.
         prompt: Name or path of the judge's template.
         design: Which pairs.
@@ -101,6 +102,6 @@ class ScoreOptions:
 
 
 def default_folder(source: tuple[Path, ...] | InMemory) -> Path:
-    """`results/<stem of the first file>`, or `results/responses` for responses that are in memory."""
-    name = "responses" if isinstance(source, InMemory) else source[0].name.split(".")[0]
+    """`results/<stem of the first file>` (`stdin`, `stream`), or `results/responses` for responses in memory."""
+    name = "responses" if isinstance(source, InMemory) else default_name(source[0])
     return Path("results") / name

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from diversity_judge.files import Row
+from diversity_judge.files import Row, text_cell
 from diversity_judge.scoring.group_results import GroupResult, StrategyResult
 
 
@@ -96,5 +96,5 @@ def _pair_lines(group: GroupResult) -> Iterator[str]:
 def _quoted(text: str) -> str:
     """A text that is not empty as a cell of a CSV file."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow([text])
+    csv.writer(line, lineterminator="\n").writerow([text_cell(text)])
     return line.getvalue()[:-1]

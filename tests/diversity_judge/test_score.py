@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diversity_judge.runs.loading import load_run
 from diversity_judge.score import main
 from diversity_judge.text_safety import slug
 
@@ -171,7 +172,7 @@ def test_missing_pairs_of_an_offline_run_are_counted_and_named(
 
 
 def test_hostile_ids_have_no_effect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    evil = "../../x\x1b[2J\n[red]{0}%s"
+    evil = "../../x\u202e[red]{0}%s"
     rows = [{"problem_id": evil, "strategy": "=cmd()", "response": f"text {i} \x1b[31m"} for i in range(3)]
     path = tmp_path / "responses.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -180,6 +181,8 @@ def test_hostile_ids_have_no_effect(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert sorted(p.name for p in tmp_path.iterdir()) == ["responses.jsonl", "run"]
     assert (tmp_path / "run" / "heatmaps" / f"{slug(evil)}__{slug('=cmd()')}.png").is_file()
     assert pd.read_csv(tmp_path / "run" / "scores.csv").problem_id[0] == evil
+    assert pd.read_csv(tmp_path / "run" / "scores.csv").strategy[0] == "'=cmd()"  # A spreadsheet shows it as text.
+    assert load_run(tmp_path / "run").scores.strategy[0] == "=cmd()"
 
 
 def test_a_custom_prompt_must_exist(responses: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -180,7 +180,9 @@ def test_lm_eval_tasks_that_generate_no_text_are_refused(tmp_path: Path, changes
 def test_lm_eval_files_of_several_models_and_tasks_do_not_mix(tmp_path: Path) -> None:
     date = "2025-01-31T10-00-00.000000"
     paths = [
-        written(tmp_path / model / f"samples_{task}_{date}.jsonl", lm_eval_row())
+        written(
+            tmp_path / model / f"samples_{task}_{date}.jsonl", lm_eval_row(doc={"question": f"A problem of {task}?"})
+        )
         for model in ("m1", "m2")
         for task in ("gsm8k", "aime_24")
     ]
@@ -229,7 +231,8 @@ def test_a_damaged_or_foreign_parquet_file_is_refused(tmp_path: Path) -> None:
     assert "not a readable Parquet file" in fault(broken)
     old = tmp_path / "old.parquet"
     parquet.write_table(pyarrow.table({"predictions": ["['a']"], "full_prompt": ["?"]}), old)
-    assert fault(old).startswith("FILE:1: has full_prompt, predictions, not doc, metric and model_response")
+    assert fault(old).startswith("FILE:1: can't tell the format from the fields (predictions, full_prompt)")
+    assert fault(old, format="lighteval").startswith("FILE:1: has full_prompt, predictions, not doc, metric and model")
 
 
 # --- which format --------------------------------------------------------------------------------
@@ -256,4 +259,4 @@ def test_a_named_format_is_not_guessed_again(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl", {"problem_id": "p", "response": "x"})
     assert fault(path, format="noveltybench").startswith("FILE:1: id is missing")
     assert "not a Parquet file" in fault(path, format="lighteval")
-    assert "is a Parquet file" in fault(LIGHTEVAL, format="responses")
+    assert "FILE:1: problem_id is missing" in fault(LIGHTEVAL, format="responses")

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.reading import MAX_REPORTED, read_responses
 from diversity_judge.inputs.responses import Response, response_line, write_responses
+from diversity_judge.inputs.views import view_of
+from diversity_judge.planning.groups import Showing, plan_groups
+from diversity_judge.planning.pairs import PairDesign
 
 GOOD = {"problem_id": "p", "response": "text"}
 
@@ -87,7 +90,8 @@ def test_the_problem_of_a_group_may_stand_in_any_of_its_lines(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("problem_id", 3),
+        ("problem_id", 3.5),
+        ("problem_id", True),
         ("problem_id", ""),
         ("response", 3),
         ("response", ["a"]),
@@ -98,7 +102,7 @@ def test_the_problem_of_a_group_may_stand_in_any_of_its_lines(tmp_path: Path) ->
         ("sample_id", True),
         ("sample_id", ""),
         ("answer", 18),
-        ("correct", 1),
+        ("correct", 2),
         ("correct", "true"),
         ("reward", "0.5"),
         ("reward", True),
@@ -264,11 +268,116 @@ def test_an_unknown_field_is_kept_in_meta_and_a_typing_error_is_guessed(tmp_path
 
 
 def test_hostile_names_are_harmless_in_messages(tmp_path: Path) -> None:
-    row = {**GOOD, "problem_id": "\x1b[2J\u202e", "strategy": "a\nb", "sample_id": 1}
-    message = fault(written(tmp_path, row, row))
-    assert "\n" not in message
-    assert "\x1b" not in message
-    assert "\u202e" not in message
+    row = {**GOOD, "problem_id": "\u202ex", "strategy": "[red]a", "sample_id": 1}
+    for rows in ([row, row], [{**row, "problem_id": "\x1b[2J\u202e\n"}]):
+        message = fault(written(tmp_path, *rows))
+        assert message.isprintable()
+
+
+UNSAFE = ["a\rb", "a\nb", "a\0b", "\x1b[31m", "a\tb", "a\x85b", "a\u2028b", "\x7f"]
+
+
+@pytest.mark.parametrize("field", ["problem_id", "strategy", "sample_id"])
+@pytest.mark.parametrize("value", UNSAFE)
+def test_an_id_that_would_break_a_table_is_refused_with_its_place(tmp_path: Path, field: str, value: str) -> None:
+    message = fault(written(tmp_path, GOOD, {**GOOD, field: value}))
+    assert message.startswith(f"FILE:2: {field} is ")
+    assert "write it without" in message
+    assert message.isprintable()
+
+
+def test_two_halves_of_characters_do_not_make_two_problems_one(tmp_path: Path) -> None:
+    rows = [{**GOOD, "problem_id": half} for half in ("\ud800", "\udfff")]
+    message = fault(written(tmp_path, *rows))
+    assert [line.split(" is ")[0] for line in message.splitlines()] == ["FILE:1: problem_id", "FILE:2: problem_id"]
+    assert "lone surrogate" in message
+
+
+def test_control_characters_in_texts_are_no_fault(tmp_path: Path) -> None:
+    row = {**GOOD, "response": "a\r\x1b[31m\0", "problem": "p\r", "answer": "\x1b"}
+    assert read_responses(written(tmp_path, row, row)).groups[0].responses[0].text == "a\r\x1b[31m\0"
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"problem_id": "p", "respons": "a"}, "did you mean 'response' by 'respons'?"),
+        ({"problemid": "p", "response": "a"}, "problem_id is missing; every response needs it, a string that is not "
+         "empty; did you mean it by 'problemid'?"),
+        ({"problem": "p", "reponse": "a", "problem_ids": "p"}, "'response' by 'reponse' and 'problem_id' by"),
+    ],
+)  # fmt: skip
+def test_a_mistyped_field_is_guessed_in_the_fault(tmp_path: Path, row: Any, said: str) -> None:
+    assert said in fault(written(tmp_path, row))
+
+
+def test_a_mistyped_field_of_a_later_row_is_guessed_too(tmp_path: Path) -> None:
+    assert "FILE:2: response is missing" in fault(written(tmp_path, GOOD, {"problem_id": "p", "respons": "a"}))
+    assert "did you mean it by 'respons'?" in fault(written(tmp_path, GOOD, {"problem_id": "p", "respons": "a"}))
+
+
+def test_numbers_for_ids_and_for_right_and_wrong_are_taken_and_said_once(tmp_path: Path) -> None:
+    rows = [{"problem_id": 7, "response": "a", "correct": value} for value in (1, 0, True, 1.0)]
+    result = read_responses(written(tmp_path, *rows))
+    assert [(g.problem_id, [r.correct for r in g.responses]) for g in result.groups] == [
+        ("7", [True, False, True, True])
+    ]
+    assert [warning.split(" (")[0] for warning in result.warnings] == [
+        "problem_id is a number, read as text",
+        "correct is 0 or 1, read as false or true",
+    ]
+    assert "4 responses, first" in result.warnings[0]
+
+
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+def test_reasoning_beside_the_response_is_its_thinking(tmp_path: Path, field: str) -> None:
+    rows = [{**GOOD, "response": "so 4", field: reasoning} for reasoning in ("add", "multiply", None, " ")]
+    result = read_responses(written(tmp_path, *rows))
+    texts = [response.text for response in result.groups[0].responses]
+    assert texts == ["<think>add</think>\nso 4", "<think>multiply</think>\nso 4", "so 4", "so 4"]
+    assert result.groups[0].responses[0].meta == {}
+    assert [view_of(text, "thinking") for text in texts] == ["add", "multiply", None, None]
+    assert [view_of(text, "final") for text in texts] == ["so 4"] * 4
+    assert len(result.warnings) == 1
+    assert "the reasoning beside the response is read as its thinking (2 responses" in result.warnings[0]
+
+
+def test_two_reasonings_to_one_answer_are_no_duplicates(tmp_path: Path) -> None:
+    rows = [{**GOOD, "response": "4", "reasoning": reasoning} for reasoning in ("add", "multiply")]
+    plan = plan_groups(read_responses(written(tmp_path, *rows)).groups, PairDesign(), Showing())[0]
+    assert len(list(plan.tasks("f"))) == 1
+
+
+def test_reasoning_without_an_answer_is_a_thought_that_never_ended(tmp_path: Path) -> None:
+    row = {**GOOD, "response": "", "reasoning": "first"}
+    assert read_responses(written(tmp_path, row, row)).groups[0].responses[0].text == "<think>first"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"reasoning": "a", "reasoning_content": "b"}, "two different texts"),
+        ({"response": "<think>a</think>4", "reasoning": "b"}, "holds its own thinking"),
+    ],
+)
+def test_two_reasonings_of_one_response_are_refused(tmp_path: Path, fields: Any, said: str) -> None:
+    assert said in fault(written(tmp_path, {**GOOD, **fields}))
+
+
+def test_the_same_reasoning_twice_is_one(tmp_path: Path) -> None:
+    rows = [
+        {**GOOD, "response": "4", "reasoning": "a", "reasoning_content": "a\n"},
+        {**GOOD, "response": "<think>\na\n</think>\n4", "reasoning": "a"},
+    ]
+    texts = [r.text for r in read_responses(written(tmp_path, *rows)).groups[0].responses]
+    assert [view_of(text, "thinking") for text in texts] == ["a", "a"]
+    assert texts[1] == rows[1]["response"]
+
+
+def test_an_object_called_reasoning_is_a_setting_and_kept(tmp_path: Path) -> None:
+    result = read_responses(written(tmp_path, {**GOOD, "reasoning": {"effort": "high"}}, GOOD))
+    assert result.groups[0].responses[0].meta == {"reasoning": {"effort": "high"}}
+    assert "reasoning" in result.warnings[0]
 
 
 def test_several_files_are_one_input(tmp_path: Path) -> None:
@@ -289,10 +398,10 @@ def test_no_file_and_an_unknown_format_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no input file"):
         read_responses([])
     with pytest.raises(InputError, match="unknown"):
-        read_responses(written(tmp_path, GOOD), format="csv")
+        read_responses(written(tmp_path, GOOD), format="xml")
 
 
-names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10)
+names = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=10)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 responses = st.builds(
     Response,

@@ -16,7 +16,7 @@ from tests.diversity_judge.run_folders import group, make_run
 
 GROUPS = [
     group("NA", "007", [{"text": f"text {i}", "answer": str(i % 2)} for i in range(5)], "what?"),
-    group('p, "2"\nx', "007", [{"text": f"other {i}"} for i in range(4)]),
+    group('=p, "2" x', "007", [{"text": f"other {i}"} for i in range(4)]),
 ]
 
 
@@ -52,8 +52,8 @@ def test_the_diversity_is_that_of_the_table(folder: Path) -> None:
 
 def test_ids_that_look_like_numbers_or_missing_stay_text(folder: Path) -> None:
     run = dj.load_run(folder)
-    assert [(g.problem_id, g.strategy) for g in run.groups] == [("NA", "007"), ('p, "2"\nx', "007")]
-    assert run.scores["problem_id"].tolist() == ["NA", 'p, "2"\nx']
+    assert [(g.problem_id, g.strategy) for g in run.groups] == [("NA", "007"), ('=p, "2" x', "007")]
+    assert run.scores["problem_id"].tolist() == ["NA", '=p, "2" x']
     assert set(run.pairs["strategy"]) == {"007"}
 
 
