@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from diversity_judge.public_names import publish
 
 if TYPE_CHECKING:
-    from generation.sample_options import SampleOptions as SampleOptions
-    from generation.sampling import SamplingResult as SamplingResult
-    from generation.sampling import sample as sample
+    from generation.sampling.options import SampleOptions as SampleOptions
+    from generation.sampling.run import SamplingResult as SamplingResult
+    from generation.sampling.run import sample as sample
 
 publish(
     __name__,
     {
-        "SampleOptions": "generation.sample_options",
-        "SamplingResult": "generation.sampling",
-        "sample": "generation.sampling",
+        "SampleOptions": "generation.sampling.options",
+        "SamplingResult": "generation.sampling.run",
+        "sample": "generation.sampling.run",
     },
 )

@@ -25,7 +25,7 @@ from rich.console import Console
 from diversity_judge.command import exit_code
 from generation.interrupts import signals_interrupt
 from generation.sample import run as run_sampling
-from generation.sample_options import SampleOptions
+from generation.sampling.options import SampleOptions
 
 MODEL = Path(__file__).resolve().parents[1] / "examples" / "miniature" / "model"
 STRATEGIES = "token-normal,token-high,edt,expert-sample"

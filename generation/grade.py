@@ -21,8 +21,8 @@ from typing import Any
 from rich.console import Console
 
 from diversity_judge.errors import DiversityJudgeError, InputError, RunError
-from generation.graded_rows import grade_row, problem_of
-from generation.grading import GradeCounts, Grader
+from generation.grading.grader import GradeCounts, Grader
+from generation.grading.rows import grade_row, problem_of
 from generation.problems import Problem, ProblemKind, read_problems
 from generation.response_file import waiting_note, write_whole_text
 

@@ -35,7 +35,7 @@ from generation.interrupts import run_interruptible, signals_interrupt
 from generation.prompt_formats import formats_for
 from generation.routing_study.probe import EXTENSION, RoutingProfile
 from generation.routing_study.report import ActiveExpertsPoint, write_active_experts, write_profile
-from generation.sample_arguments import (
+from generation.sampling.arguments import (
     add_in_process_options,
     add_problem_options,
     add_sampling_options,
@@ -45,10 +45,10 @@ from generation.sample_arguments import (
     positive_int,
     problem_fields,
 )
-from generation.sample_console import ConsoleReporter
-from generation.sample_options import ProblemOptions, SampleOptions
-from generation.sampler import Sample, SamplingPlan
-from generation.sampling import sample, workload
+from generation.sampling.console import ConsoleReporter
+from generation.sampling.options import ProblemOptions, SampleOptions
+from generation.sampling.run import sample, workload
+from generation.sampling.sampler import Sample, SamplingPlan
 from generation.strategies import load_presets, parse_strategies
 
 _MOST_BLOCKS = 20

@@ -21,11 +21,11 @@ from diversity_judge.hosts.descriptors import fitting_concurrency
 from diversity_judge.interrupts import EXIT_INTERRUPTED
 from generation.interrupts import signals_interrupt
 from generation.response_file import waiting_note
-from generation.sample_arguments import parse_arguments
-from generation.sample_bill import print_bill
-from generation.sample_console import ConsoleReporter
-from generation.sample_options import SampleOptions
-from generation.sampling import check_file, missing_samples, plan_sampling, sample
+from generation.sampling.arguments import parse_arguments
+from generation.sampling.bill import print_bill
+from generation.sampling.console import ConsoleReporter
+from generation.sampling.options import SampleOptions
+from generation.sampling.run import check_file, missing_samples, plan_sampling, sample
 
 EXIT_OK, EXIT_FAILED, EXIT_MISSING = 0, 1, 3
 

@@ -100,7 +100,7 @@ def _readers() -> Mapping[str, Callable[[str], Any]]:
     from diversity_judge.inputs.views import view_of
     from diversity_judge.planning.prompting import parse_reply
     from diversity_judge.text_safety import printable, slug, well_formed
-    from generation.answers import extract_answer
+    from generation.grading.answers import extract_answer
     from generation.problems import ProblemKind
 
     return {

@@ -34,7 +34,7 @@ from examples.miniature.verifier import with_rewards
 from generation.interrupts import signals_interrupt
 from generation.routing import ProbabilitiesOptions, show_probabilities
 from generation.sample import run as run_sampling
-from generation.sample_options import SampleOptions
+from generation.sampling.options import SampleOptions
 
 MODEL = Path(__file__).parent / "model"
 SEED = 0

@@ -10,8 +10,8 @@ from diversity_judge.errors import RunError
 from generation.engines.cpu_cache import GIB, CacheNeed, cache_size, weights_size
 from generation.problems import Problem
 from generation.prompt_formats import formats_for
-from generation.sampler import SamplingPlan
-from generation.sampling import workload
+from generation.sampling.run import workload
+from generation.sampling.sampler import SamplingPlan
 from generation.strategies import load_presets, parse_strategies
 
 # The miniature in float32: keys and values, 5 layers, 2 heads of 32 numbers, blocks of 128 tokens.

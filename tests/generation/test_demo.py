@@ -7,7 +7,7 @@ import pytest
 from diversity_judge.countdown import read_problem
 from generation import demo
 from generation.problems import ProblemKind
-from generation.sample_options import SampleOptions
+from generation.sampling.options import SampleOptions
 from generation.strategies import load_presets, parse_strategies
 
 

@@ -20,8 +20,8 @@ from generation.engines import Generation, GenerationRequest, SampleFailedError
 from generation.engines.servers import ServerOptions, ServersEngine
 from generation.prompt_formats import Message
 from generation.sample import main
-from generation.sample_options import SampleOptions
-from generation.sampling import _run_note
+from generation.sampling.options import SampleOptions
+from generation.sampling.run import _run_note
 from generation.strategies import TokenSampling
 from tests.diversity_judge.engine.test_hostile_replies import UNREADABLE
 from tests.generation.fake_server import FakeServer, Reply, serving

@@ -11,8 +11,8 @@ from generation import routing
 from generation.routing import active_experts_points
 from generation.routing_study.probe import RoutingProfile
 from generation.routing_study.report import rank_intervals, write_active_experts, write_profile
-from generation.sample_options import SampleOptions
-from generation.sampling import SamplingResult
+from generation.sampling.options import SampleOptions
+from generation.sampling.run import SamplingResult
 
 
 def group(problem: str, strategy: str, *correct: bool) -> Group:

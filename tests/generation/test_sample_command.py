@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from generation import grading
+from generation.grading import grader as grading
 from generation.response_file import finished_samples, waiting_path
 from generation.sample import main
 from tests.generation.fake_server import FakeServer, Reply, serving

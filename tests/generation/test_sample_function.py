@@ -15,7 +15,7 @@ import generation
 from diversity_judge.errors import InputError
 from generation.problems import Problem
 from generation.response_file import SampleKey
-from generation.sample_options import SampleOptions
+from generation.sampling.options import SampleOptions
 from tests.generation.fake_server import FakeServer, Reply, serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,7 +97,7 @@ def python(code: str) -> str:
 def test_its_name_is_the_function_whatever_was_imported_before(imports: str) -> None:
     shown = "print('IS', generation.sample.__module__, callable(generation.sample))"
     said = python(f"{imports}\nimport generation\n{shown}")
-    assert "IS generation.sampling True" in said
+    assert "IS generation.sampling.run True" in said
 
 
 def test_importing_the_package_costs_nothing() -> None:

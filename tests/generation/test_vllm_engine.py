@@ -14,13 +14,13 @@ from diversity_judge.errors import InputError
 from generation.engines import Generation, GenerationRequest, SampleFailedError, check_strategies
 from generation.engines.vllm_options import active_experts_override
 from generation.engines.vllm_requests import Prompts
-from generation.grading import Grader
-from generation.grading_queue import GradingQueue
+from generation.grading.grader import Grader
+from generation.grading.queueing import GradingQueue
 from generation.problems import Problem
 from generation.prompt_formats import Message, formats_for
 from generation.response_file import Manifest, finished_samples, open_response_file
 from generation.routing_study.probe import RoutingProfile
-from generation.sampler import SamplingPlan, sample_missing
+from generation.sampling.sampler import SamplingPlan, sample_missing
 from generation.strategies import TokenSampling, load_presets, parse_strategies
 from tests.generation.conftest import SharedEngine
 

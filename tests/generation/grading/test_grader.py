@@ -12,12 +12,13 @@ import pytest
 pytest.importorskip("math_verify")
 
 from diversity_judge.errors import InputError, RunError
-from generation import grade, grading
-from generation.grading import Grade, Grader, GradingStoppedError
+from generation import grade
+from generation.grading import grader as grading
+from generation.grading.grader import Grade, Grader, GradingStoppedError
 from generation.problems import ProblemKind
 from generation.response_file import Manifest, open_response_file
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MATH, CHOICE, CODE, COUNTDOWN = ProblemKind.MATH, ProblemKind.CHOICE, ProblemKind.CODE, ProblemKind.COUNTDOWN
 RIGHT = {
     MATH: (r"\boxed{1}", "1"),
@@ -135,7 +136,7 @@ def test_a_grading_process_whose_parent_was_killed_ends_itself() -> None:
         {"text": rf"\boxed{{{ENDLESS}}}", "kind": "math", "reference": "3", "n_choices": 0, "seconds": 0.1},
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "generation.grading_worker"],
+        [sys.executable, "-m", "generation.grading.worker"],
         input="".join(json.dumps(request) + "\n" for request in requests).encode(),
         capture_output=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from generation.progress import sampling_progress
-from generation.sampler import OnResponse, Sample, SamplingPlan
-from generation.sampling import SamplingResult
+from generation.sampling.progress import sampling_progress
+from generation.sampling.run import SamplingResult
+from generation.sampling.sampler import OnResponse, Sample, SamplingPlan
 
 
 class ConsoleReporter:

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from generation.graded_rows import grade_row, problem_of
-from generation.grading import GradeCounts, Grader, GradingStoppedError
+from generation.grading.grader import GradeCounts, Grader, GradingStoppedError
+from generation.grading.rows import grade_row, problem_of
 from generation.response_file import ResponseFile
 
 Row = dict[str, Any]

@@ -24,8 +24,8 @@ from generation.engines import Engine, check_strategies
 from generation.engines.cpu_cache import Workload
 from generation.engines.make import make_engine
 from generation.engines.options import shown_servers
-from generation.grading import Grader
-from generation.grading_queue import GradingQueue
+from generation.grading.grader import Grader
+from generation.grading.queueing import GradingQueue
 from generation.interrupts import run_interruptible
 from generation.problems import Problem, ProblemKind
 from generation.prompt_formats import formats_for
@@ -38,8 +38,8 @@ from generation.response_file import (
     open_response_file,
     read_manifest,
 )
-from generation.sample_options import SampleOptions
-from generation.sampler import OnResponse, Sample, SamplingCounts, SamplingPlan, sample_missing
+from generation.sampling.options import SampleOptions
+from generation.sampling.sampler import OnResponse, Sample, SamplingCounts, SamplingPlan, sample_missing
 from generation.seeds import fresh_run_seed
 from generation.strategies import load_presets, parse_strategies
 

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from generation.answers import extract_answer, last_boxed, tidy_math, visible_answer
+from generation.grading.answers import extract_answer, last_boxed, tidy_math, visible_answer
 from generation.problems import ProblemKind
 
 MATH, CHOICE, CODE = ProblemKind.MATH, ProblemKind.CHOICE, ProblemKind.CODE

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from diversity_judge.errors import RunError
-from generation.math_compare import NOT_INSTALLED
+from generation.grading.math_compare import NOT_INSTALLED
+from generation.grading.worker_process import WorkerDiedError, WorkerProcess, WorkerTimeoutError
 from generation.problems import ProblemKind
-from generation.worker_process import WorkerDiedError, WorkerProcess, WorkerTimeoutError
 
 GRADE_SECONDS = 45.0
 """For one response. Ordinary ones take milliseconds, but an engine may keep all cores busy."""
@@ -143,7 +143,7 @@ class Grader:
                 raise GradingStoppedError
             if self._worker is None:
                 try:
-                    self._worker = WorkerProcess("generation.grading_worker")
+                    self._worker = WorkerProcess("generation.grading.worker")
                 except OSError as error:
                     raise RunError(f"no process for grading can be started: {error}") from error
             worker = self._worker

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from diversity_judge.errors import InputError
-from generation.grading import Grade, Grader
+from generation.grading.grader import Grade, Grader
 from generation.problems import Problem, ProblemKind
 
 

@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from generation.progress import sampling_progress
+from generation.sampling.progress import sampling_progress
 
 
 def shown(*, terminal: bool) -> str:

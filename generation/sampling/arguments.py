@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.benchmarks import BENCHMARKS
-from generation.sample_options import SampleOptions
+from generation.sampling.options import SampleOptions
 from generation.strategies import load_presets
 
 

@@ -15,8 +15,8 @@ from itertools import islice
 
 from diversity_judge.errors import RunError
 from generation.engines import Engine, EngineInfo, Generation, GenerationRequest, SampleFailedError
-from generation.grading import GradeCounts
-from generation.grading_queue import GradingQueue, Row
+from generation.grading.grader import GradeCounts
+from generation.grading.queueing import GradingQueue, Row
 from generation.problems import Problem, ProblemKind
 from generation.prompt_formats import PromptFormat, lettered
 from generation.response_file import SampleKey

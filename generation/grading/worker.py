@@ -1,6 +1,6 @@
 """The process that grades: one JSON object a line in; for each response two out, the answer and the verdict.
 
-A program of its own so that `generation.grading` can kill it; see there for why. The answer comes first, so that
+A program of its own so that `generation.grading.grader` can kill it; see there for why. The answer comes first, so that
 it is known even where the comparison never ends.
 """
 
@@ -16,8 +16,8 @@ from contextlib import suppress
 from typing import Any
 
 from diversity_judge.countdown import is_solution, read_problem, read_steps
-from generation.answers import extract_answer, visible_answer
-from generation.math_compare import compare_math
+from generation.grading.answers import extract_answer, visible_answer
+from generation.grading.math_compare import compare_math
 from generation.problems import ProblemKind
 
 MEMORY_BYTES = 4 << 30

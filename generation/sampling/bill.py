@@ -13,8 +13,8 @@ from rich.table import Table
 
 from diversity_judge.inputs.views import estimate_tokens
 from generation.engines.options import shown_servers
-from generation.sample_options import SampleOptions
-from generation.sampler import Sample, SamplingPlan
+from generation.sampling.options import SampleOptions
+from generation.sampling.sampler import Sample, SamplingPlan
 
 
 def print_bill(console: Console, options: SampleOptions, plan: SamplingPlan, missing: Sequence[Sample]) -> None:

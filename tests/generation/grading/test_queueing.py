@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from diversity_judge.errors import RunError
-from generation.grading import Grade, Grader, GradingStoppedError
-from generation.grading_queue import GradingQueue
+from generation.grading.grader import Grade, Grader, GradingStoppedError
+from generation.grading.queueing import GradingQueue
 from generation.response_file import Manifest, finished_samples, open_response_file, waiting_path
-from generation.sampler import sample_missing
-from tests.generation.test_sampler import ScriptedEngine, plan, run
+from generation.sampling.sampler import sample_missing
+from tests.generation.sampling.test_sampler import ScriptedEngine, plan, run
 
 MANIFEST = Manifest({}, {}, {}, {})
 

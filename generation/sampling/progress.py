@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from generation.sampler import OnResponse
+from generation.sampling.sampler import OnResponse
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class WorkerProcess:
         Not with multiprocessing: its spawn runs the caller's main module again, which notebooks don't have, and a
         fork of a process that runs an engine's threads can deadlock.
         """
-        root = str(Path(__file__).resolve().parent.parent)
+        root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         self._socket, theirs = socket.socketpair()
         self._received = bytearray()
