@@ -89,7 +89,9 @@ def methods(comparison: Comparison) -> str:
 
 
 def _process(comparison: Comparison) -> PaperTable:
-    metrics = [m for m in comparison.metrics if m.is_compared and comparison.process.where(metric=m.name)]
+    metrics = [
+        m for m in comparison.metrics if m.is_compared and not m.is_detail and comparison.process.where(metric=m.name)
+    ]
     judges = "; ".join(comparison.judges)
     return PaperTable(
         "process",
@@ -228,6 +230,14 @@ def _statistics(comparison: Comparison) -> str:
             f" Differences to {printable(comparison.baseline)} are paired on problems; p is the larger of Student's t "
             f"and of sign flips, adjusted by Holm among the {compared} comparison{_s(compared)} of a metric; a "
             "difference is called confirmed where it is at most 0.05."
+        )
+    if comparison.options.complete_only:
+        text += " Process diversity is that of responses that were not cut."
+    sizes = {group.process.n_responses for group in comparison.groups if group.process is not None} - {0, 1}
+    if len(sizes) > 1:
+        text += (
+            f" Vendi score and number of approaches are expected values in {comparison.size} responses of a group "
+            "(rarefaction), because groups differ in size."
         )
     if comparison.tiers:
         text += f" Tiers of problems come from the responses of {printable(comparison.tier_strategy)}."

@@ -40,6 +40,9 @@ class Retest:
 
 def retest(judgments: Iterable[Judgment]) -> Retest:
     """Retest spread of a group's judgments; missing scores and pairs that needed no call are left out."""
+    judgments = list(judgments)
+    if not any(judgment.pair.draw for judgment in judgments):
+        return Retest()
     asked = [judgment for judgment in judgments if judgment.score is not None and not judgment.is_duplicate]
     if not asked:
         return Retest()

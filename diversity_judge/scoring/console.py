@@ -106,6 +106,8 @@ def _print_strategies(console: Console, result: ScoreResult, facts: Sequence[str
         Column("diversity", [number(row.diversity.value, 4) for row in found]),
         Column("95 % interval", [_interval(row.diversity) for row in found]),
         Column("coverage", _unless_whole([row.coverage for row in found])),
+        Column("order asymmetry", [number(row.order_asymmetry, 2, missing="") for row in found]),
+        Column("retest sd", [number(row.retest_sd, 2, missing="") for row in found]),
     )
     print_table(console, "Process diversity a strategy (intervals over problems)", facts, columns)
 

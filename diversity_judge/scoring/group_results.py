@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from diversity_judge.ledger.judgments import read_judgments
 from diversity_judge.measures.diversity import estimate
 from diversity_judge.measures.intervals import Estimate, strategy_estimate
 from diversity_judge.measures.matrix import SimilarityMatrix, build_matrix
+from diversity_judge.measures.retest import Retest, retest
 from diversity_judge.planning.groups import GroupPlan
 from diversity_judge.planning.judgment import Judgment
 from diversity_judge.wording import interval
@@ -45,6 +47,11 @@ class GroupResult:
         scored = f"{matrix.n_scored:,} of {matrix.n_wanted:,} pairs scored"
         return f"GroupResult({self.plan.name}: {scored}, diversity {interval(found.value, found.low, found.high)})"
 
+    @cached_property
+    def retest(self) -> Retest:
+        """How much the judge differs from itself, where pairs were drawn more than once."""
+        return retest(self.judgments)
+
     @property
     def missing_reasons(self) -> Counter[str]:
         """Number of judgments without a score, by reason."""
@@ -53,11 +60,21 @@ class GroupResult:
 
 @dataclass(frozen=True)
 class StrategyResult:
-    """One strategy over its problems. A problem whose group has no score at all is left out and not counted."""
+    """One strategy over its problems. A problem whose group has no score at all is left out and not counted.
+
+    Attributes:
+        strategy: Its name.
+        diversity: Mean over problems.
+        coverage: Share of all its wanted judgments that have a score.
+        order_asymmetry: Mean over problems, in points; NaN unless both orders were judged.
+        retest_sd: Standard deviation of a draw, pooled over all pairs drawn more than once; NaN without one.
+    """
 
     strategy: str
     diversity: Estimate
     coverage: float
+    order_asymmetry: float
+    retest_sd: float
 
 
 def group_results(workload: Workload, judge: Judge, ledger: Ledger) -> list[GroupResult]:
@@ -83,9 +100,16 @@ def strategy_results(groups: Sequence[GroupResult]) -> list[StrategyResult]:
             strategy,
             strategy_estimate([group.diversity.value for group in members]),
             _pooled_coverage(members),
+            _mean([group.matrix.order_asymmetry for group in members]),
+            sum((group.retest for group in members), Retest()).sd,
         )
         for strategy, members in by_strategy.items()
     ]
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float(np.nan)
 
 
 def _pooled_coverage(groups: Sequence[GroupResult]) -> float:

@@ -45,6 +45,7 @@ def make_run(
     judge: str = "a judge",
     prompt: str = "a prompt",
     kind: str = "chat",
+    draws: int = 1,
 ) -> Path:
     """Write a run folder.
 
@@ -58,13 +59,14 @@ def make_run(
         judge: Its label.
         prompt: Its label.
         kind: `chat`, or `proxy` for the judge that is no LLM.
+        draws: Times that a pair is judged; `score` is asked each time.
     """
-    plans = plan_groups(groups, PairDesign(orders, pairs_per_group), Showing())
+    plans = plan_groups(groups, PairDesign(orders, pairs_per_group, draws), Showing())
     results = []
     with Ledger(folder / LEDGER) as ledger:
         for plan in plans:
             shown = {pair: [plan.group.responses[i] for i in (pair.first, pair.second)] for pair in plan.pairs}
-            keys = {pair: f"{plan.name}/{pair.first}/{pair.second}" for pair in plan.pairs}
+            keys = {pair: f"{plan.name}/{pair.first}/{pair.second}/{pair.draw}" for pair in plan.pairs}
             scores = {pair: score(*texts) for pair, texts in shown.items()}
             asyncio.run(_keep(ledger, {keys[p]: Reply(*say(*shown[p]), "stop") for p in keys if scores[p] is not None}))
             ids = {key: replies[0].id for key, replies in ledger.replies(list(keys.values())).items()}
