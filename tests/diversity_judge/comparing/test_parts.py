@@ -131,6 +131,9 @@ def test_complete_only_from_the_command_line(cut_run: Path, tmp_path: Path) -> N
     assert counts["selection"] == "not cut"
     assert [counts[name] for name in ("n_problems", "n_lowest", "n_responses", "n_pairs")] == [6, 7, 42, 126]
     assert json.loads((out / "compare.json").read_text())["options"]["complete_only"] is True
+    methods = (out / "methods.md").read_text()
+    assert "responses that were not cut" in methods
+    assert "expected values in 7 responses" in methods
     assert set(pd.read_csv(out / "outcomes.csv").query("metric == 'pass_rate'")["value"]) == {0.5}
 
 
