@@ -13,14 +13,16 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from diversity_judge.comparing.result import Comparison
+from diversity_judge.comparing.result import SMALLEST_INTERESTING, Comparison
 from diversity_judge.inputs.responses import Group
 from diversity_judge.measures.intervals import Estimate, strategy_estimate
 from diversity_judge.measures.outcomes import Outcome, Tier, best_of_n, pass_at_k, tier
 from diversity_judge.measures.paired import paired_difference
 
-MARGIN = 0.02
-"""Two points: a loss smaller than this counts as none."""
+POINTS_MARGIN = 0.02
+"""Of shares: a loss below two points counts as none."""
+DIVERSITY_MARGIN = SMALLEST_INTERESTING
+"""Of diversities, which are no shares: what a study should be able to see."""
 KEPT_SPEED = 0.97
 """Share of the speed without Expert-Sample that counts as no overhead to speak of."""
 FLAT = 0.10
@@ -57,33 +59,33 @@ class Claim:
     verdict: Verdict
 
 
-def gain(effect: Estimate) -> Verdict:
-    """Of the claim that a difference is above 0."""
+def gain(effect: Estimate, margin: float = POINTS_MARGIN) -> Verdict:
+    """Of the claim that a difference is above 0; refuted where none of the margin's size is left."""
     if _says_nothing(effect):
         return Verdict.OPEN
     if effect.low > 0:
         return Verdict.HOLDS
     if effect.high < 0:
         return Verdict.OPPOSITE
-    return _no_difference(effect)
+    return _no_difference(effect, margin)
 
 
-def loss(effect: Estimate) -> Verdict:
-    """Of the claim that a difference is below 0."""
+def loss(effect: Estimate, margin: float = POINTS_MARGIN) -> Verdict:
+    """Of the claim that a difference is below 0; refuted where none of the margin's size is left."""
     if _says_nothing(effect):
         return Verdict.OPEN
     if effect.high < 0:
         return Verdict.HOLDS
     if effect.low > 0:
         return Verdict.OPPOSITE
-    return _no_difference(effect)
+    return _no_difference(effect, margin)
 
 
-def no_loss(effect: Estimate) -> Verdict:
+def no_loss(effect: Estimate, margin: float = POINTS_MARGIN) -> Verdict:
     """Of the claim that nothing is lost, up to the margin."""
     if _says_nothing(effect):
         return Verdict.OPEN
-    if effect.low > -MARGIN:
+    if effect.low > -margin:
         return Verdict.HOLDS
     return Verdict.FAILS if effect.high < 0 else Verdict.OPEN
 
@@ -93,9 +95,9 @@ def _says_nothing(effect: Estimate) -> bool:
     return not effect.high > effect.low
 
 
-def _no_difference(effect: Estimate) -> Verdict:
+def _no_difference(effect: Estimate, margin: float) -> Verdict:
     """Of a claimed difference whose interval holds 0: refuted where no difference of the margin's size is left."""
-    return Verdict.FAILS if max(-effect.low, effect.high) < MARGIN else Verdict.OPEN
+    return Verdict.FAILS if max(-effect.low, effect.high) < margin else Verdict.OPEN
 
 
 def both(*verdicts: Verdict) -> Verdict:
@@ -271,7 +273,7 @@ def _tiers(study: Study) -> Iterator[Claim]:
         "3",
         "On Hard problems Expert-Sample's reasoning is more diverse.",
         f"Process diversity (exact judge) changes by {_diversity(effect)}." if effect.n > 1 else _TOO_FEW,
-        gain(effect) if effect.n > 1 else Verdict.OPEN,
+        gain(effect, DIVERSITY_MARGIN) if effect.n > 1 else Verdict.OPEN,
     )
 
 
@@ -364,7 +366,7 @@ def _similarity(study: Study) -> Claim:
         "9",
         "Expert-Sample's responses are less alike than token sampling's.",
         f"Process diversity over all problems (exact judge) changes by {_diversity(effect)}.",
-        gain(effect),
+        gain(effect, DIVERSITY_MARGIN),
     )
 
 
@@ -376,7 +378,7 @@ def _at_most(effect: Estimate) -> Verdict:
     """Of the claim that nothing is gained, up to the margin."""
     if _says_nothing(effect):
         return Verdict.OPEN
-    return Verdict.HOLDS if effect.high < MARGIN else Verdict.OPEN
+    return Verdict.HOLDS if effect.high < POINTS_MARGIN else Verdict.OPEN
 
 
 def _diversity(effect: Estimate) -> str:

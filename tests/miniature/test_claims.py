@@ -5,6 +5,7 @@ import pytest
 
 from diversity_judge.measures.intervals import Estimate
 from examples.miniature.claims import (
+    DIVERSITY_MARGIN,
     Claim,
     Verdict,
     both,
@@ -37,6 +38,14 @@ def effect(low: float, high: float) -> Estimate:
 def test_verdicts(low: float, high: float, of_gain: Verdict, of_loss: Verdict, of_no_loss: Verdict) -> None:
     found = effect(low, high)
     assert (gain(found), loss(found), no_loss(found)) == (of_gain, of_loss, of_no_loss)
+
+
+def test_a_margin_of_points_is_none_of_diversity() -> None:
+    found = effect(-0.025, 0.025)
+    assert gain(found) is Verdict.OPEN
+    assert gain(found, DIVERSITY_MARGIN) is loss(found, DIVERSITY_MARGIN) is Verdict.FAILS
+    assert no_loss(found) is Verdict.OPEN
+    assert no_loss(found, DIVERSITY_MARGIN) is Verdict.HOLDS
 
 
 def test_a_claim_of_two_parts_is_as_strong_as_its_weaker_part() -> None:

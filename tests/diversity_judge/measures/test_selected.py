@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from itertools import combinations, permutations
+from typing import Any
 
 import numpy as np
 import pytest
 
 from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.measures.paired import paired_difference
 from diversity_judge.measures.retest import Retest, retest
 from diversity_judge.measures.selected import diversity_between, diversity_within
 from diversity_judge.planning.judgment import Judgment
@@ -76,3 +78,35 @@ def test_spreads_add_up() -> None:
     one, other = draws(0, 1, 3, 4, 5), draws(2, 3, 1, 5)
     assert retest(one) + retest(other) == retest([*one, *other])
     assert sum([retest(one), retest(other)], Retest()).degrees == 3
+
+
+def studies_without_a_difference(count: int, shift: float) -> np.ndarray[Any, Any]:
+    """(count, 2) difference of levels, and paired difference, of two strategies of which one is less often right.
+
+    Hard problems have more approaches, whoever answers them, so that there is no true difference of diversity.
+    """
+    generator, n, n_problems = np.random.default_rng(0), 8, 40
+    once = np.triu(np.ones((n, n), dtype=np.bool_), 1)
+    found = []
+    for _ in range(count):
+        ease = generator.normal(0, 1.5, n_problems)
+        values: list[dict[str, float]] = []
+        for handicap in (0.0, shift):
+            mine = {}
+            for problem, ease_of_it in enumerate(ease):
+                right = generator.random(n) < 1 / (1 + math.exp(-(ease_of_it - handicap)))
+                alike = 1 - np.clip(0.45 - 0.08 * ease_of_it, 0.05, 0.95)
+                scores = np.where(once, generator.binomial(5, alike, (n, n)).astype(np.float64), np.nan)
+                mine[f"p{problem}"] = diversity_within(SimilarityMatrix(scores, once), right).value
+            values.append(mine)
+        levels = [np.nanmean(list(mine.values())) for mine in values]
+        found.append((levels[1] - levels[0], paired_difference(values[1], values[0]).estimate.value))
+    return np.array(found)
+
+
+def test_pairing_repairs_what_the_selection_of_correct_responses_does_to_levels() -> None:
+    found = studies_without_a_difference(100, shift=1.0)
+    (levels, paired), error = found.mean(axis=0), found.std(axis=0) / math.sqrt(len(found))
+    assert levels < -0.015, "levels differ though nothing does"
+    assert levels < -4 * error[0]
+    assert abs(paired) < 3 * error[1]
