@@ -17,6 +17,7 @@ from diversity_judge.display import counted
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import Group
 from diversity_judge.inputs.views import ShownText, View, estimate_tokens, truncate, view_of
+from diversity_judge.planning.lots import drawn_order
 from diversity_judge.planning.pairs import MOST_PAIRS, Pair, PairDesign, PlannedPairs
 from diversity_judge.text_safety import printable, slug
 
@@ -152,11 +153,13 @@ def plan_groups(groups: Sequence[Group], design: PairDesign, showing: Showing) -
         raise InputError(f"--truncate-tokens must be at least 2, not {showing.truncate_tokens}")
     names = _names(groups)
     empty: list[str] = []
-    pairs = {n: design.plan(n) for n in {group.n_responses for group in groups}}  # Most are of one size.
+    all_pairs = {n: design.plan(n) for n in {group.n_responses for group in groups} if not design.is_thinned(n)}
     plans = []
     for group, name in zip(groups, names, strict=True):
         shown = tuple(_show(text, showing) for text in _views(group, showing.view, empty))
-        plans.append(GroupPlan(group, name, shown, pairs[group.n_responses], not showing.judge_duplicates))
+        n = group.n_responses
+        pairs = all_pairs[n] if n in all_pairs else design.plan(n, drawn_order(group, design.seed))
+        plans.append(GroupPlan(group, name, shown, pairs, not showing.judge_duplicates))
     if empty:
         raise InputError(
             f"--view {showing.view}: {len(empty)} response(s) have nothing to show: {name_some(empty)}. "

@@ -1,10 +1,16 @@
 """Which ordered pairs of a group's responses the judge is asked about, and why these.
 
 With one judgment an unordered pair the orientation is balanced (each response stands first as often as
-second), so that a position bias of the judge cannot favour early samples. A thinned design takes whole
-circulant differences, so that each response keeps an equal share of the pairs: the mean stays unbiased and
-its variance can be estimated. A pair keeps its orientation in every design, and a larger design of the same
-seed holds the smaller one where M is a multiple of n, so that paid judgments are reused when a user asks for more.
+second), so that a position bias of the judge cannot favour early samples.
+
+A thinned design lays the responses in a random order (`lots`: by a hash of the seed, the group and the text, so that
+neither the content nor the order of the file has a say) and takes the pairs of neighbours in it, then those at distance
+2, and so on around the circle. Each response keeps an equal share of the pairs: the mean stays unbiased and its
+variance can be estimated. A larger M holds the pairs of a smaller one, in the same orientation, so that paid judgments
+are found again when a user asks for more, and a response more or less moves few of the others' pairs.
+
+All pairs are oriented by the positions in the file: about half of a thinned design's pairs stand there the other way
+round.
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import gcd
 from typing import Literal, NamedTuple, overload
 
 import numpy as np
@@ -44,7 +51,7 @@ class PairDesign:
         orders: `one` judgment an unordered pair (balanced orientation), or `both` orders.
         pairs_per_group: Number M of unordered pairs a group, or None for all n(n-1)/2.
         draws: Number of repeated judgments of each ordered pair.
-        seed: Chooses the differences of a thinned design.
+        seed: Of the random order in which a thinned design lays the responses.
     """
 
     orders: Orders = "one"
@@ -59,11 +66,23 @@ class PairDesign:
         if self.pairs_per_group is not None and self.pairs_per_group < 1:
             raise InputError(f"--pairs-per-group must be at least 1, not {self.pairs_per_group}")
 
-    def plan(self, n: int) -> PlannedPairs:
-        """All judgments wanted of a group of n responses, those with the same first response together."""
-        full = n * (n - 1) // 2
-        circulant = _circulant(n, full if self.pairs_per_group is None else self.pairs_per_group, self.seed)
-        return PlannedPairs(n, circulant, is_both=self.orders == "both", draws=self.draws)
+    def is_thinned(self, n: int) -> bool:
+        """Whether only some of the pairs of n responses are judged."""
+        return self.pairs_per_group is not None and 2 * self.pairs_per_group < n * (n - 1)
+
+    def plan(self, n: int, order: Sequence[int] | None = None) -> PlannedPairs:
+        """All judgments wanted of a group of n responses, those with the same first response together.
+
+        Args:
+            n: Number of responses.
+            order: The n positions in the order in which a thinned design lays them; None: in an order that the seed
+                draws, for responses that are no more than their positions.
+        """
+        is_both = self.orders == "both"
+        if self.pairs_per_group is None or not self.is_thinned(n):
+            return PlannedPairs(n, _all_pairs(n), is_both=is_both, draws=self.draws)
+        laid = _drawn_order(n, self.seed) if order is None else order
+        return PlannedPairs(n, _circulant(n, self.pairs_per_group), is_both=is_both, draws=self.draws, order=laid)
 
 
 class PlannedPairs(Sequence[Pair]):
@@ -74,26 +93,31 @@ class PlannedPairs(Sequence[Pair]):
 
     Args:
         n: Number of responses.
-        circulant: Which unordered pairs.
+        circulant: Which unordered pairs of places on the circle.
         is_both: Each of them in both orders.
         draws: Repeated judgments of each ordered pair.
+        order: The response at each place; None: each stands at its own position.
     """
 
-    def __init__(self, n: int, circulant: Circulant, *, is_both: bool, draws: int) -> None:
+    def __init__(
+        self, n: int, circulant: Circulant, *, is_both: bool, draws: int, order: Sequence[int] | None = None
+    ) -> None:
         self.n = n
         self.draws = draws
+        self._response_at = np.arange(n) if order is None else np.array(order, dtype=np.int64)
+        self._place_of = np.argsort(self._response_at)
         self._steps = np.array(sorted(circulant.differences), dtype=np.int64)
         edges = [*circulant.edges, *((second, first) for first, second in circulant.edges if is_both)]
         if is_both:
             self._steps = np.concatenate([self._steps, -self._steps])
         self._others: dict[int, list[int]] = defaultdict(list)
-        for first, second in edges:
+        for first, second in self._response_at[np.array(edges, dtype=np.int64).reshape(-1, 2)].tolist():
             self._others[first].append(second)
         self._length = draws * (n * len(self._steps) + len(edges))
 
     def seconds(self, first: int) -> NDArray[np.int64]:
         """(m,) the responses that stand second where this one stands first, in order; each is judged `draws` times."""
-        found = (first + self._steps) % self.n
+        found = self._response_at[(self._place_of[first] + self._steps) % self.n]
         if first in self._others:
             found = np.concatenate([found, self._others[first]])
         return np.sort(found)
@@ -142,7 +166,7 @@ class PlannedPairs(Sequence[Pair]):
 
 @dataclass(frozen=True)
 class Circulant:
-    """Unordered pairs of n responses, oriented: whole differences, and single pairs besides.
+    """Unordered pairs of n places on a circle, oriented: whole differences, and single pairs besides.
 
     Attributes:
         differences: Each d below n/2 stands for the n pairs (i, i + d mod n).
@@ -164,47 +188,63 @@ def orient(i: int, j: int, n: int) -> tuple[int, int]:
 
 
 def circulant_pairs(n: int, m: int, seed: int) -> list[tuple[int, int]]:
-    """A balanced design of m of the n(n-1)/2 unordered pairs, oriented.
+    """A balanced design of m of the n(n-1)/2 unordered pairs, oriented, of positions in a random order.
 
-    A difference d gives the n pairs (i, i + d mod n), in which each response occurs twice, once in each place
-    (n/2 pairs for d = n/2). Whole differences are taken in a random order; what is left of m is a matching
-    along the cycle of one more difference, so that the numbers of pairs a response differ by one at most.
+    A difference d gives the n pairs (i, i + d mod n) of places on the circle, in which each response occurs twice, once
+    in each place (n/2 pairs for d = n/2). Since the order is random the differences need not be. Of the last difference
+    only a part is taken, every second pair of its cycles first, so that the numbers of pairs a response differ by one
+    at most. Only where its cycles are several of odd length they may differ by two; such differences come last.
 
     Args:
         n: Number of responses.
         m: Number of unordered pairs wanted; all of them when m is n(n-1)/2 or more.
-        seed: Of the order of the differences.
+        seed: Of the order.
 
     Returns:
-        m ordered pairs (first, second), sorted.
+        m ordered pairs (first, second), sorted. With the same seed those of a smaller m are among them, unless all
+        pairs are wanted.
     """
-    planned = PlannedPairs(n, _circulant(n, m, seed), is_both=False, draws=1)
-    return [(pair.first, pair.second) for pair in planned]
+    return [(pair.first, pair.second) for pair in PairDesign(pairs_per_group=m, seed=seed).plan(n)]
 
 
-def _circulant(n: int, m: int, seed: int) -> Circulant:
-    # Difference 1 comes last: its cycle passes through all responses, so any part of it can be taken evenly.
-    below_half = (n - 1) // 2
-    if 2 * m >= n * (n - 1):
-        tie = tuple((i, i + n // 2) for i in range(n // 2)) if n % 2 == 0 else ()
-        return Circulant(frozenset(range(1, below_half + 1)), tie)
-    rng = np.random.default_rng([seed, n])
-    differences = [int(d) for d in rng.permutation(np.arange(2, below_half + 1))] + [1]
-    whole, rest = divmod(m, n)
-    return Circulant(frozenset(differences[:whole]), tuple(_part_of_a_difference(n, rest)))
+def _drawn_order(n: int, seed: int) -> list[int]:
+    order: list[int] = np.random.default_rng([seed, n]).permutation(n).tolist()
+    return order
 
 
-def _part_of_a_difference(n: int, rest: int) -> list[tuple[int, int]]:
-    """`rest` < n more pairs that touch each response equally often, give or take one."""
-    if n % 2 == 0 and rest <= n // 2:
-        return [_edge(i, n // 2, n) for i in range(rest)]
-    # Every second edge of the cycle 0, 1, ..., n-1 is a matching; a cycle without a matching is as even.
-    edges = [_edge(i, 1, n) for i in range(n)]
-    if rest <= n // 2:
-        return edges[: 2 * rest : 2]
-    left_out = set(edges[: 2 * (n - rest) : 2])
-    return [edge for edge in edges if edge not in left_out]
+def _all_pairs(n: int) -> Circulant:
+    return Circulant(frozenset(range(1, (n - 1) // 2 + 1)), tuple(_cycles(n, n // 2)) if n % 2 == 0 else ())
 
 
-def _edge(i: int, difference: int, n: int) -> tuple[int, int]:
-    return orient(i, (i + difference) % n, n)
+def _circulant(n: int, m: int) -> Circulant:
+    """The first m pairs, difference by difference."""
+    whole: set[int] = set()
+    edges: list[tuple[int, int]] = []
+    for difference in sorted(range(1, n // 2 + 1), key=lambda d: (_has_several_odd_cycles(n, d), d)):
+        left = m - n * len(whole) - len(edges)
+        if left <= 0:
+            break
+        if left >= n and 2 * difference != n:
+            whole.add(difference)
+        else:
+            edges += _cycles(n, difference)[:left]
+    return Circulant(frozenset(whole), tuple(edges))
+
+
+def _has_several_odd_cycles(n: int, difference: int) -> bool:
+    cycles = gcd(n, difference)
+    return cycles > 1 and n // cycles % 2 == 1
+
+
+def _cycles(n: int, difference: int) -> list[tuple[int, int]]:
+    """All pairs at this distance around the circle: every second one of each cycle, then those between them."""
+    cycles = gcd(n, difference)
+    length = n // cycles
+    if length == 2:  # The tie n/2 is its own reverse.
+        steps: list[int] = [0]
+    elif length % 2 == 0:
+        steps = [*range(0, length, 2), *range(1, length, 2)]
+    else:  # One response of the cycle is left over by every second pair; the next pair is its first.
+        steps = [*range(0, length - 1, 2), length - 2, *range(1, length - 3, 2), length - 1]
+    starts = [(cycle + step * difference) % n for step in steps for cycle in range(cycles)]
+    return [(start, (start + difference) % n) for start in starts]

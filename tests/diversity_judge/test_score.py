@@ -74,6 +74,22 @@ def test_the_tables_have_the_columns_of_the_contract(responses: Path) -> None:
     assert scores.n_pairs.tolist() == [6, 6]
 
 
+def test_a_thinned_diversity_does_not_depend_on_the_order_of_the_file(tmp_path: Path) -> None:
+    texts = [f"add {i} and {i % 5} by way of {['chalk', 'cheese', 'butter'][i % 3]}" for i in range(24)] + ["add 1"] * 2
+    found = []
+    for name, lines in {"as made": texts, "sorted": sorted(texts), "reversed": texts[::-1]}.items():
+        path = tmp_path / name / "responses.jsonl"
+        path.parent.mkdir()
+        path.write_text("".join(json.dumps({"problem_id": "p", "response": text}) + "\n" for text in lines))
+        ledger = str(tmp_path / "ledger.sqlite")
+        assert proxy(path, "--no-heatmaps", "--pairs-per-group", "26", "--ledger", ledger) == 0
+        run = path.parent / "run"
+        found.append(pd.read_csv(run / "scores.csv")[["diversity", "ci_low", "ci_high"]].iloc[0].round(12).tolist())
+        sent = json.loads((run / "run.json").read_text())["this_run"]["calls"]
+        assert (sent > 0) == (name == "as made"), "the same pairs are found again"
+    assert found[0] == found[1] == found[2]
+
+
 def test_identical_responses_have_no_diversity_and_no_spread(responses: Path) -> None:
     proxy(responses, "--no-heatmaps")
     same = pd.read_csv(responses.parent / "run" / "scores.csv").set_index("strategy").loc["same"]

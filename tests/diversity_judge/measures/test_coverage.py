@@ -17,6 +17,7 @@ from benchmarks.coverage import (
     N_RESPONSES,
     PROBLEM_SD,
     SETTINGS,
+    THINNED,
     Design,
     ScoreModel,
     count_coverage,
@@ -52,6 +53,16 @@ def test_group_interval_holds_the_truth_about_95_percent_of_the_time(
 ) -> None:
     row = group_row(model, name, design, N_RESPONSES, REPS, np.random.default_rng(0))
     assert 0.90 <= row.coverage <= 0.995
+
+
+@pytest.mark.parametrize(("name", "design"), THINNED, ids=[name for name, _ in THINNED])
+@by_name([SETTINGS[1], SETTINGS[4]])
+def test_a_thinned_group_holds_the_truth_as_often_where_the_file_is_sorted(
+    model: ScoreModel, name: str, design: Design
+) -> None:
+    row = group_row(replace(model, is_sorted=True), name, design, N_RESPONSES, REPS, np.random.default_rng(0))
+    assert 0.90 <= row.coverage <= 0.995
+    assert abs(row.bias) < 4 * row.width / 4 / math.sqrt(REPS)  # a width of about 4 standard errors
 
 
 @by_name([SETTINGS[1], SETTINGS[3]])
