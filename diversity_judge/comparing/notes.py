@@ -125,14 +125,23 @@ def _lacking(groups: Sequence[GroupMeasures], metrics: Sequence[ProcessMetric]) 
 def _parts(
     groups: Sequence[GroupMeasures], strategies: Sequence[str], metrics: Sequence[ProcessMetric]
 ) -> Iterator[str]:
-    """For each part of the responses, on how many problems each strategy has one."""
-    for metric in metrics:
-        if metric.part != ALL_RESPONSES:
-            found = Counter(group.strategy for group, _ in known_values(groups, metric))
-            judged = Counter(group.strategy for group in groups if group.process is not None)
-            if found and found != judged:
-                counts = ", ".join(f"{name} {found[name]} of {judged[name]}" for name in strategies if judged[name])
-                yield f"{metric.name} needs {metric.needs}; problems that have them: {counts} (counts.csv)"
+    """On how many problems each strategy has the parts of its responses that some figures are of."""
+    judged = Counter(group.strategy for group in groups if group.process is not None)
+    found = {m: Counter(group.strategy for group, _ in known_values(groups, m)) for m in metrics}
+    partial = [m for m in metrics if m.part != ALL_RESPONSES and found[m] and found[m] != judged]
+    if partial:
+        counts = ", ".join(
+            f"{name} {_and(str(found[m][name]) for m in partial)} of {judged[name]}"
+            for name in strategies
+            if judged[name]
+        )
+        names = _and(m.name for m in partial)
+        yield f"{names} rest on the problems that have {_and(m.needs for m in partial)}: {counts}; see counts.csv"
+
+
+def _and(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _skipped(groups: Sequence[GroupMeasures]) -> Iterator[str]:

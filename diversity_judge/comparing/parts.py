@@ -35,9 +35,9 @@ class Part:
 
 
 COMPLETE = Part("diversity_complete", "not cut", "two responses that were not cut")
-CORRECT = Part("diversity_correct", "correct", "two correct responses (`correct`)")
-WRONG = Part("diversity_wrong", "wrong", "two wrong responses (`correct`)")
-ACROSS = Part("diversity_across", "one correct, one wrong", "a correct and a wrong response (`correct`)")
+CORRECT = Part("diversity_correct", "correct", "two correct responses")
+WRONG = Part("diversity_wrong", "wrong", "two wrong responses")
+ACROSS = Part("diversity_across", "one correct, one wrong", "a correct and a wrong response")
 PARTS = (CORRECT, WRONG, ACROSS, COMPLETE)
 
 

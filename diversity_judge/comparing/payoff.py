@@ -14,7 +14,6 @@ from diversity_judge.comparing.differences import largest_common_k
 from diversity_judge.comparing.group_measures import GroupMeasures
 from diversity_judge.comparing.tables import PayoffRow, Table
 from diversity_judge.measures.association import rank_correlation_within, slope_within
-from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval
 
 SLOPE = "slope"
@@ -43,15 +42,15 @@ def payoff_sentences(table: Table[PayoffRow]) -> Iterator[str]:
     if not slopes or math.isnan(slopes[0].ci_low):
         return
     slope = slopes[0]
-    gain = f"what {slope.k} samples solve beyond one"
+    what = f"{slope.k} samples solve"
     size = interval(slope.value * _STEP, slope.ci_low * _STEP, slope.ci_high * _STEP, signed=True)
-    correlation = f", rank correlation {_interval(ranks[0])}" if ranks else ""
-    seen = f"{size} for {_STEP:g} of diversity{correlation}, within {slope.n_problems} problems between strategies"
+    correlation = f" (rank correlation {_interval(ranks[0])})" if ranks else ""
+    seen = f"{size} for {_STEP:g} of diversity{correlation}, within {slope.n_problems} problems"
     if slope.ci_low <= 0 <= slope.ci_high:
-        yield printable(f"That diversity pays is not shown: {gain} differs by {seen}.")
+        yield f"No association of diversity with what {what} beyond one is shown between strategies: {seen}."
     else:
-        word = "pays" if slope.value > 0 else "costs"
-        yield printable(f"Diversity {word} where strategies differ in it: {gain} differs by {seen}.")
+        more = "more" if slope.value > 0 else "less"
+        yield f"Where strategies are more diverse, {what} {more} beyond one: {seen}."
 
 
 def _interval(row: PayoffRow) -> str:

@@ -81,7 +81,7 @@ def _sentence(comparison: StrategyDifference, claim: str) -> str:
         return f"{claim} {on}, {_evidence(found)}"
     if found.verdict is Verdict.ALONE:
         return (
-            f"Taken alone, {claim} {on} ({p_value(found.test.p, _floor(found))}); among "
+            f"Taken alone, {claim} {on} ({p_value(found.test.p, found.test.resolution)}); among "
             f"{found.n_comparisons} comparisons that is not confirmed (p = {found.p_holm:.2g} after Holm)"
         )
     if found.verdict is Verdict.NOT_SHOWN:
@@ -94,14 +94,9 @@ def _sentence(comparison: StrategyDifference, claim: str) -> str:
 
 def _evidence(found: PairedDifference) -> str:
     if found.n_comparisons == 1:
-        return p_value(found.p_holm, _floor(found))
-    shown = p_value(found.p_holm, _floor(found) * found.n_comparisons)
+        return p_value(found.p_holm, found.test.resolution)
+    shown = p_value(found.p_holm, found.test.resolution * found.n_comparisons)
     return f"{shown} after Holm among {found.n_comparisons} comparisons"
-
-
-def _floor(found: PairedDifference) -> float:
-    """The p-value below which random subsets cannot tell; 0 where all were looked at."""
-    return 0.0 if found.test.exact else found.test.smallest_p
 
 
 def _advice(found: PairedDifference, difference: float) -> str:

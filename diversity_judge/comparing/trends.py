@@ -107,8 +107,8 @@ def _sentence(one: Trend) -> str:
     estimate, test = one.found.estimate, one.found.test
     numbers = list(one.family.members)
     size = interval(estimate.value, estimate.low, estimate.high, signed=True)
-    p = p_value(test.p, 0.0 if test.exact else test.smallest_p)
-    seen = f"{size} for each 1 more, on {estimate.n} problems, {p}"
+    p = p_value(test.p, test.resolution)
+    seen = f"{size} per 1, on {estimate.n} problems, {p}"
     along = f"along {one.family.name} from {numbers[0]:g} to {numbers[-1]:g}"
     if one.found.verdict is Verdict.NOT_SHOWN:
         return f"No trend of {one.label} is shown {along}: {seen}."

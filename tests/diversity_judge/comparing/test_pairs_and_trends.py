@@ -127,7 +127,7 @@ def paying(folder: Path, sign: int) -> Comparison:
     return dj.compare([judged(folder, scores, right)])
 
 
-@pytest.mark.parametrize(("sign", "word"), [(1, "pays"), (-1, "costs")])
+@pytest.mark.parametrize(("sign", "word"), [(1, "more"), (-1, "less")])
 def test_whether_diversity_pays(tmp_path: Path, sign: int, word: str) -> None:
     comparison = paying(tmp_path / "run", sign)
     slope, ranks = comparison.payoff
@@ -136,9 +136,9 @@ def test_whether_diversity_pays(tmp_path: Path, sign: int, word: str) -> None:
     assert slope.value == pytest.approx(sign * 1.25)
     assert (slope.ci_low, slope.ci_high) == pytest.approx((sign * 1.25, sign * 1.25))
     assert ranks.value == pytest.approx(sign)
-    sentence = next(s for s in comparison.sentences if "what 4 samples solve beyond one" in s)
-    assert sentence.startswith(f"Diversity {word} where strategies differ in it")
-    assert f"differs by {sign * 0.125:+.3f} [" in sentence
+    sentence = next(s for s in comparison.sentences if "4 samples solve" in s)
+    assert sentence.startswith(f"Where strategies are more diverse, 4 samples solve {word} beyond one: ")
+    assert f": {sign * 0.125:+.3f} [" in sentence
 
 
 def test_an_association_between_problems_alone_does_not_pay(tmp_path: Path) -> None:
@@ -180,3 +180,12 @@ def test_the_tables_are_files(tmp_path: Path) -> None:
     written = pd.read_csv(out / "pairs_of_strategies.csv")
     assert written["p_holm"].tolist() == pytest.approx([row.p_holm for row in comparison.pairs_of_strategies])
     assert not math.isnan(written["difference"].sum())
+
+
+def test_a_p_value_is_said_to_be_at_its_floor_only_there(tmp_path: Path) -> None:
+    """With 20 problems random subsets are drawn; where one of them differs, p is 1 and no floor."""
+    scores = {"a": [3] * 20, "b": [3] * 19 + [2], "c": [1, 2] * 10}
+    right = {name: [2] * 20 for name in scores}
+    few, many = dj.compare([judged(tmp_path / "run", scores, right)]).sentences[:2]
+    assert " p = 1.000 after Holm" in few
+    assert " p <= 0.0002 after Holm" in many

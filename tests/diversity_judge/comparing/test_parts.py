@@ -201,7 +201,10 @@ def test_diversity_among_correct_wrong_and_across(tmp_path: Path) -> None:
     assert difference.n_problems == 2
     assert difference.difference == pytest.approx(0)
     note = next(note for note in comparison.notes if note.startswith("diversity_correct"))
-    assert "a 3 of 4, b 3 of 4" in note
+    assert note.startswith(
+        "diversity_correct, diversity_wrong and diversity_across rest on the problems that have two "
+    )
+    assert "a 3, 3 and 3 of 4, b 3, 3 and 3 of 4" in note
 
 
 def test_wrong_responses_inflate_diversity_and_the_correct_ones_show_it(tmp_path: Path) -> None:
