@@ -9,10 +9,12 @@ few, else seeded random ones. The mean over pairs needs none of this: diversity 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
 from diversity_judge.measures.approaches import SAME_APPROACH, ApproachCount
 from diversity_judge.measures.matrix import EIGENVALUE_TOLERANCE, VendiScore
@@ -20,6 +22,10 @@ from diversity_judge.rubric import MAX_SCORE
 
 SUBSETS = 400
 """Random subsets where there are more: the mean of a Vendi score is then known to about 0.01."""
+_CELLS = 2**23
+"""Of subsets' matrices at a time: 64 MiB."""
+_SMALL = 64
+"""Responses up to which powers of all matrices at once are faster than a search of each."""
 
 
 def subsets(n: int, size: int, *, seed: int = 0) -> NDArray[np.intp]:
@@ -52,7 +58,8 @@ def rarefied_vendi(similarity: NDArray[np.float64], size: int, *, seed: int = 0)
     """
     if np.isnan(similarity).any():
         return VendiScore(float("nan"), float("nan"), 1.0)
-    values = np.linalg.eigvalsh(_within(similarity / MAX_SCORE, size, seed) / size)
+    kernel = similarity / (MAX_SCORE * size)
+    values = np.concatenate([np.linalg.eigvalsh(part) for part in _within(kernel, size, seed)])
     clipped = -np.where(values < -EIGENVALUE_TOLERANCE, values, 0.0).sum(axis=1)
     kept = np.where(values > EIGENVALUE_TOLERANCE, values, 0.0)
     shares = kept / kept.sum(axis=1, keepdims=True)
@@ -71,24 +78,31 @@ def rarefied_approaches(
         threshold: Responses at this similarity or more are joined.
         seed: Of the random subsets.
     """
-    found = _within(similarity, size, seed)
-    joined = found >= threshold
-    low, high = _mean_components(joined | np.isnan(found)), _mean_components(joined)
-    return ApproachCount(threshold, low, high)
+    low, high = [], []
+    for found in _within(similarity, size, seed):
+        joined = found >= threshold
+        low.append(_components(joined | np.isnan(found)))
+        high.append(_components(joined))
+    return ApproachCount(threshold, float(np.concatenate(low).mean()), float(np.concatenate(high).mean()))
 
 
-def _within(matrix: NDArray[np.float64], size: int, seed: int) -> NDArray[np.float64]:
-    """(B, size, size): the part of the matrix that belongs to each subset."""
+def _within(matrix: NDArray[np.float64], size: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """(B, size, size): the part of the matrix that belongs to each subset, as many at a time as memory takes."""
     members = subsets(len(matrix), size, seed=seed)
-    return matrix[members[:, :, None], members[:, None, :]]
+    at_once = max(1, _CELLS // size**2)
+    for start in range(0, len(members), at_once):
+        some = members[start : start + at_once]
+        yield matrix[some[:, :, None], some[:, None, :]]
 
 
-def _mean_components(joined: NDArray[np.bool_]) -> float:
-    """Mean number of connected components of graphs (B, m, m), each node joined to itself."""
+def _components(joined: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Number of connected components of each graph of (B, m, m), each node joined to itself."""
     size = joined.shape[1]
+    if size > _SMALL:
+        return np.array([connected_components(graph, directed=False)[0] for graph in joined], dtype=np.int64)
     reached = joined.astype(np.float32)
     for _ in range(max(size - 1, 1).bit_length()):  # paths twice as long each time
         reached = (reached @ reached > 0).astype(np.float32)
     # A component is counted at its first member: the one that reaches nobody before it.
     before = np.tril(np.ones((size, size), dtype=np.bool_), -1)
-    return float((~(reached.astype(np.bool_) & before).any(axis=2)).sum(axis=1).mean())
+    return np.asarray((~(reached.astype(np.bool_) & before).any(axis=2)).sum(axis=1), dtype=np.int64)

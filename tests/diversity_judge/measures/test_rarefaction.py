@@ -59,6 +59,17 @@ def test_random_subsets_come_close_to_all(monkeypatch: pytest.MonkeyPatch) -> No
     assert drawn[0].value != exact[0].value
 
 
+@pytest.mark.parametrize(("name", "value"), [("_CELLS", 50), ("_SMALL", 2)])
+def test_how_it_is_computed_changes_nothing(name: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    similarity = random_similarity(8, 6)
+    similarity[0, 3] = similarity[3, 0] = math.nan
+    whole = np.where(np.isnan(similarity), 2.0, similarity)
+    before = rarefied_vendi(whole, 5), rarefied_approaches(similarity, 5, threshold=5)
+    monkeypatch.setattr(rarefaction, name, value)
+    assert rarefied_vendi(whole, 5).value == pytest.approx(before[0].value)
+    assert rarefied_approaches(similarity, 5, threshold=5) == before[1]
+
+
 def test_random_subsets_are_those_of_their_seed_and_hold_nobody_twice() -> None:
     chosen = subsets(20, 10, seed=4)
     assert np.array_equal(chosen, subsets(20, 10, seed=4))
