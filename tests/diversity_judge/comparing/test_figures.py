@@ -11,7 +11,7 @@ from diversity_judge.comparing.figures import FIGURE_MAKERS, save_figures
 from diversity_judge.comparing.result import Comparison
 from tests.diversity_judge.run_folders import group, make_run
 
-HOSTILE = "$\\frac{x$ <b>\x1b[31m"
+HOSTILE = "$\\frac{x$ <b>[31m"
 
 
 @pytest.fixture(scope="module")
