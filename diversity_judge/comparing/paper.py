@@ -207,9 +207,11 @@ def _judged_sentences(run: Run) -> Iterator[str]:
     if showing["truncate_tokens"] is not None:
         yield f"Texts longer than about {showing['truncate_tokens']:,} tokens were cut in the middle."
     if counts:
-        yield f"{counts['scored']:,} of {counts['wanted']:,} wanted judgments have a score"
-        identical = f"({counts['duplicates']:,} of identical texts, scored 5 without a call)"
-        yield f"{identical if counts['duplicates'] else ''};"
+        each = " (each draw counted)" if draws > 1 else ""
+        yield f"{counts['scored']:,} of {counts['wanted']:,} wanted pairs{each} have a score"
+        shared = [f"{counts['duplicates']:,} of identical texts, scored 5 without a call"] * (counts["duplicates"] > 0)
+        shared += [f"{counts['repeats']:,} by the judgment of the same two texts"] * (counts.get("repeats", 0) > 0)
+        yield f"({'; '.join(shared)});" if shared else ";"
         yield "diversity is 1 - mean / 5 over those that have."
         yield f"The judge gave {counts['replies']:,} replies"
         if counts.get("prompt_tokens"):

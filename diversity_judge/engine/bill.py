@@ -19,8 +19,10 @@ class Bill:
     Attributes:
         groups: Groups.
         responses: Responses in them.
-        judgments: Judgments wanted.
-        duplicates: Of these, scored without a call.
+        pairs: Ordered pairs wanted; `judgments` counts each draw of a pair.
+        duplicates: Of these, of identical texts and scored without a judgment.
+        repeats: Of these, with the same two texts as an earlier pair, whose judgment is theirs too.
+        judgments: Judgments wanted: reused, not asked again, and to be bought.
         reused: Of these, found in the ledger.
         not_asked_again: Of these, truncated earlier at the present limit.
         calls: Calls needed if every first reply holds a score.
@@ -31,8 +33,10 @@ class Bill:
 
     groups: int
     responses: int
-    judgments: int
+    pairs: int
     duplicates: int
+    repeats: int
+    judgments: int
     reused: int
     not_asked_again: int
     calls: int
@@ -47,19 +51,27 @@ class Bill:
 
 
 def group_bill(
-    plan: GroupPlan, is_missing: NDArray[np.bool_], *, n_reused: int, spec: JudgeSpec, overhead_tokens: int
+    plan: GroupPlan,
+    is_missing: NDArray[np.bool_],
+    *,
+    n_judgments: int,
+    n_reused: int,
+    spec: JudgeSpec,
+    overhead_tokens: int,
 ) -> Bill:
     """Add up one group.
 
     Args:
         plan: The group.
         is_missing: (pairs,) for which pairs, in the order of the plan, a call is needed.
-        n_reused: How many have a score in the ledger.
+        n_judgments: How many judgments of its own the group wants.
+        n_reused: How many of them have a score in the ledger.
         spec: The judge, for its prices and typical reply.
         overhead_tokens: Of the template.
     """
     calls = int(is_missing.sum())
-    duplicates = len(plan.pairs) - int(plan.needs_call().sum())
+    draws = plan.pairs.draws
+    pairs, not_identical = len(plan.pairs) // draws, int(plan.needs_call().sum()) // draws
     input_tokens = overhead_tokens * calls + plan.pair_tokens(is_missing)
     output_tokens = calls * spec.typical_output_tokens
     prices = spec.prices
@@ -67,10 +79,12 @@ def group_bill(
     return Bill(
         groups=1,
         responses=plan.group.n_responses,
-        judgments=len(plan.pairs),
-        duplicates=duplicates,
+        pairs=pairs,
+        duplicates=pairs - not_identical,
+        repeats=not_identical - n_judgments // draws,
+        judgments=n_judgments,
         reused=n_reused,
-        not_asked_again=len(plan.pairs) - duplicates - n_reused - calls,
+        not_asked_again=n_judgments - n_reused - calls,
         calls=calls,
         input_tokens=input_tokens,
         output_tokens=output_tokens,

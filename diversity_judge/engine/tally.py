@@ -26,7 +26,6 @@ class Tally:
 
     Attributes:
         wanted: Judgments that the plan wants.
-        duplicates: Of these, scored without a call because the texts are the same.
         reused: Of these, found in the ledger.
         scored: Scored in this run.
         missing: Ended without a score in this run, by reason.
@@ -45,7 +44,6 @@ class Tally:
     """
 
     wanted: int = 0
-    duplicates: int = 0
     reused: int = 0
     scored: int = 0
     missing: Counter[str] = field(default_factory=Counter)
@@ -65,7 +63,7 @@ class Tally:
     @classmethod
     def of(cls, bill: Bill) -> Tally:
         """The counts before the first call."""
-        tally = cls(wanted=bill.judgments, duplicates=bill.duplicates, reused=bill.reused)
+        tally = cls(wanted=bill.judgments, reused=bill.reused)
         if bill.not_asked_again:
             tally.missing[Missing.TRUNCATED] = bill.not_asked_again
         return tally
@@ -73,7 +71,7 @@ class Tally:
     @property
     def done(self) -> int:
         """Judgments that are finished with, with or without a score."""
-        return self.duplicates + self.reused + self.scored + sum(self.missing.values())
+        return self.reused + self.scored + sum(self.missing.values())
 
     @property
     def cache_hit_share(self) -> float | None:

@@ -20,6 +20,7 @@ from diversity_judge.planning.groups import GroupPlan, Task, check_context
 from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.pairs import MOST_PAIRS
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.planning.repeats import needs_judgment
 from diversity_judge.text_safety import printable
 
 _PAIRS_A_LOOK = MOST_PAIRS
@@ -34,7 +35,8 @@ class GroupWork:
         plan: The group.
         known: Its judgments as the ledger had them; None where some are still to be bought, or there are very many:
             these are read again afterwards, and a large plan would be held in memory twice.
-        is_missing: (pairs,) for which pairs, in the order of the plan, a call is needed.
+        is_missing: (pairs,) for which pairs, in the order of the plan, a call is needed; a repeat of another pair
+            needs none of its own.
     """
 
     plan: GroupPlan
@@ -74,31 +76,49 @@ def make_workload(
     planned_at = ledger.last_id() if ledger is not None else 0
     overhead = estimate_tokens(template.file.body)
     groups, bills = [], []
-    for plan in plans:
+    for plan, wanted in zip(plans, needs_judgment(plans, [judge.fingerprint(plan) for plan in plans]), strict=True):
+        n_judgments = int(wanted.sum())
         # In a ledger without a reply no key needs to be looked for.
-        work, n_reused = _look_up(plan, judge, ledger) if ledger is not None and planned_at else _all_new(plan)
+        work, n_reused = GroupWork(plan, None, wanted), 0
+        if ledger is not None and planned_at:
+            work, n_reused = _look_up(plan, wanted, judge, ledger)
         groups.append(work)
-        bills.append(group_bill(plan, work.is_missing, n_reused=n_reused, spec=judge.spec, overhead_tokens=overhead))
+        bills.append(
+            group_bill(
+                plan,
+                work.is_missing,
+                n_judgments=n_judgments,
+                n_reused=n_reused,
+                spec=judge.spec,
+                overhead_tokens=overhead,
+            )
+        )
     return Workload(groups, total(bills), planned_at)
 
 
-def _all_new(plan: GroupPlan) -> tuple[GroupWork, int]:
-    return GroupWork(plan, None, plan.needs_call()), 0
+def _look_up(plan: GroupPlan, wanted: NDArray[np.bool_], judge: Judge, ledger: Ledger) -> tuple[GroupWork, int]:
+    """Hold a group against the ledger, some pairs at a time; returns the work, and the number of scores found.
 
-
-def _look_up(plan: GroupPlan, judge: Judge, ledger: Ledger) -> tuple[GroupWork, int]:
-    """Hold a group against the ledger, some pairs at a time; returns the work, and the number of scores found."""
+    Args:
+        plan: The group.
+        wanted: (pairs,) which of them need a judgment of their own.
+        judge: Whose judgments.
+        ledger: Where they are.
+    """
     is_missing = np.zeros(len(plan.pairs), dtype=np.bool_)
     judgments: list[Judgment] = []
     pairs = iter(plan.pairs)
     start = n_reused = 0
     while part := list(islice(pairs, _PAIRS_A_LOOK)):
         judgments = read_judgments(plan, judge, ledger, part)
-        is_missing[start : start + len(part)] = need_call(judgments, ledger, judge.spec.output_limit)
-        n_reused += sum(judgment.score is not None and not judgment.is_duplicate for judgment in judgments)
-        start += len(part)
+        stop = start + len(part)
+        is_missing[start:stop] = need_call(judgments, ledger, judge.spec.output_limit)
+        has_score = np.array([judgment.score is not None for judgment in judgments], dtype=np.bool_)
+        n_reused += int((has_score & wanted[start:stop]).sum())
+        start = stop
+    # A repeat of what is still to be bought, here or in another group, is not known either.
     is_known = start <= _PAIRS_A_LOOK and not is_missing.any()
-    return GroupWork(plan, judgments if is_known else None, is_missing), n_reused
+    return GroupWork(plan, judgments if is_known else None, is_missing & wanted), n_reused
 
 
 def check_fits(plans: Sequence[GroupPlan], spec: JudgeSpec, template: PromptTemplate) -> None:

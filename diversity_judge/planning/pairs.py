@@ -126,6 +126,10 @@ class PlannedPairs(Sequence[Pair]):
         """Each response that stands first, with its `seconds`."""
         return ((first, self.seconds(first)) for first in range(self.n))
 
+    def row(self, first: int) -> slice:
+        """Where the judgments with this response first stand in the plan."""
+        return slice(int(self._ends[first - 1]) if first else 0, int(self._ends[first]))
+
     def __len__(self) -> int:
         """Number of judgments wanted."""
         return self._length
@@ -144,7 +148,7 @@ class PlannedPairs(Sequence[Pair]):
             return [self[i] for i in range(*index.indices(self._length))]
         at = range(self._length)[index]
         first = int(np.searchsorted(self._ends, at, side="right"))
-        place = at - (int(self._ends[first - 1]) if first else 0)
+        place = at - self.row(first).start
         return Pair(first, int(self.seconds(first)[place // self.draws]), place % self.draws)
 
     @cached_property

@@ -52,7 +52,8 @@ def print_bill(console: Console, bill: Bill, spec: JudgeSpec, prompt: str) -> No
         ("judge", spec.label),
         ("prompt", prompt),
         ("groups", f"{bill.groups:,} with {bill.responses:,} responses"),
-        ("pairs", f"{bill.judgments:,} judgments wanted{_of_which(bill)}"),
+        ("pairs", f"{bill.pairs:,}{_without_a_judgment(bill)}"),
+        ("judgments", f"{bill.judgments:,} wanted{_without_a_call(bill)}"),
         ("calls", f"{bill.calls:,}"),
     ]
     if not spec.is_embedded:
@@ -172,12 +173,21 @@ def _interval(estimate: Estimate) -> str:
     return f"n/a (n = {estimate.n})" if math.isnan(estimate.low) else spread(estimate.low, estimate.high)
 
 
-def _of_which(bill: Bill) -> str:
-    parts = [
+def _without_a_judgment(bill: Bill) -> str:
+    return _in_brackets(
         f"{bill.duplicates:,} of identical texts, scored without a call" if bill.duplicates else "",
+        f"{bill.repeats:,} with the same two texts as another, judged once" if bill.repeats else "",
+    )
+
+
+def _without_a_call(bill: Bill) -> str:
+    return _in_brackets(
         f"{bill.reused:,} found in the ledger" if bill.reused else "",
         f"{bill.not_asked_again:,} cut earlier at this limit (raise --max-tokens)" if bill.not_asked_again else "",
-    ]
+    )
+
+
+def _in_brackets(*parts: str) -> str:
     said = "; ".join(part for part in parts if part)
     return f" ({said})" if said else ""
 

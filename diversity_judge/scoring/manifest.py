@@ -69,15 +69,18 @@ def complete(record: Manifest, result: ScoreResult, *, started: float) -> Manife
         started: When it began, seconds since the epoch.
     """
     tally = result.tally
-    judgments = [judgment for group in result.groups for judgment in group.judgments]
+    pairs = [judgment for group in result.groups for judgment in group.judgments]
+    judgments = result.judgments
+    n_duplicates = sum(judgment.is_duplicate for judgment in pairs)
     return record | {
         "ending": {"state": tally.ending.value, "message": tally.message},
         "judgments": {
             "groups": len(result.groups),
             "responses": sum(group.plan.group.n_responses for group in result.groups),
-            "wanted": len(judgments),
-            "scored": sum(judgment.score is not None for judgment in judgments),
-            "duplicates": sum(judgment.is_duplicate for judgment in judgments),
+            "wanted": len(pairs),
+            "scored": sum(judgment.score is not None for judgment in pairs),
+            "duplicates": n_duplicates,
+            "repeats": len(pairs) - n_duplicates - len(judgments),
             "missing": dict(result.missing),
             "replies": sum(judgment.n_replies for judgment in judgments),
             "prompt_tokens": sum(judgment.prompt_tokens for judgment in judgments),

@@ -15,6 +15,7 @@ from diversity_judge.display import block, html_block
 from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.files import csv_text
 from diversity_judge.judges.base import Judge
+from diversity_judge.planning.judgment import Judgment
 from diversity_judge.scoring import tables
 from diversity_judge.scoring.group_results import GroupResult, StrategyResult, strategy_results
 
@@ -127,8 +128,14 @@ class ScoreResult:
 
     @property
     def missing(self) -> Counter[str]:
-        """Judgments without a score, by reason."""
-        return sum((group.missing_reasons for group in self.groups), Counter())
+        """Judgments without a score, by reason; one that several pairs share counts once."""
+        return Counter(judgment.reason for judgment in self.judgments if judgment.reason is not None)
+
+    @property
+    def judgments(self) -> list[Judgment]:
+        """The judgments wanted, each once: pairs with the same two texts in the same order share theirs."""
+        by_key = {j.key: j for group in self.groups for j in group.judgments if j.key is not None}
+        return list(by_key.values())
 
     @property
     def exit_code(self) -> int:

@@ -121,7 +121,7 @@ def test_every_output_of_the_proxy_says_that_it_is_none(responses: Path, capsys:
     assert said in json.loads((run / "run.json").read_text())["judge"]["label"]
     printed = capsys.readouterr().out
     assert f"judge: {said}" in printed, "the tables"
-    assert f"judge   {said}" in printed, "the bill"
+    assert f"judge      {said}" in printed, "the bill"
 
 
 def test_a_rerun_and_an_offline_run_give_the_same_bytes(responses: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_dry_run_shows_the_bill_and_leaves_nothing(responses: Path, capsys: py
     assert code == 0
     assert not (responses.parent / "run").exists()
     # 12 pairs, of which 6 of the group "same" are duplicates; 3,000 tokens a reply.
-    assert "12 judgments wanted (6 of identical texts" in out
+    assert "pairs      12 (6 of identical texts" in out
     assert "18,000 out" in out
     assert "USD" in out
 
@@ -220,7 +220,7 @@ def test_a_group_of_very_many_pairs_is_billed_but_not_judged_without_a_word(
     path.write_text("".join(json.dumps({"problem_id": "p", "response": f"word {i}"}) + "\n" for i in range(220)))
     assert proxy(path, "--dry-run") == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "24,090 judgments wanted" in said
+    assert "judgments  24,090 wanted" in said
     assert "--all-pairs" in said
     assert proxy(path) == 2
     assert "--pairs-per-group 20000" in capsys.readouterr().err
