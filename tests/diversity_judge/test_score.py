@@ -220,7 +220,7 @@ def test_a_group_of_very_many_pairs_is_billed_but_not_judged_without_a_word(
     path.write_text("".join(json.dumps({"problem_id": "p", "response": f"word {i}"}) + "\n" for i in range(220)))
     assert proxy(path, "--dry-run") == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "judgments  24,090 wanted" in said
+    assert "judgments 24,090 wanted" in said
     assert "--all-pairs" in said
     assert proxy(path) == 2
     assert "--pairs-per-group 20000" in capsys.readouterr().err
