@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 END_WEIGHT = 0.5
 """Observations that each end of the range counts as."""
@@ -59,6 +58,8 @@ class WeightedMean:
 
     def quantile(self, share: float) -> float:
         """The x with P(sum(w v) <= x) = share."""
+        from scipy.optimize import brentq
+
         low, high = self._bounds
         margin = 1e-12 * (high - low)
         return float(brentq(lambda x: self.cdf(x) - share, low + margin, high - margin, xtol=_TOLERANCE))

@@ -39,7 +39,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from diversity_judge.measures.dirichlet import WeightedMean
 from diversity_judge.measures.matrix import SimilarityMatrix
@@ -242,6 +241,8 @@ def _unknown(value: float, n: int, method: str, reason: str, confidence: float) 
 
 
 def _t_quantile(confidence: float, df: int) -> float:
+    from scipy.special import stdtrit  # a fifth of a second, which every command's start would wait for
+
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
     return float(stdtrit(df, (1 + confidence) / 2))
