@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         help="take kind, choices and reference from this file (default: from each response's meta)",
     )
-    parser.add_argument("--out", type=Path, help="write to another file")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write to another file")
     args = parser.parse_args(argv)
     console = Console(stderr=True)
 

@@ -103,11 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     add_problem_options(probabilities)
     probabilities.add_argument("--model", required=True)
     probabilities.add_argument("--strategy", default="token-normal", help="default %(default)s")
-    probabilities.add_argument("--max-tokens", type=positive_int, default=512, help="default %(default)s")
+    probabilities.add_argument("--max-tokens", type=positive_int, default=512, metavar="N", help="default %(default)s")
     probabilities.add_argument("--active-experts", type=positive_int, metavar="K")
     probabilities.add_argument("--k-keep", default="k//2+1", help="head to mark in the figure (default %(default)s)")
     probabilities.add_argument("--seed", type=int, default=0)
-    probabilities.add_argument("--out", type=Path, default=Path("results/routing"), help="default %(default)s")
+    probabilities.add_argument(
+        "--out", type=Path, default=Path("results/routing"), metavar="DIR", help="default %(default)s"
+    )
     add_in_process_options(probabilities)
     study = studies.add_parser(
         "active-experts",
@@ -119,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--strategy", default="token-normal", help="for pass@n (default %(default)s)")
     study.add_argument("--n", type=positive_int, default=32, help="responses for pass@n (default 32)")
     study.add_argument("--seed", type=int, default=0)
-    study.add_argument("--out", type=Path, default=Path("results/routing"), help="default %(default)s")
+    study.add_argument("--out", type=Path, default=Path("results/routing"), metavar="DIR", help="default %(default)s")
     add_sampling_options(study)
     add_in_process_options(study)
     add_server_options(study)

@@ -54,7 +54,7 @@ def _servers(options: EngineOptions) -> Engine:
             chat_template=options.chat_template,
             chat_template_kwargs=options.chat_template_kwargs,
             deadline=options.deadline,
-            attempts=options.attempts,
+            attempts=options.max_attempts,
         )
     )
 

@@ -26,7 +26,7 @@ class EngineOptions:
         base_urls: OpenAI-compatible servers of the model, in place of vLLM in this process.
         api_key_env: The environment variable that holds the servers' key.
         deadline: Seconds for one response of a server.
-        attempts: How often a server is asked for one response.
+        max_attempts: How often a server is asked for one response.
     """
 
     model: str | Path
@@ -38,7 +38,7 @@ class EngineOptions:
     base_urls: Sequence[str] = field(default=(), repr=False)
     api_key_env: str | None = None
     deadline: float = 7200.0
-    attempts: int = 6
+    max_attempts: int = 6
 
     def __post_init__(self) -> None:
         """Check numbers and addresses, and take a single URL for a list of one.
@@ -50,7 +50,7 @@ class EngineOptions:
             object.__setattr__(self, "base_urls", (self.base_urls,))
         for url in self.base_urls:
             read_address(url)
-        check_at_least_one(self, "active_experts", "cpu_replicas", "attempts")
+        check_at_least_one(self, "active_experts", "cpu_replicas", "max_attempts")
 
 
 def shown_servers(options: EngineOptions) -> list[str]:

@@ -50,7 +50,7 @@ def parse_arguments(argv: Sequence[str] | None) -> SampleCommand:
     group.add_argument("--n", type=positive_int, default=32, help="responses a problem and strategy (default 32)")
     group.add_argument("--seed", type=int, help="makes the run repeat (default: a fresh one, which is recorded)")
     group.add_argument("--active-experts", type=positive_int, metavar="K", help="experts a token")
-    group.add_argument("--out", type=Path, default=Path("responses.jsonl"), help="default %(default)s")
+    group.add_argument("--out", type=Path, default=Path("responses.jsonl"), metavar="FILE", help="default %(default)s")
     group.add_argument("--dry-run", action="store_true", help="say how many requests and tokens, sample nothing")
     add_sampling_options(parser)
     add_in_process_options(parser)
@@ -82,7 +82,7 @@ def common_options(args: argparse.Namespace) -> dict[str, Any]:
         "base_urls": tuple(args.base_url),
         "api_key_env": args.api_key_env,
         "deadline": args.deadline,
-        "attempts": args.attempts,
+        "max_attempts": args.max_attempts,
         "strategies_file": args.strategies_file,
         "max_tokens": args.max_tokens,
         "concurrency": args.concurrency,
@@ -212,15 +212,25 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="such as http://localhost:8000/v1; repeat for several servers of the same model",
     )
-    group.add_argument("--api-key-env", metavar="VARIABLE", help="the environment variable that holds the key")
+    group.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
     group.add_argument(
         "--deadline",
         type=float,
         default=7200.0,
-        metavar="SECONDS",
-        help="for one response (default %(default)g)",
+        metavar="S",
+        help="seconds for one response (default %(default)g)",
     )
-    group.add_argument("--attempts", type=positive_int, default=6, help="for one response (default %(default)s)")
+    group.add_argument(
+        "--max-attempts", type=positive_int, default=6, metavar="N", help="for one response (default %(default)s)"
+    )
+    # Its earlier name; `score` had the other one for the same thing.
+    group.add_argument(
+        "--attempts",
+        dest="max_attempts",
+        type=positive_int,
+        default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
+    )
 
 
 def _json_object(text: str) -> dict[str, Any]:

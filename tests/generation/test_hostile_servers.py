@@ -43,7 +43,7 @@ def problems(tmp_path: Path) -> Path:
 def sample(problems: Path, url: str, *more: str) -> int:
     out = str(problems.with_name("out") / "responses.jsonl")
     return main(
-        [str(problems), "--base-url", url, "--model", "tiny", "--out", out, "--n", "3", "--attempts", "1", *more]
+        [str(problems), "--base-url", url, "--model", "tiny", "--out", out, "--n", "3", "--max-attempts", "1", *more]
     )
 
 
@@ -214,7 +214,7 @@ def test_few_descriptors_are_enough_and_said(problems: Path) -> None:
     out = problems.with_name("out") / "responses.jsonl"
     with JudgeServer(latency=0.02) as server:
         options = ["--base-url", server.base_url, "--model", "loopback", "--out", str(out)]
-        options += ["--n", "200", "--attempts", "1", "--concurrency", "256"]
+        options += ["--n", "200", "--max-attempts", "1", "--concurrency", "256"]
         done = subprocess.run(
             [sys.executable, "-m", "generation.sample", str(problems), *options],
             check=False,
