@@ -72,6 +72,8 @@ _BROKEN_OFF = {
         Missing.CONTENT_FILTER,
     ),
     "insufficient_system_resource": Missing.HOST_EXHAUSTED,
+    # Our own word for a completion in which there is no message, as it is kept.
+    "malformed": Missing.MALFORMED,
 }  # fmt: skip
 """Finish reasons of texts that did not come to their end, and what the tables call them."""
 

@@ -12,6 +12,7 @@ from diversity_judge.comparing.group_measures import Thresholds
 from diversity_judge.comparing.result import SMALLEST_INTERESTING, CompareOptions
 from diversity_judge.errors import InputError
 from diversity_judge.rubric import MAX_SCORE
+from diversity_judge.text_safety import printable, unsafe_in_a_name
 
 _EPILOG = """\
 exit codes: 0 done; 1 the comparison could not be written; 2 bad usage or input; 130 interrupted.
@@ -93,6 +94,10 @@ def _run(text: str) -> RunArgument:
     name, equals, path = text.partition("=")
     if not equals or not name or Path(text).exists():
         return RunArgument(Path(text))
+    if (at := unsafe_in_a_name(name)) is not None:
+        raise InputError(
+            f"{printable(text, 60)}: the name holds {printable(name[at])!r}, which no file or table can show: take it out"
+        )
     return RunArgument(Path(path), name)
 
 

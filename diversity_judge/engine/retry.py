@@ -1,7 +1,8 @@
 """What is asked again, how often and after which wait: the one place where that is decided.
 
 Replies that never came (limits, server errors, broken connections) cost nothing and are asked for patiently.
-Replies without a score were paid for, so they are asked for again only a few times.
+Replies without a score were paid for, so they are asked for again only a few times; so is a completion that cannot be
+read, since nobody knows whether it was.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from diversity_judge.engine.options import EngineOptions
 from diversity_judge.judges.base import CallError, TransientError
 from diversity_judge.rubric import Missing
 
-ASKED_AGAIN = frozenset({Missing.UNPARSABLE, Missing.UNFINISHED, Missing.EMPTY, Missing.HOST_EXHAUSTED})
+ASKED_AGAIN = frozenset(
+    {Missing.UNPARSABLE, Missing.UNFINISHED, Missing.EMPTY, Missing.HOST_EXHAUSTED, Missing.MALFORMED}
+)
 """Reasons for which a reply without a score is asked for again; a truncated one would be cut at the same place."""
 
 _ATTEMPTS_BEFORE_FIRST_CONTACT = 4

@@ -1,8 +1,9 @@
 """What a completion says: the parts that are kept, read from whatever shape a host gives them.
 
 The reply of a paid call is worth more than its form. What is there is read; a count that cannot be one is None, as if
-the host had not counted; only a body in which there is no message at all is refused. Hosts differ in the names of
-reasoning and cache hits, and in whether a content is a text or a list of parts.
+the host had not counted; only a body in which there is no message at all is refused. Where such a body is a completion
+in every other respect, it may have been paid for all the same, and the refusal carries what is to be kept of it. Hosts
+differ in the names of reasoning and cache hits, and in whether a content is a text or a list of parts.
 """
 
 from __future__ import annotations
@@ -50,16 +51,35 @@ class Completion:
     system_fingerprint: str | None = None
 
 
+class OddCompletionError(TransientError):
+    """A completion came, perhaps paid for, in a shape that nobody can read a message from.
+
+    Attributes:
+        kept: It as it is kept: no content, the whole body in place of the reasoning, the counts where they are there.
+    """
+
+    def __init__(self, message: str, kept: Completion) -> None:
+        super().__init__(Missing.MALFORMED, message)
+        self.kept = kept
+
+
 def read_completion(body: str) -> Completion:
     """Read the body of a reply, chat or plain.
 
     Raises:
+        OddCompletionError: it is a completion, but there is no message in it.
         TransientError: it holds no completion (reason `malformed`), whatever it is instead.
     """
+    value = None
     try:
-        return completion_of(_parsed(body))
+        value = _parsed(body)
+        return completion_of(value)
     except Exception as error:  # A host's text is to blame, whichever way it found: too deep, too long, another shape.
-        raise TransientError(Missing.MALFORMED, f"not a completion: {_named(error)}") from None
+        said = f"not a completion: {_named(error)}"
+        if _may_be_paid(value):
+            kept = _completion(value, content=None, reasoning=body, finish_reason=Missing.MALFORMED.value)
+            raise OddCompletionError(said, kept) from None
+        raise TransientError(Missing.MALFORMED, said) from None
 
 
 def completion_of(value: Any) -> Completion:
@@ -75,12 +95,22 @@ def completion_of(value: Any) -> Completion:
         content, reasoning = choice["text"], None
     else:
         content, reasoning = message.get("content"), message.get("reasoning_content") or message.get("reasoning")
+    return _completion(value, content=content, reasoning=reasoning, finish_reason=choice.get("finish_reason"))
+
+
+def _may_be_paid(value: Any) -> bool:
+    """Whether a body has the parts of a completion and is no error; a page, a list or half a body is not paid for."""
+    return isinstance(value, Mapping) and not value.get("error") and ("choices" in value or "usage" in value)
+
+
+def _completion(value: Mapping[str, Any], *, content: object, reasoning: object, finish_reason: object) -> Completion:
+    """What is said, with what the body says besides."""
     usage = _mapping(value.get("usage"))
     prompt_tokens = _count(usage.get("prompt_tokens"))
     return Completion(
         content=_text(content) or "",
         reasoning=_text(reasoning),
-        finish_reason=_name(choice.get("finish_reason")),
+        finish_reason=_name(finish_reason),
         prompt_tokens=prompt_tokens,
         completion_tokens=_count(usage.get("completion_tokens")),
         cached_tokens=_cached_tokens(usage, prompt_tokens),

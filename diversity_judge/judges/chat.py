@@ -12,7 +12,7 @@ import time
 from diversity_judge.errors import InputError
 from diversity_judge.hosts.address import read_address
 from diversity_judge.hosts.client import HostClient
-from diversity_judge.hosts.completion import read_completion
+from diversity_judge.hosts.completion import OddCompletionError, read_completion
 from diversity_judge.hosts.secrets import is_telling
 from diversity_judge.judges.base import Reply
 from diversity_judge.judges.chat_format import PATH, chat_fingerprint, reply_of, request_body
@@ -60,7 +60,7 @@ class ChatJudge:
         return chat_fingerprint(self._spec, self._template, plan)
 
     async def ask(self, task: Task) -> Reply:
-        """One call.
+        """One call; a completion that cannot be read is a reply too, one without a score, as it may have been paid for.
 
         Raises:
             CallError: by what to do about it (see `hosts.calls`).
@@ -69,7 +69,11 @@ class ChatJudge:
         started = time.perf_counter()
         prompt = self._template.fill(task.text1, task.text2, task.plan.group.problem)
         body = await self._client.post(PATH, request_body(self._spec, prompt))
-        return reply_of(read_completion(body), time.perf_counter() - started)
+        try:
+            completion = read_completion(body)
+        except OddCompletionError as error:
+            completion = error.kept
+        return reply_of(completion, time.perf_counter() - started)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -8,15 +8,15 @@ of this size the engine's own work by far outweighs the layers', which makes the
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from diversity_judge.files import write_csv
 from generation.problems import read_problems
 from generation.strategies import Strategy, load_presets, parse_strategies
 
@@ -53,11 +53,7 @@ def write(model: str, problems: Path, rounds: int, out: Path) -> int:
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     rows = measure(model, [problem.text for problem in read_problems(problems)], rounds)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Measurement)])
-        writer.writeheader()
-        writer.writerows(map(asdict, rows))
+    write_csv(out, map(asdict, rows))
     for row in rows:
         sys.stdout.write(f"round {row.round}  {row.strategy:<14} {row.tokens / row.seconds:8,.0f} tokens a second\n")
     sys.stdout.flush()

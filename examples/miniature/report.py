@@ -12,7 +12,6 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from diversity_judge.comparing.files import write_tables
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS
 from diversity_judge.drawing.axes import save_figure
-from diversity_judge.files import write_csv, write_text, write_whole
+from diversity_judge.files import write_csv, write_frame, write_text, write_whole
 from diversity_judge.inputs.responses import Group
 from examples.miniature import figures, responses
 from examples.miniature.claims import EXPERT, NORMAL, Study, all_claims, summary
@@ -149,7 +148,7 @@ def _draw(folder: Path, study: Study, size: Size, by_active: Mapping[int, Sample
     write_active_experts(points, folder / "routing", model="the miniature")
     sweeps = size.sweeps
     table = figures.sweep_rows(study.sweeps, sweeps, study.n)
-    write_whole(folder / "sweeps.csv", partial(table.to_csv, index=False))
+    write_frame(folder / "sweeps.csv", table)
     save_figure(figures.sweep_figure(table, sweeps, study.n), folder / "figures" / "sweeps.png", dpi=DPI)
     chosen = figures.verification_figure(study.main, study.main.strategies)
     save_figure(chosen, folder / "figures" / "verification.png", dpi=DPI)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from diversity_judge.errors import InputError
@@ -32,8 +33,7 @@ def make_engine(
         log: The file for what vLLM's processes say; named in errors, and gone after a run without one.
 
     Raises:
-        InputError: options that contradict each other.
-        RunError: a strategy needs a plugin that is not installed.
+        InputError: options that contradict each other, or vLLM or a plugin is needed and not installed.
     """
     return _servers(options) if options.base_urls else _vllm(options, strategies, workload, log)
 
@@ -62,8 +62,10 @@ def _servers(options: EngineOptions) -> Engine:
 def _vllm(options: EngineOptions, strategies: Sequence[Strategy], workload: Workload, log: Path | None) -> Engine:
     from generation.engines.in_process import InProcessEngine
     from generation.engines.replicas import ReplicasEngine
-    from generation.engines.vllm_options import VLLMOptions, require_plugins
+    from generation.engines.vllm_options import NOT_INSTALLED, VLLMOptions, require_plugins
 
+    if find_spec("vllm") is None:
+        raise InputError(NOT_INSTALLED.format(error="it is not installed"))
     require_plugins(strategies)
     parallel = next((name for name in _PARALLEL if options.engine_args.get(name)), None)
     if options.cpu_replicas and parallel:

@@ -91,13 +91,13 @@ def require_plugins(strategies: Iterable[Strategy]) -> None:
     """Refuse strategies whose plugin vLLM would not find, before an engine start is spent on them.
 
     Raises:
-        RunError: the project's entry points are missing, so it is on the path but not installed.
+        InputError: the project's entry points are missing, so it is on the path but not installed.
     """
     wanted = {"vllm.general_plugins": "expert_sample", "vllm.logits_processors": "edt"}
     for group, name in wanted.items():
         users = [s.name for s in strategies if getattr(s, name) is not None]
         if users and name not in importlib.metadata.entry_points(group=group).names:
-            raise RunError(
+            raise InputError(
                 f"strategy {users[0]!r} needs this project's vLLM plugin, which is not installed here: "
                 "pip install 'diversity-judge[vllm]' (in a checkout: pip install -e .)"
             )

@@ -337,6 +337,8 @@ def test_bad_usage_exits_with_2(tmp_path: Path, run: Path, capsys: pytest.Captur
     assert main([str(run), "--baseline", "no such", *out]) == 2
     assert main([str(run), "--approach-threshold", "9", *out]) == 2
     assert "no such strategy; there are token-normal, token-high" in capsys.readouterr().err
+    assert main([f"first\r\x1b[31m={run}", *out]) == 2
+    assert r"first\r\x1b[31m" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -279,12 +279,24 @@ def test_replicas_are_refused_beside_what_contradicts_them(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("replicas", [[], ["--cpu-replicas", "2"]])
+def test_without_vllm_nothing_was_sent(
+    problems: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], replicas: list[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    folder = problems.with_name("out")
+    command = [str(problems), "--model", "m", "--strategy", "token-normal", "--out", str(folder / "r.jsonl"), *replicas]
+    assert main(command) == 2
+    assert "pip install 'diversity-judge[vllm]'" in capsys.readouterr().err
+    assert not folder.exists()
+
+
 def test_a_project_that_is_not_installed_is_noticed_before_the_engine_starts(
     problems: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: type("None", (), {"names": set()})())
     command = [str(problems), "--model", "m", "--out", str(problems.with_name("r.jsonl"))]
-    assert main([*command, "--strategy", "token-normal,expert-sample"]) == 1
+    assert main([*command, "--strategy", "token-normal,expert-sample"]) == 2
     assert "strategy 'expert-sample' needs this project's vLLM plugin" in capsys.readouterr().err
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from diversity_judge.engine.options import EngineOptions
 from diversity_judge.hosts import transport
 from diversity_judge.score import main
 from tests.diversity_judge.score_runs import KEY, assert_exact, assert_key_is_nowhere, run
@@ -100,6 +101,52 @@ def test_what_is_no_completion_is_malformed_for_its_pair_alone(name: str, respon
         assert finished.code == 3, finished.output
         assert_exact(finished, SAMPLE, without=frozenset({PAIR}))
         assert list(finished.pairs.dropna(subset="missing")["missing"]) == ["malformed"]
+
+
+PAID = {
+    "no choice, but counted": '{"choices": [], "usage": {"prompt_tokens": 70, "completion_tokens": 30}}',
+    "no list of choices": '{"usage": {"prompt_tokens": 70, "completion_tokens": 30}, "output": "[Final Score: 3]"}',
+    "a message that is a number": '{"error": null, "choices": [{"message": 5}]}',
+    "a choice without a message": '{"choices": [{"said": "[Final Score: 3]"}]}',
+}
+FREE = {
+    "HTML": "<html><body>Welcome</body></html>",
+    "half of an object": json.dumps(A_REPLY)[:-9],
+    "an error with status 200": '{"error": {"message": "no"}, "choices": null}',
+    "no completion at all": '{"status": "ok"}',
+}
+
+
+@pytest.mark.parametrize("name", PAID)
+def test_a_completion_that_cannot_be_read_may_have_been_paid_and_is_kept(
+    name: str, responses: Path, tmp_path: Path
+) -> None:
+    faults = Faults([Rule(Behaviour(raw_body=PAID[name]), pair=PAIR)])
+    with JudgeServer(faults=faults) as server:
+        finished = run(responses, server, tmp_path / "run", "--max-attempts", "8")
+        assert finished.code == 3, finished.output
+        assert_exact(finished, SAMPLE, without=frozenset({PAIR}))
+        asked = sum(call.pair == PAIR for call in server.calls)
+    assert asked == EngineOptions().max_unusable == 3
+    unread = finished.pairs.dropna(subset="missing")
+    assert list(unread["missing"]) == ["malformed"]
+    with sqlite3.connect(finished.folder / "ledger.sqlite") as ledger:
+        kept = ledger.execute("SELECT reasoning, prompt_tokens FROM replies WHERE content = ''").fetchall()
+    counted = 70 if "70" in PAID[name] else None
+    assert kept == [(PAID[name], counted)] * 3
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_what_was_no_completion_is_asked_for_as_often_as_a_broken_call(
+    name: str, responses: Path, tmp_path: Path
+) -> None:
+    faults = Faults([Rule(Behaviour(raw_body=FREE[name]), pair=PAIR)])
+    with JudgeServer(faults=faults) as server:
+        finished = run(responses, server, tmp_path / "run", "--max-attempts", "5")
+        assert list(finished.pairs.dropna(subset="missing")["missing"]) == ["malformed"]
+        assert sum(call.pair == PAIR for call in server.calls) == 5
+    with sqlite3.connect(finished.folder / "ledger.sqlite") as ledger:
+        assert ledger.execute("SELECT COUNT(*) FROM replies").fetchone() == (SAMPLE.n_pairs - 1,)
 
 
 @pytest.mark.parametrize("name", READABLE)
