@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from diversity_judge.errors import InputError, RunError
+from diversity_judge.errors import InputError
 from generation.engines.cpu_cache import Workload
 from generation.strategies import Strategy
 
