@@ -25,7 +25,7 @@ from diversity_judge.comparing.files import write_tables
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS
 from diversity_judge.drawing.axes import save_figure
-from diversity_judge.files import write_csv, write_frame, write_text, write_whole
+from diversity_judge.files import write_csv, write_frame, write_text
 from diversity_judge.inputs.responses import Group
 from examples.miniature import figures, responses
 from examples.miniature.claims import EXPERT, NORMAL, Study, all_claims, summary
