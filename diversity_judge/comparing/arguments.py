@@ -96,7 +96,7 @@ def _run(text: str) -> RunArgument:
         return RunArgument(Path(text))
     if (at := unsafe_in_a_name(name)) is not None:
         raise InputError(
-            f"{printable(text, 60)}: the name holds {printable(name[at])!r}, which no file or table can show: take it out"
+            f"{printable(text, 60)}: the name holds {printable(name[at])!r}, which no table can show: take it out"
         )
     return RunArgument(Path(path), name)
 
