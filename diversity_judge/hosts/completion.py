@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from diversity_judge.hosts.calls import TransientError
 from diversity_judge.rubric import Missing
@@ -70,7 +70,7 @@ def read_completion(body: str) -> Completion:
         OddCompletionError: it is a completion, but there is no message in it.
         TransientError: it holds no completion (reason `malformed`), whatever it is instead.
     """
-    value = None
+    value: Any = None
     try:
         value = _parsed(body)
         return completion_of(value)
@@ -98,7 +98,7 @@ def completion_of(value: Any) -> Completion:
     return _completion(value, content=content, reasoning=reasoning, finish_reason=choice.get("finish_reason"))
 
 
-def _may_be_paid(value: Any) -> bool:
+def _may_be_paid(value: Any) -> TypeGuard[Mapping[str, Any]]:
     """Whether a body has the parts of a completion and is no error; a page, a list or half a body is not paid for."""
     return isinstance(value, Mapping) and not value.get("error") and ("choices" in value or "usage" in value)
 
