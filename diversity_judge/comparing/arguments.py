@@ -167,7 +167,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--report-megabytes",
         type=float,
-        default=24.0,
+        default=11.0,
         metavar="MB",
         help="texts are cut so that report.html is no larger (default: %(default)g)",
     )

@@ -17,13 +17,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
 
 from diversity_judge.comparing.files import FIGURES, HEATMAPS
-from diversity_judge.comparing.group_measures import GroupMeasures, pass_at_largest
+from diversity_judge.comparing.group_measures import GroupMeasures
 from diversity_judge.comparing.outcome_table import TIERS, PanelBar, panel_bars
+from diversity_judge.comparing.payoff import Gain, gains
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, DifferenceRow, OutcomeRow
+from diversity_judge.display import counted
 from diversity_judge.drawing.axes import ShownFigure, drawable, plain_text, save_figure, style_axes
 from diversity_judge.drawing.heatmaps import Heatmap, problem_heatmaps
 from diversity_judge.drawing.look import look_of
+from diversity_judge.drawing.swarm import swarm
 from diversity_judge.errors import RunError
 from diversity_judge.text_safety import slugs
 from diversity_judge.wording import p_value
@@ -34,6 +37,8 @@ _NAME_LENGTH = 30
 _BAND = 0.15
 _GREY = "#777777"
 _DODGE = 0.16
+_DOT = 0.035
+"""Width of a problem's dot, as a share of the place of a strategy."""
 
 
 def save_figures(comparison: Comparison, folder: Path, *, heatmaps: bool = True) -> Path:
@@ -86,12 +91,16 @@ def strategy_diversity(comparison: Comparison) -> Figure | None:
         values = [
             g.process.diversity.value for g in comparison.groups if g.strategy == row.strategy and g.process is not None
         ]
-        axes.plot([place - _DODGE] * len(values), values, "o", color=colour, alpha=0.35, markersize=3.5, mew=0)
+        offsets = swarm(values, width=0.02, most=5)
+        dots = [place - _DODGE + _DOT * offset for offset in offsets]
+        axes.plot(dots, values, "o", color=colour, alpha=0.45, markersize=3.5, mew=0)
         _point(axes, place + _DODGE, row.value, (row.ci_low, row.ci_high), colour, marker)
     _names_below(axes, [row.strategy for row in rows], [row.n_problems for row in rows])
     axes.set_ylim(-0.02, 1.02)
     axes.set_ylabel("process diversity")
-    return _titled(figure, comparison, "Process diversity of each strategy", "dots: problems; mean with 95 % interval")
+    return _titled(
+        figure, comparison, "Process diversity of each strategy", "dots: problems; marks: mean with 95 % interval"
+    )
 
 
 def strategy_differences(comparison: Comparison) -> Figure | None:
@@ -104,12 +113,12 @@ def strategy_differences(comparison: Comparison) -> Figure | None:
     for place, row in enumerate(rows):
         colour, marker = _look(comparison, row.strategy)
         _point(axes, row.difference, place, (row.ci_low, row.ci_high), colour, marker, horizontal=True)
-    labels = [f"{drawable(r.strategy, _NAME_LENGTH)}\nn = {r.n_problems}, {_p(r)}" for r in rows]
+    labels = [f"{drawable(r.strategy, _NAME_LENGTH)}\n{counted(r.n_problems, 'problem')}, {_p(r)}" for r in rows]
     axes.set_yticks(range(len(rows)), labels, **plain_text(9))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     baseline = drawable(comparison.baseline, _NAME_LENGTH)
     axes.set_xlabel(f"difference in process diversity to {baseline}", **plain_text(9))
-    note = "paired on n problems; 95 % intervals; p after Holm"
+    note = "paired on the problems that both have; 95 % intervals; p after Holm"
     return _titled(figure, comparison, f"More or less diverse than {baseline}", note)
 
 
@@ -121,7 +130,7 @@ def approach_thresholds(comparison: Comparison) -> Figure | None:
     """Number of distinct approaches against the similarity at which two responses are joined."""
     chosen = comparison.options.thresholds.approach
     names = [m.name for m in comparison.metrics if m.name.startswith("approaches")]
-    figure, (axes,) = _figure(1, width=5.2)
+    figure, (axes,) = _figure(1, width=7.0)
     counts = {}
     for place, strategy in enumerate(comparison.strategies):
         rows = [row for name in names for row in comparison.process.where(strategy=strategy, metric=name)]
@@ -141,62 +150,84 @@ def approach_thresholds(comparison: Comparison) -> Figure | None:
     axes.set_xlabel(f"joined at this similarity or more (chosen: {chosen:g})")
     axes.set_ylabel("distinct approaches a problem")
     axes.set_ylim(bottom=0)
-    _legend(axes)
-    return _titled(figure, comparison, "Distinct approaches by threshold", "means over n problems; 95 % intervals")
+    _legend_beside(axes)
+    return _titled(figure, comparison, "Distinct approaches by threshold", "means over problems; 95 % intervals")
 
 
 def pass_curves(comparison: Comparison) -> Figure | None:
-    """pass@n of each strategy, over all problems and tier by tier, with bands over problems."""
+    """pass@n: a panel a strategy with its band and the baseline dashed, a row of panels a tier."""
     rows = comparison.outcomes.where(metric="pass_at_k")
     tiers = [tier for tier in TIERS if any(row.tier == tier for row in rows)]
+    strategies = [strategy for strategy in comparison.strategies if any(row.strategy == strategy for row in rows)]
     if not rows:
         return None
-    figure, panels = _figure(len(tiers), width=1.0 + 3.3 * len(tiers), height=4.2)
-    for axes, tier in zip(panels, tiers, strict=True):
-        members = [row for row in rows if row.tier == tier]
-        for strategy in comparison.strategies:
-            curve = [row for row in members if row.strategy == strategy]
-            if curve:
-                _curve(axes, comparison, curve)
-        sizes = sorted({row.k for row in members})
-        axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_locator(FixedLocator(_spread(sizes)))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(ScalarFormatter())
-        axes.set_xlabel("responses n")
-        axes.set_ylim(-0.02, 1.02)
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
-        axes.set_title("all problems" if tier == ALL_TIERS else tier, fontsize=10)
-        _legend(axes)
-    panels[0].set_ylabel("pass@n")
-    note = "unbiased estimate; bands: 95 % over the n problems of the legend" + _tier_note(comparison)
+    figure, grid = _grid(len(tiers), len(strategies))
+    for line, tier in zip(grid, tiers, strict=True):
+        curves = {s: [row for row in rows if row.tier == tier and row.strategy == s] for s in strategies}
+        for axes, strategy in zip(line, strategies, strict=True):
+            _pass_panel(axes, comparison, curves, strategy)
+        line[0].set_ylabel(f"{'all problems' if tier == ALL_TIERS else tier}\npass@n", fontsize=9)
+    note = f"unbiased estimate; bands: 95 % over problems{_dashed(comparison, strategies)}" + _tier_note(comparison)
     return _titled(figure, comparison, "Problems solved by at least one of n responses", note, judged=False)
 
 
-def diversity_and_pass(comparison: Comparison) -> Figure | None:
-    """Diversity against pass@N, every problem a point."""
-    points = [(group, point) for group in comparison.groups if (point := pass_at_largest(group)) is not None]
-    if not points:
-        return None
-    figure, (axes,) = _figure(1, width=6.2, height=4.6)
-    strategies = [s for s in comparison.strategies if any(group.strategy == s for group, _ in points)]
-    for place, strategy in enumerate(strategies):
-        mine = [(group, point) for group, point in points if group.strategy == strategy]
-        colour, marker = _look(comparison, strategy)
-        shift = 0.012 * (place - (len(strategies) - 1) / 2)
-        diversities = [group.process.diversity.value for group, _ in mine if group.process]
-        passes = [point[1] + shift for _, point in mine]
-        label = _legend_name(strategy, len(mine))
-        axes.plot(diversities, passes, marker, color=colour, alpha=0.6, mew=0, markersize=6, label=label)
-    axes.set_xlabel("process diversity")
-    sizes = sorted({point[0] for _, point in points})
-    axes.set_ylabel(f"pass@N, N = {', '.join(map(str, sizes))}")
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.06, 1.06)
+def _pass_panel(axes: Axes, comparison: Comparison, curves: dict[str, list[OutcomeRow]], strategy: str) -> None:
+    curve, baseline = curves[strategy], curves.get(comparison.baseline, [])
+    if strategy != comparison.baseline:
+        axes.plot([row.k for row in baseline], [row.value for row in baseline], "--", color=_GREY, linewidth=1.2)
+    if curve:
+        _curve(axes, comparison, curve)
+    sizes = sorted({row.k for members in curves.values() for row in members})
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator(_spread(sizes)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlim(sizes[0] / 1.15, sizes[-1] * 1.15)
+    axes.set_xlabel("responses n", fontsize=8)
+    axes.set_ylim(-0.04, 1.04)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    _legend(axes, outside=True)
-    note = "a point a problem; strategies are shifted a little upwards or downwards to stay visible"
-    return _titled(figure, comparison, "Diversity and coverage of solutions", note)
+    n = counted(curve[0].n_problems if curve else 0, "problem")
+    axes.set_title(f"{drawable(strategy, _NAME_LENGTH)}, {n}", loc="left", **plain_text(9))
+
+
+def diversity_and_pass(comparison: Comparison) -> Figure | None:
+    """Diversity against what more samples bring, pass@k - pass@1: a panel a strategy, every problem a point."""
+    k, found = gains(comparison.groups)
+    strategies = [s for s in comparison.strategies if any(gain.group.strategy == s for gain in found)]
+    if not found:
+        return None
+    figure, grid = _grid(1, len(strategies), panel=(2.5, 2.6))
+    for axes, strategy in zip(grid[0], strategies, strict=True):
+        mine = [gain for gain in found if gain.group.strategy == strategy]
+        colour, marker = _look(comparison, strategy)
+        for is_hollow in (True, False):
+            shown = [gain for gain in mine if gain.has_no_room == is_hollow]
+            look: dict[str, Any] = {"markerfacecolor": "none"} if is_hollow else {"mew": 0}
+            axes.plot(
+                [gain.diversity for gain in shown], _apart(shown), marker, color=colour, alpha=0.6, markersize=5, **look
+            )
+        axes.set_xlim(-0.04, 1.04)
+        axes.set_ylim(-0.12, 1.04)
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_xlabel("process diversity", fontsize=8)
+        n = counted(len(mine), "problem")
+        axes.set_title(f"{drawable(strategy, _NAME_LENGTH)}, {n}", loc="left", **plain_text(9))
+    grid[0][0].set_ylabel(f"pass@{k} - pass@1", fontsize=9)
+    note = "a point a problem, equal ones moved apart; hollow: nothing to gain, all responses are right or none is"
+    return _titled(figure, comparison, "Diversity, and what more samples bring", note)
+
+
+def _apart(found: Sequence[Gain]) -> list[float]:
+    """The gains, those that would cover one another moved a little up or down."""
+    levels: dict[int, list[int]] = {}
+    for place, gain in enumerate(found):
+        levels.setdefault(round(gain.value * 20), []).append(place)
+    shown = [gain.value for gain in found]
+    for places in levels.values():
+        offsets = swarm([found[place].diversity for place in places], width=0.035, most=2.5)
+        for place, offset in zip(places, offsets, strict=True):
+            shown[place] += 0.03 * offset
+    return shown
 
 
 def validation_panel(comparison: Comparison) -> Figure | None:
@@ -211,7 +242,7 @@ def validation_panel(comparison: Comparison) -> Figure | None:
         _bars(axes, comparison, [bar for bar in bars if (bar.tier, bar.title) == (tier, title)])
         axes.set_title(f"{tier}: {title}", fontsize=10)
         axes.set_ylim(0, 1.05)
-    note = "means over n problems; 95 % intervals" + _tier_note(comparison)
+    note = "means over problems; 95 % intervals" + _tier_note(comparison)
     return _titled(figure, comparison, "Three tiers of problems", note)
 
 
@@ -253,6 +284,22 @@ def _figure(n_panels: int, *, width: float, height: float = 4.0) -> tuple[Figure
     return figure, panels
 
 
+def _grid(n_rows: int, n_columns: int, panel: tuple[float, float] = (2.4, 2.1)) -> tuple[Figure, list[list[Axes]]]:
+    """Rows of small panels with common scales."""
+    size = (max(1.0 + panel[0] * n_columns, 5.2), 1.0 + panel[1] * n_rows)
+    figure = ShownFigure(figsize=size, layout="constrained")
+    grid = [list(row) for row in figure.subplots(n_rows, n_columns, squeeze=False, sharey=True)]
+    for axes in (axes for row in grid for axes in row):
+        style_axes(axes)
+    return figure, grid
+
+
+def _dashed(comparison: Comparison, strategies: Sequence[str]) -> str:
+    if comparison.baseline not in strategies or len(strategies) < 2:
+        return ""
+    return f"; dashed: {drawable(comparison.baseline, _NAME_LENGTH)}"
+
+
 def _titled(figure: Figure, comparison: Comparison, title: str, note: str, *, judged: bool = True) -> Figure:
     figure.suptitle(title, **plain_text(12))
     judge = f"\njudge: {drawable('; '.join(comparison.judges), 100)}" if judged and comparison.judges else ""
@@ -288,8 +335,7 @@ def _point(
 def _curve(axes: Axes, comparison: Comparison, curve: Sequence[OutcomeRow]) -> None:
     colour, marker = _look(comparison, curve[0].strategy)
     sizes = [row.k for row in curve]
-    label = _legend_name(curve[0].strategy, curve[0].n_problems)
-    axes.plot(sizes, [row.value for row in curve], marker=marker, markersize=4, color=colour, label=label)
+    axes.plot(sizes, [row.value for row in curve], marker=marker, markersize=4, color=colour)
     axes.fill_between(
         sizes, [row.ci_low for row in curve], [row.ci_high for row in curve], color=colour, alpha=_BAND, linewidth=0
     )
@@ -305,7 +351,7 @@ def _bars(axes: Axes, comparison: Comparison, bars: Sequence[PanelBar]) -> None:
 
 
 def _names_below(axes: Axes, strategies: Sequence[str], counts: Sequence[int]) -> None:
-    labels = [f"{drawable(s, _NAME_LENGTH)}\nn = {n}" for s, n in zip(strategies, counts, strict=True)]
+    labels = [f"{drawable(s, _NAME_LENGTH)}\n{counted(n, 'problem')}" for s, n in zip(strategies, counts, strict=True)]
     is_long = len(labels) > 3 or max(map(len, strategies)) > 12
     slant: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
     axes.set_xticks(range(len(labels)), labels, **plain_text(8), **slant)
@@ -318,12 +364,12 @@ def _spread(sizes: Sequence[int]) -> list[int]:
 
 
 def _legend_name(strategy: str, n: int) -> str:
-    return f"{drawable(strategy, _NAME_LENGTH)} (n = {n})"
+    return f"{drawable(strategy, _NAME_LENGTH)} ({counted(n, 'problem')})"
 
 
-def _legend(axes: Axes, *, outside: bool = False) -> None:
-    place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if outside else {"loc": "best"}
-    legend = axes.legend(frameon=False, fontsize=8, **place)
+def _legend_beside(axes: Axes) -> None:
+    """A legend that can lie on nothing: it stands beside the axes."""
+    legend = axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     for text in legend.get_texts():
         text.set_parse_math(False)
 

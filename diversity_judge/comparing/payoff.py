@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from diversity_judge.comparing.differences import largest_common_k
 from diversity_judge.comparing.group_measures import GroupMeasures
@@ -22,12 +23,38 @@ _STEP = 0.1
 """Of diversity, that the sentence speaks of: a strategy rarely differs from another by more."""
 
 
+@dataclass(frozen=True)
+class Gain:
+    """What more samples bring on one problem under one strategy.
+
+    Attributes:
+        group: The problem under the strategy.
+        diversity: Of its responses.
+        first: pass@1.
+        last: pass@k.
+    """
+
+    group: GroupMeasures
+    diversity: float
+    first: float
+    last: float
+
+    @property
+    def value(self) -> float:
+        """pass@k - pass@1."""
+        return self.last - self.first
+
+    @property
+    def has_no_room(self) -> bool:
+        """Whether no diversity could change it: all responses are right, or none is."""
+        return self.first in (0.0, 1.0)
+
+
 def payoff_rows(groups: Sequence[GroupMeasures]) -> Iterator[PayoffRow]:
     """Slope and rank correlation; none where no problem has two strategies that differ in diversity."""
-    k = largest_common_k(groups)
-    points = list(_points(groups, k)) if k > 1 else []
-    problems = [problem for problem, _, _ in points]
-    diversity, gain = [x for _, x, _ in points], [y for _, _, y in points]
+    k, points = gains(groups)
+    problems = [point.group.problem_id for point in points]
+    diversity, gain = [point.diversity for point in points], [point.value for point in points]
     for name, measure in ((SLOPE, slope_within), (RANKS, rank_correlation_within)):
         found = measure(diversity, gain, problems)
         if not math.isnan(found.value):
@@ -57,9 +84,14 @@ def _interval(row: PayoffRow) -> str:
     return interval(row.value, row.ci_low, row.ci_high, signed=True)
 
 
-def _points(groups: Sequence[GroupMeasures], k: int) -> Iterator[tuple[str, float, float]]:
-    """Problem, diversity and gain of each group that is judged and graded."""
+def gains(groups: Sequence[GroupMeasures]) -> tuple[int, tuple[Gain, ...]]:
+    """k, and the gain of each group that is judged and graded; none where no k above 1 is common to the strategies."""
+    k = largest_common_k(groups)
+    return k, tuple(_gains(groups, k)) if k > 1 else ()
+
+
+def _gains(groups: Sequence[GroupMeasures], k: int) -> Iterator[Gain]:
     for group in groups:
         first, last = group.outcome("pass_at_k", 1), group.outcome("pass_at_k", k)
         if group.process is not None and first and last and not math.isnan(group.process.diversity.value):
-            yield group.problem_id, group.process.diversity.value, last.value - first.value
+            yield Gain(group, group.process.diversity.value, first.value, last.value)

@@ -40,9 +40,10 @@ _LEFT = 0.5
 _BAR_SPACE = 0.45
 _TITLE_LETTER, _NOTE_LETTER = 0.12, 0.075
 _STRATEGY_LENGTH = 32
-_MAX_TICKS = 8
+_MAX_TICKS = 16
 _BLANK = "#ffffff"
 _GREY = "#555555"
+_DIAGONAL = "#b0b0b0"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +76,10 @@ class Heatmap:
 
     @property
     def caption(self) -> str:
-        """Diversity, its interval and n, in one line."""
+        """Diversity, its interval and the number of responses, in one line."""
         value = "no score" if math.isnan(self.diversity) else f"diversity {self.diversity:.2f}"
         interval = f" [{self.ci_low:.2f}, {self.ci_high:.2f}]" if self.has_interval else ""
-        return f"{value}{interval}, n = {len(self.scores)}"
+        return f"{value}{interval}, {len(self.scores)} responses"
 
 
 def similarity_heatmap(heatmap: Heatmap, *, judge: str = "") -> Figure:
@@ -119,8 +120,8 @@ def problem_heatmaps(heatmaps: Sequence[Heatmap], *, judge: str = "") -> Figure:
     title = drawable(problem_ids.pop(), int(width / _TITLE_LETTER))
     figure.text(_LEFT / width, 1 - 0.1 / height, title, va="top", **plain_text(12))
     notes = [f"judge: {drawable(judge, int(width / _NOTE_LETTER))}"] if judge else []
-    if any(heatmap.has_interval for heatmap in heatmaps):
-        notes.append("in brackets: 95 % interval")
+    said = "diagonal: a response with itself"
+    notes.append(f"in brackets: 95 % interval; {said}" if any(h.has_interval for h in heatmaps) else said)
     figure.text(_LEFT / width, 0.06 / height, "\n".join(notes), va="bottom", color=_GREY, **plain_text(7.5))
     if any(_is_missing(heatmap).any() for heatmap in heatmaps):
         patch = Patch(label="no score", **MISSING)
@@ -229,6 +230,7 @@ def _draw(axes: Axes, heatmap: Heatmap) -> AxesImage:
     axes.set_xlabel("response", fontsize=8)
     axes.set_ylabel("response", fontsize=8)
     axes.spines[:].set_visible(False)
+    axes.plot([-0.5, n - 0.5], [-0.5, n - 0.5], color=_DIAGONAL, linewidth=0.8)
     title = f"{drawable(heatmap.strategy, _STRATEGY_LENGTH)}\n{heatmap.caption}"
     axes.set_title(title, loc="left", **plain_text(9.5))
     return image

@@ -18,8 +18,8 @@ from diversity_judge.errors import InputError, RunError
 if TYPE_CHECKING:
     from diversity_judge.comparing.result import Comparison
 
-_NEEDED = ("jinja2", "latex2mathml", "plotly")
-DEFAULT_MEGABYTES = 24.0
+_NEEDED = ("jinja2", "latex2mathml")
+DEFAULT_MEGABYTES = 11.0
 
 
 def what_is_missing() -> str | None:

@@ -1,29 +1,51 @@
-"""The charts of the page, as plotly's JSON: data and axes here, colours of text and grid in the page's script.
+"""The charts of the page: rows of dots with a mean beside them, and small panels, one a strategy.
 
-Plotly reads a little markup in names (`<b>`, `<a>`): strangers' names are escaped on the way in.
+Strategies never lie on one another: each has a row or a panel of its own, and in a panel the baseline is a dashed
+line to compare with. So no legend is needed, and none can lie on the data.
 """
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
 
-from diversity_judge.comparing.group_measures import SENSITIVITY_THRESHOLDS, GroupMeasures, pass_at_largest
-from diversity_judge.comparing.outcome_table import TIERS, PanelBar, panel_bars
+from diversity_judge.comparing.group_measures import SENSITIVITY_THRESHOLDS, GroupMeasures
+from diversity_judge.comparing.outcome_table import TIERS, panel_bars
+from diversity_judge.comparing.payoff import Gain, gains
 from diversity_judge.comparing.result import Comparison
-from diversity_judge.comparing.tables import ALL_TIERS, DifferenceRow, OutcomeRow
-from diversity_judge.drawing.look import look_of
+from diversity_judge.comparing.tables import ALL_TIERS, DifferenceRow, OutcomeRow, ProcessRow
+from diversity_judge.display import counted
+from diversity_judge.drawing.look import Look, look_of
+from diversity_judge.drawing.swarm import swarm
+from diversity_judge.report import svg
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval, p_value
 
-Json = dict[str, Any]
-"""What plotly takes: JSON by nature."""
-
 _NAME_LENGTH = 40
-_DODGE = 0.17
+_SHARE = svg.linear_axis(0, 1)
+_PERCENT = svg.linear_axis(0, 1, percent=True, most=5)
+# Sizes in pixels of a picture that is shown at its own size; the page makes it a little smaller or larger.
+_WIDTH, _SIDE = 460.0, 16.0
+_ROW, _LOW_ROW, _FOOT = 62.0, 40.0, 40.0
+_PANEL = (230.0, 180.0)
+_PANEL_LEFT, _PANEL_TOP, _PANEL_RIGHT, _PANEL_FOOT = 44.0, 8.0, 12.0, 38.0
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture of a chart.
+
+    Attributes:
+        strategy: Number of the strategy that it is of; None: of several.
+        note: Beside its name: on how many problems it rests.
+        picture: SVG.
+    """
+
+    strategy: int | None
+    note: str
+    picture: str
 
 
 @dataclass(frozen=True)
@@ -33,254 +55,308 @@ class Chart:
     Attributes:
         name: Of its place on the page.
         title: Above it.
-        caption: Below it: what is shown, n, and which interval.
-        data: Plotly's traces; `meta` names the strategy that a trace belongs to.
-        layout: Plotly's layout, without colours.
+        caption: Below it: what is shown, and which interval.
+        panels: Its pictures.
+        tier: The tier whose problems it is of; empty for all.
     """
 
     name: str
     title: str
     caption: str
-    data: list[Json]
-    layout: Json = field(default_factory=dict)
+    panels: tuple[Panel, ...]
+    tier: str = ""
 
 
-def charts(comparison: Comparison) -> list[Chart]:
+@dataclass(frozen=True)
+class _Row:
+    """A strategy's row: its estimate, and the problems that it is of as (value, number, what to say)."""
+
+    strategy: str
+    note: str
+    value: float
+    low: float
+    high: float
+    tip: str
+    dots: Sequence[tuple[float, int, str]] = ()
+
+
+def charts(comparison: Comparison) -> tuple[Chart, ...]:
     """All charts that the comparison has data for."""
     made = [
         _diversity(comparison),
         _differences(comparison),
-        _diversity_and_pass(comparison),
-        _approaches(comparison),
         *_pass_curves(comparison),
-        *_panel(comparison),
+        _gains(comparison),
+        _approaches(comparison),
+        *_three_tiers(comparison),
     ]
-    return [chart for chart in made if chart.data]
-
-
-def safe(text: str) -> str:
-    """A stranger's name for plotly: one line, no markup."""
-    return html.escape(printable(text, _NAME_LENGTH), quote=False)
+    return tuple(chart for chart in made if chart.panels)
 
 
 def _diversity(comparison: Comparison) -> Chart:
-    data: list[Json] = []
-    rows = comparison.process.where(metric="diversity")
-    for place, row in enumerate(rows):
-        judged = [g for g in comparison.groups if g.strategy == row.strategy and g.process is not None]
-        dots = _marks(comparison, row.strategy, [place - _DODGE] * len(judged), [_diversity_of(g) for g in judged])
-        dots["marker"] |= {"size": 6, "opacity": 0.4}
-        dots |= _links(comparison, judged)
-        mean = _marks(comparison, row.strategy, [place + _DODGE], [row.value])
-        mean["error_y"] = _error(row.value, row.ci_low, row.ci_high)
-        mean["hovertemplate"] = f"mean {interval(row.value, row.ci_low, row.ci_high)}<extra></extra>"
-        data += [dots, mean]
-    axis = _categories([(row.strategy, row.n_problems) for row in rows])
-    layout = {"xaxis": axis, "yaxis": {"title": {"text": "process diversity"}, "range": [-0.02, 1.02]}}
-    caption = "Dots: problems (click one to go there). Large marks: means over n problems with 95 % intervals."
-    return Chart("diversity", "Process diversity of each strategy", caption, data, layout)
+    rows = []
+    for row in comparison.process.where(metric="diversity"):
+        judged = [g for g in comparison.groups if g.strategy == row.strategy and not math.isnan(_diversity_of(g))]
+        dots = [(_diversity_of(g), *_link(comparison, g, f"{_diversity_of(g):.2f}")) for g in judged]
+        rows.append(_row(row.strategy, row.value, row.ci_low, row.ci_high, row.n_problems, dots))
+    caption = (
+        "Dots: problems, heaped where they are alike (click one to go there). Below them: mean over problems with its "
+        "95 % interval."
+    )
+    panels = _rows(comparison, rows, _SHARE, "process diversity")
+    return Chart("diversity", "Process diversity of each strategy", caption, panels)
 
 
 def _differences(comparison: Comparison) -> Chart:
-    rows = comparison.differences.where(metric="diversity")
-    data = []
-    for place, row in enumerate(rows):
-        mark = _marks(comparison, row.strategy, [row.difference], [place])
-        mark["error_x"] = _error(row.difference, row.ci_low, row.ci_high)
-        shown = interval(row.difference, row.ci_low, row.ci_high)
-        mark["hovertemplate"] = f"{shown}, {_p(row)}<extra></extra>"
-        data.append(mark)
-    ticks = [f"{safe(row.strategy)}<br>n = {row.n_problems}" for row in rows]
-    layout = {
-        "yaxis": {
-            "tickvals": list(range(len(rows))),
-            "ticktext": ticks,
-            "range": [len(rows) - 0.5, -0.5],
-            "automargin": True,
-        },
-        "xaxis": {"title": {"text": "difference in diversity"}, "zeroline": True, "zerolinewidth": 2},
-    }
+    found = comparison.differences.where(metric="diversity")
+    rows = [
+        _row(row.strategy, row.difference, row.ci_low, row.ci_high, row.n_problems, (), f", {_p(row)}", signed=True)
+        for row in found
+    ]
+    ends = [end for row in found for end in (row.difference, row.ci_low, row.ci_high) if not math.isnan(end)]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    room = 0.06 * ((high - low) or 1.0)
+    axis = svg.linear_axis(low - room, high + room)
     title = f"More or less diverse than {printable(comparison.baseline, _NAME_LENGTH)}"
-    return Chart("differences", title, "Paired on n problems, 95 % intervals.", data, layout)
+    caption = "Difference in diversity, paired on the problems that both have, with its 95 % interval; p after Holm."
+    return Chart("differences", title, caption, _rows(comparison, rows, axis, "difference in diversity"))
 
 
 def _approaches(comparison: Comparison) -> Chart:
     chosen = comparison.options.thresholds.approach
     thresholds = sorted({chosen, *SENSITIVITY_THRESHOLDS})
-    names = [metric.name for metric in comparison.metrics if metric.name.startswith("approaches")]
-    data = []
-    for strategy in comparison.strategies:
-        rows = [row for name in names for row in comparison.process.where(strategy=strategy, metric=name)]
-        points = sorted((chosen if r.metric == "approaches" else float(r.metric.rpartition("_")[2]), r) for r in rows)
-        if points:
-            line = _marks(comparison, strategy, [t for t, _ in points], [r.value for _, r in points])
-            errors = [_error(r.value, r.ci_low, r.ci_high) for _, r in points]
-            line["error_y"] = errors[0] | {name: [e[name][0] for e in errors] for name in ("array", "arrayminus")}
-            line |= _named(strategy, points[0][1].n_problems) | {"mode": "lines+markers"}
-            data.append(line)
-    layout = {
-        "xaxis": {"title": {"text": "joined at this similarity or more"}, "tickvals": thresholds},
-        "yaxis": {"title": {"text": "distinct approaches a problem"}, "rangemode": "tozero"},
+    names = {f"approaches_at_{threshold:g}": threshold for threshold in thresholds} | {"approaches": chosen}
+    curves: dict[str, list[tuple[float, ProcessRow]]] = {}
+    for row in comparison.process:
+        if row.metric in names:
+            curves.setdefault(row.strategy, []).append((names[row.metric], row))
+    points = {
+        strategy: [
+            _Point(t, row.value, row.ci_low, row.ci_high, f"joined at {t:g}: {_shown(row, 2)}")
+            for t, row in sorted(found, key=lambda pair: pair[0])
+        ]
+        for strategy, found in curves.items()
     }
-    caption = f"The tables use {chosen:g}. Means over n problems with 95 % intervals."
-    return Chart("approaches", "Distinct approaches by threshold", caption, data, layout)
+    notes = {strategy: counted(found[0][1].n_problems, "problem") for strategy, found in curves.items()}
+    highest = max((p.high for found in points.values() for p in found if not math.isnan(p.high)), default=1.0)
+    highest = max(highest, *(p.value for found in points.values() for p in found), 1.0) if points else 1.0
+    room = 0.15 * (thresholds[-1] - thresholds[0])
+    labels = [f"{threshold:g}" for threshold in thresholds]
+    x = svg.Axis(thresholds[0] - room, thresholds[-1] + room, thresholds, labels)
+    panels = _curves(comparison, points, notes, x, svg.linear_axis(0, highest), "similarity that joins")
+    caption = f"Means over problems with 95 % intervals; the tables use {chosen:g}.{_dashed(comparison, points)}"
+    return Chart("approaches", "Distinct approaches a problem, by threshold", caption, panels)
 
 
 def _pass_curves(comparison: Comparison) -> Iterator[Chart]:
     for tier in TIERS:
         rows = comparison.outcomes.where(metric="pass_at_k", tier=tier)
-        data: list[Json] = []
-        for strategy in comparison.strategies:
-            curve = [row for row in rows if row.strategy == strategy]
-            if curve:
-                data += _curve(comparison, curve)
-        sizes = sorted({row.k for row in rows})
-        ticks = {"tickvals": sizes, "ticktext": [str(size) for size in sizes]}
-        layout = {
-            "xaxis": {"type": "log", "title": {"text": "responses n"}, **ticks},
-            "yaxis": {"title": {"text": "pass@n"}, "range": [-0.02, 1.02], "tickformat": ".0%"},
+        curves: dict[str, list[OutcomeRow]] = {}
+        for row in rows:
+            curves.setdefault(row.strategy, []).append(row)
+        points = {
+            strategy: [_Point(r.k, r.value, r.ci_low, r.ci_high, f"pass@{r.k}: {_shown(r)}") for r in curve]
+            for strategy, curve in curves.items()
         }
+        notes = {strategy: counted(curve[0].n_problems, "problem") for strategy, curve in curves.items()}
+        sizes = sorted({row.k for row in rows}) or [1]
+        x = svg.Axis(sizes[0], max(sizes[-1], 2), sizes, _apart(sizes), is_log=True)
+        panels = _curves(comparison, points, notes, x, _PERCENT, "responses", has_band=True)
         where = "all problems" if tier == ALL_TIERS else f"{tier} problems"
-        caption = f"Unbiased estimate; bands: 95 % over problems.{_tier_note(comparison, tier)}"
-        yield Chart(f"pass-{tier.lower()}", f"pass@n, {where}", caption, data, layout)
+        caption = f"Unbiased estimate; band: its 95 % interval over problems.{_dashed(comparison, points)}"
+        name = "" if tier == ALL_TIERS else tier
+        yield Chart(f"pass-{tier.lower()}", f"Solved by one of n responses (pass@n), {where}", caption, panels, name)
 
 
-def _diversity_and_pass(comparison: Comparison) -> Chart:
-    points = [(group, found[1]) for group in comparison.groups if (found := pass_at_largest(group)) is not None]
-    strategies = [s for s in comparison.strategies if any(group.strategy == s for group, _ in points)]
-    data = []
-    for place, strategy in enumerate(strategies):
-        shift = 0.012 * (place - (len(strategies) - 1) / 2)
-        mine = [(group, value) for group, value in points if group.strategy == strategy]
-        members = [group for group, _ in mine]
-        dots = _marks(comparison, strategy, [_diversity_of(g) for g in members], [value + shift for _, value in mine])
-        dots["marker"] |= {"size": 8, "opacity": 0.65}
-        data.append(dots | _links(comparison, members) | _named(strategy, len(mine)))
-    sizes = sorted({found[0] for group, _ in points if (found := pass_at_largest(group))})
-    layout = {
-        "xaxis": {"title": {"text": "process diversity"}, "range": [-0.02, 1.02]},
-        "yaxis": {
-            "title": {"text": f"pass@N, N = {', '.join(map(str, sizes))}"},
-            "range": [-0.08, 1.08],
-            "tickformat": ".0%",
-        },
-    }
-    caption = "A point a problem (click one to go there); strategies are shifted a little up or down to stay visible."
-    return Chart("diversity-and-pass", "Diversity and solved problems", caption, data, layout)
+def _gains(comparison: Comparison) -> Chart:
+    k, found = gains(comparison.groups)
+    y = svg.linear_axis(-0.12, 1, percent=True, most=5)  # room below 0 for a heap of dots
+    panels = []
+    for number, strategy in enumerate(comparison.strategies):
+        mine = [gain for gain in found if gain.group.strategy == strategy]
+        if mine:
+            picture, place, across, up = _frame(_SHARE, y, "process diversity", strategy)
+            for gain, moved in zip(mine, _moved(mine), strict=True):
+                said = f"{gain.diversity:.2f}, pass@1 {gain.first:.0%}, pass@{k} {gain.last:.0%}"
+                problem, tip = _link(comparison, gain.group, said)
+                centre = (across(gain.diversity), up(gain.value) - moved)
+                svg.dot(place, *centre, _look(comparison, strategy).colour, tip, problem, is_hollow=gain.has_no_room)
+            panels.append(Panel(number, counted(len(mine), "problem"), svg.markup(picture)))
+    caption = (
+        f"A dot a problem (click one to go there): up, what {k} samples solve beyond one, pass@{k} - pass@1. Hollow: "
+        "nothing to gain, as all responses are right or none is. Dots of the same values are moved apart."
+    )
+    return Chart("diversity-and-pass", "Diversity, and what more samples bring", caption, tuple(panels))
 
 
-def _panel(comparison: Comparison) -> Iterator[Chart]:
+def _moved(found: Sequence[Gain]) -> list[float]:
+    """How far dots of one strategy are moved up or down, in pixels, so that none hides another."""
+    moved = [0.0] * len(found)
+    levels: dict[int, list[int]] = {}
+    for place, gain in enumerate(found):
+        levels.setdefault(round(gain.value * 20), []).append(place)
+    for places in levels.values():
+        offsets = swarm([found[place].diversity for place in places], width=0.035, most=2.5)
+        for place, offset in zip(places, offsets, strict=True):
+            moved[place] = offset * svg.DOT * 1.4
+    return moved
+
+
+def _three_tiers(comparison: Comparison) -> Iterator[Chart]:
     bars = panel_bars(comparison.groups, comparison.strategies, comparison.tiers)
     for number, (tier, title) in enumerate(dict.fromkeys((bar.tier, bar.title) for bar in bars)):
         mine = [bar for bar in bars if (bar.tier, bar.title) == (tier, title)]
-        data = [_bar(comparison, place, bar) for place, bar in enumerate(mine)]
-        axis = _categories([(bar.strategy, bar.estimate.n) for bar in mine])
-        caption = f"Means over n problems, 95 % intervals.{_tier_note(comparison, tier)}"
-        layout = {"xaxis": axis, "yaxis": {"range": [0, 1.05]}}
-        yield Chart(f"panel-{number}", f"{tier}: {title}", caption, data, layout)
+        rows = [_row(b.strategy, b.estimate.value, b.estimate.low, b.estimate.high, b.estimate.n) for b in mine]
+        caption = "Means over the problems of this tier with 95 % intervals."
+        yield Chart(
+            f"tier-{number}", f"{tier} problems: {title}", caption, _rows(comparison, rows, _SHARE, title), tier
+        )
 
 
-def _bar(comparison: Comparison, place: int, bar: PanelBar) -> Json:
-    estimate = bar.estimate
-    return {
-        "type": "bar",
-        "meta": bar.strategy,
-        "x": [place],
-        "y": [estimate.value],
-        "width": [0.65],
-        "marker": {"color": look_of(comparison.strategies, bar.strategy).colour, "opacity": 0.75},
-        "error_y": _error(estimate.value, estimate.low, estimate.high),
-        "hovertemplate": f"{interval(estimate.value, estimate.low, estimate.high)}<extra></extra>",
-        "showlegend": False,
-    }
+@dataclass(frozen=True)
+class _Point:
+    """A point of a curve with its interval."""
+
+    x: float
+    value: float
+    low: float
+    high: float
+    tip: str
 
 
-def _curve(comparison: Comparison, curve: Sequence[OutcomeRow]) -> list[Json]:
-    strategy, sizes = curve[0].strategy, [row.k for row in curve]
-    line = _marks(comparison, strategy, sizes, [row.value for row in curve])
-    intervals = [interval(row.value, row.ci_low, row.ci_high) for row in curve]
-    line |= {"text": intervals, "hovertemplate": "pass@%{x}: %{text}", "mode": "lines+markers"}
-    line |= _named(strategy, curve[0].n_problems)
-    if any(math.isnan(row.ci_low) for row in curve):
-        return [line]
-    band = {
-        "type": "scatter",
-        "meta": strategy,
-        "x": [*sizes, *reversed(sizes)],
-        "y": [*(row.ci_high for row in curve), *(row.ci_low for row in reversed(curve))],
-        "fill": "toself",
-        "fillcolor": _transparent(look_of(comparison.strategies, strategy).colour),
-        "line": {"width": 0},
-        "mode": "lines",
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
-    return [band, line]
+def _row(
+    strategy: str,
+    value: float,
+    low: float,
+    high: float,
+    n: int,
+    dots: Sequence[tuple[float, int, str]] = (),
+    more: str = "",
+    *,
+    signed: bool = False,
+) -> _Row:
+    shown = interval(value, low, high, signed=signed)
+    note = f"{shown}, {counted(n, 'problem')}{more}"
+    return _Row(strategy, note, value, low, high, f"{printable(strategy, _NAME_LENGTH)}: {note}", dots)
 
 
-def _marks(comparison: Comparison, strategy: str, x: Sequence[float], y: Sequence[float]) -> Json:
-    look = look_of(comparison.strategies, strategy)
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "meta": strategy,
-        "x": list(x),
-        "y": list(y),
-        "marker": {"color": look.colour, "symbol": look.symbol, "size": 9},
-        "line": {"color": look.colour},
-        "showlegend": False,
-    }
+def _rows(comparison: Comparison, rows: Sequence[_Row], axis: svg.Axis, label: str) -> tuple[Panel, ...]:
+    """A row a strategy: its name and numbers, its problems, and below them the estimate."""
+    if not rows:
+        return ()
+    height = _ROW if any(row.dots for row in rows) else _LOW_ROW
+    bottom = height * len(rows)
+    picture = svg.canvas(_WIDTH, bottom + _FOOT, label)
+    across = axis.scale(_SIDE, _WIDTH - _SIDE)
+    for tick, said in zip(axis.ticks, axis.labels, strict=True):
+        is_zero = math.isclose(tick, 0.0, abs_tol=1e-9) and axis.low < 0
+        svg.line(picture, (across(tick), 0), (across(tick), bottom), "zero" if is_zero else "grid")
+        svg.words(picture, across(tick), bottom + 15, said, "middle")
+    svg.words(picture, _WIDTH / 2, bottom + 33, label, "middle")
+    for number, row in enumerate(rows):
+        place = svg.group(picture, **{"data-strategy": str(comparison.strategies.index(row.strategy))})
+        _draw_row(place, row, _look(comparison, row.strategy), across, number * height, height)
+    return (Panel(None, "", svg.markup(picture)),)
 
 
-def _named(strategy: str, n: int) -> Json:
-    return {"name": f"{safe(strategy)} (n = {n})", "showlegend": True}
+def _draw_row(place: Element, row: _Row, look: Look, across: svg.Scale, top: float, height: float) -> None:
+    svg.words(place, _SIDE, top + 13, printable(row.strategy, 22), "start", "name")
+    svg.words(place, _WIDTH - _SIDE, top + 13, row.note, "end", "words halo")
+    middle, width = top + 34, 2 * svg.DOT / abs(across(1) - across(0))
+    offsets = swarm([value for value, _, _ in row.dots], width=width, most=2.6)
+    for (value, problem, tip), offset in zip(row.dots, offsets, strict=True):
+        svg.dot(place, across(value), middle + offset * svg.DOT * 1.7, look.colour, tip, problem)
+    at = top + height - 11
+    svg.whisker(place, (across(row.low), across(row.high)), at, is_level=True)
+    svg.mark(place, across(row.value), at, look.colour, look.symbol, row.tip)
 
 
-def _links(comparison: Comparison, groups: Sequence[GroupMeasures]) -> Json:
-    """Which problem a dot stands for, for hovering and clicking."""
-    return {
-        "customdata": [comparison.problems.index(group.problem_id) for group in groups],
-        "text": [f"{safe(group.problem_id)} / {safe(group.strategy)}: {_diversity_of(group):.2f}" for group in groups],
-        "hovertemplate": "%{text}<extra></extra>",
-    }
+def _curves(
+    comparison: Comparison,
+    curves: dict[str, list[_Point]],
+    notes: dict[str, str],
+    x: svg.Axis,
+    y: svg.Axis,
+    label: str,
+    *,
+    has_band: bool = False,
+) -> tuple[Panel, ...]:
+    """A panel a strategy, the baseline dashed in the others."""
+    panels = []
+    for number, strategy in enumerate(comparison.strategies):
+        if strategy not in curves:
+            continue
+        points, look = curves[strategy], _look(comparison, strategy)
+        picture, place, across, up = _frame(x, y, label, strategy)
+        if strategy != comparison.baseline and comparison.baseline in curves:
+            reference = [(across(p.x), up(p.value)) for p in curves[comparison.baseline]]
+            svg.curve(place, reference, "currentColor", "reference")
+        known = [p for p in points if not math.isnan(p.low)]
+        if has_band and known:
+            upper, lower = ([(across(p.x), up(end(p))) for p in known] for end in (_high, _low))
+            svg.band(place, upper, lower, look.colour)
+        svg.curve(place, [(across(p.x), up(p.value)) for p in points], look.colour, "curve")
+        for point in points:
+            if not has_band:
+                svg.whisker(place, (up(point.low), up(point.high)), across(point.x), is_level=False)
+            svg.mark(place, across(point.x), up(point.value), look.colour, look.symbol, point.tip)
+        panels.append(Panel(number, notes[strategy], svg.markup(picture)))
+    return tuple(panels)
 
 
-def _categories(names: Sequence[tuple[str, int]]) -> Json:
-    return {
-        "tickvals": list(range(len(names))),
-        "ticktext": [f"{safe(name)}<br>n = {n}" for name, n in names],
-        "range": [-0.6, len(names) - 0.4],
-        "automargin": True,
-    }
+def _frame(x: svg.Axis, y: svg.Axis, label: str, strategy: str) -> tuple[Element, Element, svg.Scale, svg.Scale]:
+    """An empty panel: the picture, the place for marks, and its two scales."""
+    width, height = _PANEL
+    picture = svg.canvas(width, height, f"{printable(strategy, _NAME_LENGTH)}, by {label}")
+    right, foot = width - _PANEL_RIGHT, height - _PANEL_FOOT
+    across, up = x.scale(_PANEL_LEFT, right), y.scale(foot, _PANEL_TOP)
+    for tick, said in zip(y.ticks, y.labels, strict=True):
+        svg.line(picture, (_PANEL_LEFT, up(tick)), (right, up(tick)), "grid")
+        svg.words(picture, _PANEL_LEFT - 6, up(tick) + 4, said, "end")
+    for tick, said in zip(x.ticks, x.labels, strict=True):
+        svg.line(picture, (across(tick), foot), (across(tick), foot + 4), "grid")
+        svg.words(picture, across(tick), foot + 16, said, "middle")
+    svg.words(picture, (_PANEL_LEFT + right) / 2, height - 5, label, "middle")
+    return picture, svg.group(picture), across, up
 
 
-def _error(value: float, low: float, high: float) -> Json:
-    if math.isnan(low):
-        return {"visible": False, "array": [0], "arrayminus": [0]}
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [max(0.0, high - value)],
-        "arrayminus": [max(0.0, value - low)],
-        "thickness": 1.5,
-        "width": 4,
-    }
+def _link(comparison: Comparison, group: GroupMeasures, said: str) -> tuple[int, str]:
+    """The problem that a dot leads to, and what it says."""
+    names = f"{printable(group.problem_id, _NAME_LENGTH)} / {printable(group.strategy, _NAME_LENGTH)}"
+    return comparison.problems.index(group.problem_id), f"{names}: {said}"
+
+
+def _apart(sizes: Sequence[int]) -> list[str]:
+    """Labels of sizes on a logarithmic axis; one too near to its larger neighbour (8 beside 10) has none."""
+    larger = [*sizes[1:], math.inf]
+    return [str(size) if after / size > 1.4 else "" for size, after in zip(sizes, larger, strict=True)]
+
+
+def _dashed(comparison: Comparison, curves: dict[str, list[_Point]]) -> str:
+    if comparison.baseline not in curves or len(curves) < 2:
+        return ""
+    return f" Dashed: {printable(comparison.baseline, _NAME_LENGTH)}."
+
+
+def _shown(row: ProcessRow | OutcomeRow, digits: int = 3) -> str:
+    return interval(row.value, row.ci_low, row.ci_high, digits)
 
 
 def _p(row: DifferenceRow) -> str:
-    return row.verdict if math.isnan(row.p_holm) else f"{p_value(row.p_holm)} after Holm"
+    return row.verdict if math.isnan(row.p_holm) else p_value(row.p_holm)
 
 
 def _diversity_of(group: GroupMeasures) -> float:
     return group.process.diversity.value if group.process else math.nan
 
 
-def _tier_note(comparison: Comparison, tier: str) -> str:
-    if tier == ALL_TIERS or not comparison.tiers:
-        return ""
-    return f" Tiers from {printable(comparison.tier_strategy, _NAME_LENGTH)}."
+def _look(comparison: Comparison, strategy: str) -> Look:
+    return look_of(comparison.strategies, strategy)
 
 
-def _transparent(colour: str) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.15)"
+def _low(point: _Point) -> float:
+    return point.low
+
+
+def _high(point: _Point) -> float:
+    return point.high

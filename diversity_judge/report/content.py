@@ -16,6 +16,7 @@ import numpy as np
 
 from diversity_judge.comparing.group_measures import GroupMeasures
 from diversity_judge.comparing.result import Comparison
+from diversity_judge.drawing.look import SCORE_COLOURS
 from diversity_judge.inputs.responses import Response
 from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.planning.judgment import Judgment
@@ -60,6 +61,10 @@ class ProblemSection:
         """The groups that have a heat map."""
         return tuple((number, group) for number, group in self.groups if group.process is not None)
 
+    def of(self, strategy: str) -> GroupMeasures | None:
+        """The group of a strategy."""
+        return next((group for _, group in self.groups if group.strategy == strategy), None)
+
     @property
     def has_low_coverage(self) -> bool:
         """Whether one of its groups lacks many scores."""
@@ -96,7 +101,8 @@ def index(comparison: Comparison, problems: Sequence[ProblemSection]) -> Json:
         for number, group in problem.judged:
             groups[number] = _group(group, problem.number, threshold, reasons)
     return {
-        "problems": [{"anchor": problem.anchor, "tier": problem.tier} for problem in problems],
+        "problems": [problem.anchor for problem in problems],
+        "hues": SCORE_COLOURS,
         "strategies": [printable(strategy, _NAME_LENGTH) for strategy in comparison.strategies],
         "reasons": reasons,
         "strategyOf": [comparison.strategies.index(group.strategy) for group in comparison.groups],

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_COMPRESSION = 6
+_COMPRESSION = 9
 
 
 @dataclass(frozen=True)

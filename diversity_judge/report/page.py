@@ -1,4 +1,4 @@
-"""The HTML file itself: a template, a style, a script, a plotting library and the data, in one."""
+"""The HTML file itself: a template, a style, a script, charts and the data, in one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from importlib import resources
 from typing import Any
 
 import jinja2
+import numpy as np
 
 from diversity_judge import __version__
-from diversity_judge.comparing.outcome_table import TIERS, ties
+from diversity_judge.comparing.group_measures import GroupMeasures
+from diversity_judge.comparing.outcome_table import TIERS
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS
-from diversity_judge.drawing.look import look_of
+from diversity_judge.drawing.look import SCORE_COLOURS, look_of
 from diversity_judge.errors import InputError
 from diversity_judge.report.charts import charts
 from diversity_judge.report.content import (
@@ -30,10 +32,11 @@ from diversity_judge.report.content import (
 )
 from diversity_judge.report.mathematics import Trees
 from diversity_judge.report.packing import Cuts, Lengths, embed, ladder, pack
+from diversity_judge.report.summary import merged_notes, outcome_table, process_table
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval
 
-_SCRIPTS = ("data.js", "charts.js", "maps.js", "reader.js", "page.js")
+_SCRIPTS = ("data.js", "maps.js", "reader.js", "page.js")
 _MEGABYTE = 1_000_000
 _MARGIN = 0.97
 """Share of the size that the estimate may fill: the texts of one problem stand for those of all."""
@@ -50,17 +53,20 @@ def render(comparison: Comparison, *, megabytes: float) -> bytes:
         InputError: it cannot be that small.
     """
     problems = sections(comparison)
-    scripts = [_plotly(), *_own_scripts()]
+    script = _script()
     frame = {
         "comparison": comparison,
         "problems": problems,
         "charts": charts(comparison),
+        "hues": SCORE_COLOURS,
         "tiers": [tier for tier in TIERS if any(row.tier == tier for row in comparison.outcomes)],
-        "ties": ties(comparison.groups),
-        "without_replies": [printable(str(run.path)) for run in runs_without_replies(comparison)],
-        "index": embed(_index(comparison, problems)),
-        "scripts": scripts,
-        "policy": _policy(scripts),
+        "process": process_table(comparison, is_detail=False),
+        "details": process_table(comparison, is_detail=True),
+        "outcomes": outcome_table(comparison),
+        "notes": [*merged_notes(comparison.notes), *_lost_ledgers(comparison)],
+        "index": embed(_finite(index(comparison, problems))),
+        "script": script,
+        "policy": _policy(script),
         "style": _static("style.css"),
         "version": __version__,
         "ALL_TIERS": ALL_TIERS,
@@ -104,17 +110,9 @@ def _packed_share(comparison: Comparison, problems: Sequence[ProblemSection], tr
     return len(pack(texts(problem, rationales, Cuts(), trees))) / max(1, lengths.kept(Cuts()))
 
 
-def _index(comparison: Comparison, problems: Sequence[ProblemSection]) -> dict[str, Any]:
-    strategies = {strategy: number for number, strategy in enumerate(comparison.strategies)}
-    drawn = {
-        chart.name: {
-            "data": [trace | {"meta": strategies[trace["meta"]]} for trace in chart.data],
-            "layout": chart.layout,
-        }
-        for chart in charts(comparison)
-    }
-    found: dict[str, Any] = _finite(index(comparison, problems) | {"charts": drawn})
-    return found
+def _lost_ledgers(comparison: Comparison) -> list[str]:
+    lost = [printable(str(run.path)) for run in runs_without_replies(comparison)]
+    return [f"{path}: its ledger is not where the run left it, so its scores have no rationale here" for path in lost]
 
 
 def _finite(value: Any) -> Any:
@@ -126,28 +124,18 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _policy(scripts: Sequence[str]) -> str:
-    """Only these scripts, and no connection of any kind. Plotly adds style sheets, and images made from its canvas."""
-    hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in scripts)
+def _policy(script: str) -> str:
+    """Only this script, no connection of any kind, and no picture but the page's empty icon."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
 
-def _sha256(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
-
-
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs()).replace("\r\n", "\n").replace("</script", "<\\/script")
-
-
-def _own_scripts() -> list[str]:
+def _script() -> str:
     body = "\n".join(_static(name) for name in _SCRIPTS)
-    return [f"(() => {{\n'use strict';\n{body}\n}})();\n"]
+    return f"(() => {{\n'use strict';\n{body}\n}})();\n"
 
 
 def _static(name: str) -> str:
@@ -163,8 +151,16 @@ def _environment(comparison: Comparison) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["shown"] = lambda text, limit=60: printable(str(text), limit)
+    environment.filters["same"] = _only_score
     environment.filters["number"] = lambda value, digits=3: "" if math.isnan(value) else f"{value:.{digits}f}"
     environment.filters["percent"] = lambda value: "" if math.isnan(value) else f"{math.floor(value * 1000) / 10:g} %"
     environment.globals["interval"] = partial(interval, missing="")
     environment.globals["colour"] = lambda strategy: look_of(comparison.strategies, strategy).colour
     return environment
+
+
+def _only_score(group: GroupMeasures) -> str:
+    """The score that every pair of a group got; empty where they differ or there is one pair alone."""
+    similarity = group.member.matrix.symmetric()
+    known = similarity[np.triu(~np.isnan(similarity), 1)]
+    return f"{known[0]:g}" if len(known) > 1 and (known == known[0]).all() else ""

@@ -1,8 +1,23 @@
-// The heat maps: drawn when they come into view, taken down when they are far from it.
+// The heat maps, as SVG: sharp on paper, and light enough to be there before anybody looks or prints.
 const NOT_WANTED = -1;
-const MAP_MARGIN = {l: 34, r: 6, t: 6, b: 34};
+const SIZE = 300, LEFT = 26, FOOT = 34, MOST_TICKS = 16;
 const maps = new Map();
 let order = 'sample';
+
+function svg(name, attributes, text) {
+  const made = document.createElementNS('http://www.w3.org/2000/svg', name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+/** The colour of a score; one between two whole scores is a mixture of theirs. */
+function hueOf(score) {
+  const below = Math.min(4, Math.floor(score)), share = score - below;
+  const channels = hue => [1, 3, 5].map(at => parseInt(hue.slice(at, at + 2), 16));
+  const one = channels(index.hues[below]), other = channels(index.hues[below + 1]);
+  return `rgb(${one.map((value, k) => Math.round(value + share * (other[k] - value))).join(' ')})`;
+}
 
 function positions(group) {
   return order === 'cluster' ? group.order : group.matrix.map((_, position) => position);
@@ -36,59 +51,78 @@ function cellText(group, a, b) {
   return lines;
 }
 
-function drawMap(place) {
-  const group = index.groups[place.dataset.group];
-  const at = positions(group);
-  const scores = at.map(a => at.map(b => (group.matrix[a][b] === NOT_WANTED ? null : group.matrix[a][b])));
-  const missing = at.map(a => at.map(b => (group.matrix[a][b] === null ? 1 : null)));
-  const hasMissing = missing.some(row => row.includes(1));
-  const n = at.length;
-  const flat = colour('--muted');
-  const data = [{type: 'heatmap', z: scores, zmin: 0, zmax: 5, colorscale: 'Viridis', showscale: false, hoverinfo: 'none'}];
-  if (hasMissing) {
-    data.push({
-      type: 'heatmap', z: missing, zmin: 0, zmax: 1, colorscale: [[0, flat], [1, flat]], opacity: 0.45, showscale: false,
-      hoverinfo: 'none', text: missing.map(row => row.map(cell => (cell ? '×' : ''))), texttemplate: '%{text}',
-    });
+/** Cells of one colour are one shape: a map of 32 responses has a dozen of them and not a thousand. */
+function cellShapes(group, at) {
+  const shapes = new Map(), missing = [];
+  at.forEach((a, row) => at.forEach((b, column) => {
+    const cell = group.matrix[a][b];
+    if (a === b || cell === NOT_WANTED) return;
+    if (cell === null) missing.push([column, row]);
+    else shapes.set(cell, `${shapes.get(cell) ?? ''}M${column} ${row}h1v1h-1z`);
+  }));
+  const made = [...shapes].map(([cell, d]) => svg('path', {d, fill: hueOf(cell), 'shape-rendering': 'crispEdges'}));
+  if (missing.length) {
+    made.push(svg('path', {class: 'missing', d: missing.map(([x, y]) => `M${x} ${y}h1v1h-1z`).join('')}));
+    const crosses = missing.map(([x, y]) => `M${x + 0.3} ${y + 0.3}l.4 .4M${x + 0.7} ${y + 0.3}l-.4 .4`).join('');
+    made.push(svg('path', {class: 'crosses', d: crosses}));
   }
-  const step = Math.max(1, Math.ceil(n / 8));
-  const ticks = at.map((_, place) => place).filter(place => place % step === 0);
-  const axis = {
-    range: [-0.5, n - 0.5], tickvals: ticks, ticktext: ticks.map(place => String(at[place])), showgrid: false,
-    zeroline: false, constrain: 'domain', ticks: '', tickfont: {size: 10},
-  };
-  const label = {text: order === 'cluster' ? 'response, by cluster' : 'response', font: {size: 11}, standoff: 2};
-  const layout = {
-    margin: MAP_MARGIN,
-    xaxis: {...axis, title: label},
-    yaxis: {...axis, range: [n - 0.5, -0.5], scaleanchor: 'x'},
-  };
-  Plotly.react(place, data, themed(layout), QUIET);
-  if (!maps.has(place)) listen(place);
-  maps.set(place, {group, at, cursor: maps.get(place)?.cursor ?? null});
+  return made;
 }
 
-function takeDown(place) {
-  if (!maps.has(place) || document.activeElement === place) return;
-  Plotly.purge(place);
-  maps.delete(place);
+function tickMarks(at) {
+  const n = at.length, cell = (SIZE - LEFT) / n, step = Math.ceil(n / MOST_TICKS);
+  const shown = at.map((_, place) => place).filter(place => place % step === 0);
+  return shown.flatMap(place => [
+    svg('text', {x: LEFT + (place + 0.5) * cell, y: SIZE - LEFT + 13, 'text-anchor': 'middle'}, at[place]),
+    svg('text', {x: LEFT - 5, y: (place + 0.5) * cell + 3.5, 'text-anchor': 'end'}, at[place]),
+  ]);
+}
+
+function drawMap(place) {
+  const group = index.groups[place.dataset.group];
+  const at = positions(group), n = at.length, side = SIZE - LEFT;
+  const picture = svg('svg', {viewBox: `0 0 ${SIZE} ${side + FOOT}`});
+  const cells = svg('g', {transform: `translate(${LEFT} 0) scale(${side / n})`});
+  cells.append(...cellShapes(group, at), svg('path', {class: 'self', d: `M0 0L${n} ${n}`}));
+  const field = svg('rect', {class: 'field', x: LEFT, y: 0, width: side, height: side});
+  const label = order === 'cluster' ? 'response, by cluster' : 'response';
+  picture.append(cells, ...tickMarks(at), svg('text', {x: LEFT + side / 2, y: side + 29, 'text-anchor': 'middle'}, label), field);
+  place.replaceChildren(picture);
+  if (!maps.has(place)) listen(place);
+  maps.set(place, {group, at, cells, field, cursor: null});
+}
+
+/** Draws what is shown and not drawn yet: nothing waits for being looked at, so that paper and screenshots have it. */
+function drawMaps() {
+  for (const place of document.querySelectorAll('article:not([hidden]) .map')) if (!maps.has(place)) drawMap(place);
 }
 
 function redrawMaps() {
   for (const place of maps.keys()) drawMap(place);
 }
 
+/** Row and column below the pointer; null outside of the cells. */
+function cellAt(place, event) {
+  const {field, at} = maps.get(place);
+  const box = field.getBoundingClientRect();
+  const column = Math.floor((event.clientX - box.left) / box.width * at.length);
+  const row = Math.floor((event.clientY - box.top) / box.height * at.length);
+  const isInside = [row, column].every(number => number >= 0 && number < at.length);
+  return isInside ? [row, column] : null;
+}
+
 function listen(place) {
-  place.on('plotly_hover', event => {
+  place.addEventListener('pointermove', event => {
     const {group, at} = maps.get(place);
-    const {x, y} = event.points[0];
-    showTip(cellText(group, at[y], at[x]), event.event.clientX, event.event.clientY);
+    const cell = cellAt(place, event);
+    if (cell) showTip(cellText(group, at[cell[0]], at[cell[1]]), event.clientX, event.clientY);
+    else hideTip();
   });
-  place.on('plotly_unhover', hideTip);
-  place.on('plotly_click', event => {
+  place.addEventListener('pointerleave', hideTip);
+  place.addEventListener('click', event => {
     const {at} = maps.get(place);
-    const {x, y} = event.points[0];
-    openCell(place, at[y], at[x]);
+    const cell = cellAt(place, event);
+    if (cell) openCell(place, at[cell[0]], at[cell[1]]);
   });
 }
 
@@ -117,18 +151,15 @@ function moveCursor(place, cursor) {
   const map = maps.get(place);
   if (!map) return;
   map.cursor = cursor;
+  for (const frame of map.cells.querySelectorAll('.cursor')) frame.remove();
   if (cursor === null) {
-    Plotly.relayout(place, {shapes: []});
     hideTip();
     return;
   }
-  const [row, column] = cursor;
-  const corners = {x0: column - 0.5, x1: column + 0.5, y0: row - 0.5, y1: row + 0.5};
-  const frame = (hue, width) => ({type: 'rect', ...corners, line: {color: hue, width}});
-  Plotly.relayout(place, {shapes: [frame('#ffffff', 4), frame('#e00000', 2)]});
-  const box = place.getBoundingClientRect();
-  const {xaxis, yaxis} = place._fullLayout;
-  const x = box.left + xaxis._offset + xaxis.l2p(column + 0.5), y = box.top + yaxis._offset + yaxis.l2p(row + 0.5);
+  const [row, column] = cursor, n = map.at.length;
+  for (const name of ['cursor rim', 'cursor']) map.cells.append(svg('rect', {class: name, x: column, y: row, width: 1, height: 1}));
+  const box = map.field.getBoundingClientRect();
+  const x = box.left + (column + 1) / n * box.width, y = box.top + (row + 1) / n * box.height;
   showTip(cellText(map.group, map.at[row], map.at[column]), x, y);
 }
 
