@@ -317,14 +317,6 @@ def common_size(members: Iterable[RunGroup], *, complete_only: bool) -> tuple[in
     return (min(counts), max(counts)) if counts else (0, 0)
 
 
-def pass_at_largest(group: GroupMeasures) -> tuple[int, float] | None:
-    """N and pass@N of a group that is judged and graded."""
-    sizes = [k for metric, k in group.outcomes if metric == "pass_at_k"]
-    if group.process is None or math.isnan(group.process.diversity.value) or not sizes:
-        return None
-    return max(sizes), group.outcomes["pass_at_k", max(sizes)].value
-
-
 def typical_size(groups: Iterable[RunGroup]) -> int:
     """The commonest number of responses, the larger one on a tie; 0 without a group."""
     counts = Counter(group.group.n_responses for group in groups)

@@ -22,7 +22,7 @@ from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.planning.judgment import Judgment
 from diversity_judge.report.clusters import cluster_order
 from diversity_judge.report.mathematics import Formulas, Part, Trees
-from diversity_judge.report.packing import Cuts, Lengths, cut
+from diversity_judge.report.packing import Cuts, Lengths, Paragraphs, cut
 from diversity_judge.runs.loading import Rationale, Run
 from diversity_judge.text_safety import printable, slugs
 
@@ -119,10 +119,10 @@ def texts(problem: ProblemSection, rationales: Mapping[int, Mapping[int, Rationa
         cuts: How much is kept.
         trees: Formulas that were converted before; new ones are added.
     """
-    formulas = Formulas(trees)
+    formulas, paragraphs = Formulas(trees), Paragraphs()
 
     def parts(text: str, limit: int | None) -> list[Part]:
-        return formulas.parts(visible(cut(text, limit)))
+        return paragraphs.add(formulas.parts(visible(cut(text, limit))))
 
     groups = {}
     for number, group in problem.groups:
@@ -135,7 +135,13 @@ def texts(problem: ProblemSection, rationales: Mapping[int, Mapping[int, Rationa
             ],
         }
     statement = problem.groups[0][1].member.group.problem or ""
-    return {"problem": parts(statement, cuts.response), "groups": groups, "formulas": formulas.table}
+    problem_parts = parts(statement, cuts.response)
+    return {
+        "paragraphs": paragraphs.shared(),
+        "problem": problem_parts,
+        "groups": groups,
+        "formulas": formulas.table,
+    }
 
 
 def rationales_of(comparison: Comparison, problem: ProblemSection) -> dict[int, dict[int, Rationale]]:

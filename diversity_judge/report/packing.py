@@ -10,14 +10,24 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diversity_judge.report.mathematics import Part
+
 _COMPRESSION = 9
+_WORTH_SHARING = 24
+"""Characters of a paragraph, from which on its number is shorter."""
+_FORMULA_LENGTH = 4
+_AFTER_BLANK_LINE = re.compile(r"(?<=\n\n)(?!\n)")
+
+_Paragraph = tuple[Part, ...]
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,64 @@ def cut(text: str, limit: int | None) -> str:
         return text
     head, tail = text[: (limit + 1) // 2], text[len(text) - limit // 2 :]
     return f"{head}\n[... {len(text) - limit:,} characters cut to keep this file small ...]\n{tail}"
+
+
+class Paragraphs:
+    """What several texts of a problem repeat, kept once: responses share paragraphs, and the judge quotes them.
+
+    gzip looks back over 32 kB only, a hundredth of the texts of a problem.
+    """
+
+    def __init__(self) -> None:
+        self._texts: list[tuple[list[Part], list[_Paragraph]]] = []
+        self._uses: Counter[_Paragraph] = Counter()
+
+    def add(self, parts: list[Part]) -> list[Part]:
+        """Take a text; the list is what the page gets, once `shared` was called."""
+        paragraphs = list(_paragraphs(parts))
+        self._texts.append((parts, paragraphs))
+        self._uses.update(paragraphs)
+        return parts
+
+    def shared(self) -> list[_Paragraph]:
+        """The paragraphs that stand more than once; in the texts, -1 - k now stands for the k-th of them."""
+        kept = [
+            paragraph for paragraph, uses in self._uses.items() if uses > 1 and _length(paragraph) >= _WORTH_SHARING
+        ]
+        places = {paragraph: -1 - k for k, paragraph in enumerate(kept)}
+        for parts, paragraphs in self._texts:
+            parts[:] = _joined(paragraphs, places)
+        return kept
+
+
+def _paragraphs(parts: Sequence[Part]) -> Iterator[_Paragraph]:
+    """A text, split after each blank line."""
+    current: list[Part] = []
+    for part in parts:
+        for piece in _AFTER_BLANK_LINE.split(part) if isinstance(part, str) else [part]:
+            if piece != "":
+                current.append(piece)
+            if isinstance(piece, str) and piece.endswith("\n\n"):
+                yield tuple(current)
+                current = []
+    if current:
+        yield tuple(current)
+
+
+def _joined(paragraphs: Iterable[_Paragraph], places: Mapping[_Paragraph, int]) -> list[Part]:
+    """The text again, with numbers for what is shared and as few parts as possible."""
+    joined: list[Part] = []
+    for paragraph in paragraphs:
+        for part in (places[paragraph],) if paragraph in places else paragraph:
+            if isinstance(part, str) and joined and isinstance(joined[-1], str):
+                joined[-1] += part
+            else:
+                joined.append(part)
+    return joined
+
+
+def _length(paragraph: _Paragraph) -> int:
+    return sum(len(part) if isinstance(part, str) else _FORMULA_LENGTH for part in paragraph)
 
 
 def pack(value: Any) -> str:

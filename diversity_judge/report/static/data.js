@@ -14,7 +14,27 @@ async function unpack(base64) {
   }
   const bytes = Uint8Array.from(atob(base64), character => character.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-  return JSON.parse(await new Response(stream).text());
+  return whole(JSON.parse(await new Response(stream).text()));
+}
+
+/** The texts of a problem, the paragraphs that several of them share put back in. */
+function whole(texts) {
+  const expand = parts => {
+    const found = [];
+    for (const part of parts.flatMap(part => (typeof part === 'number' && part < 0 ? texts.paragraphs[-1 - part] : [part]))) {
+      if (typeof part === 'string' && typeof found.at(-1) === 'string') found[found.length - 1] += part;
+      else found.push(part);
+    }
+    return found;
+  };
+  texts.problem = expand(texts.problem);
+  for (const {responses, replies} of Object.values(texts.groups)) {
+    for (const response of responses) response.text = expand(response.text);
+    replies.forEach((reply, k) => {
+      if (reply) replies[k] = reply.map(parts => parts && expand(parts));
+    });
+  }
+  return texts;
 }
 
 /** An element with a class and a text; strangers' texts come in here and in `show` only, and as text nodes only. */

@@ -43,13 +43,37 @@ def test_every_figure_is_there_as_png_and_svg(comparison: Comparison, tmp_path: 
 def test_a_figure_says_n_and_its_interval(comparison: Comparison, name: str) -> None:
     figure = FIGURE_MAKERS[name](comparison)
     assert figure is not None
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
     legends = [t.get_text() for axes in figure.axes if (legend := axes.get_legend()) for t in legend.get_texts()]
     labels = [t.get_text() for axes in figure.axes for t in (*axes.get_xticklabels(), *axes.get_yticklabels())]
-    said = " ".join(legends + labels)
-    assert "n = 3" in said or "n = 1" in said
+    said = " ".join(titles + legends + labels)
+    assert "3 problems" in said or "1 problem" in said
+    assert "n = " not in said  # n is the number of responses
     assert "token-normal" in said or name == "differences"
     if name != "diversity_and_pass":  # points, not estimates
         assert "95 %" in figure.get_supxlabel()
+
+
+def test_curves_of_two_strategies_never_share_a_panel_and_the_baseline_is_dashed(comparison: Comparison) -> None:
+    figure = FIGURE_MAKERS["pass_curves"](comparison)
+    assert figure is not None
+    for axes in figure.axes:
+        assert len(axes.collections) <= 1  # bands
+        dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+        assert len(dashed) == (0 if axes.get_title(loc="left").startswith("token-normal") else 1)
+        assert axes.get_legend() is None
+
+
+def test_the_gain_of_more_samples_stands_against_diversity(comparison: Comparison) -> None:
+    """Problem p2 has 2 right of 6: pass@6 - pass@1 is 2/3; of the others all or none are right, so nothing is gained."""
+    figure = FIGURE_MAKERS["diversity_and_pass"](comparison)
+    assert figure is not None
+    for axes in figure.axes:
+        hollow, full = axes.lines
+        assert hollow.get_markerfacecolor() == "none"
+        assert [round(float(y), 6) for y in full.get_ydata()] == [0.666667]
+        assert all(abs(float(y)) < 0.1 for y in hollow.get_ydata())
+        assert len(hollow.get_ydata()) == 2
 
 
 def test_responses_alone_have_no_figure_of_the_process(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def drawn(figure: Figure) -> NDArray[np.uint8]:
     return np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
 
 
-def colour_at(figure: Figure, row: int, column: int) -> tuple[int, ...]:
+def colour_at(figure: Figure, row: float, column: float) -> tuple[int, ...]:
     """Colour of the middle of a cell in the first panel."""
     pixels = drawn(figure)
     x, y = figure.axes[0].transData.transform((column, row))
@@ -81,19 +81,21 @@ def test_the_diagonal_and_pairs_that_were_not_wanted_are_white_and_not_missing()
     wanted = np.zeros((4, 4), dtype=bool)
     wanted[0, 1] = True
     figure = similarity_heatmap(heatmap(scores, wanted=wanted))
-    assert colour_at(figure, 0, 0) == colour_at(figure, 2, 3) == (255, 255, 255)
+    assert colour_at(figure, 0.3, -0.3) == colour_at(figure, 2, 3) == (255, 255, 255)
+    assert colour_at(figure, 0, 0) != (255, 255, 255)  # the line through the responses with themselves
+    assert "diagonal: a response with itself" in texts(figure)
     assert colour_at(figure, 1, 0) == of_scale(5)
     assert figure.legends == []
 
 
-def test_the_caption_has_diversity_interval_and_n() -> None:
+def test_the_caption_has_diversity_interval_and_number_of_responses() -> None:
     figure = similarity_heatmap(heatmap(random_scores(10), "hot"), judge="proxy judge, not an LLM")
-    assert "hot\ndiversity 0.41 [0.35, 0.47], n = 10" in texts(figure)
+    assert "hot\ndiversity 0.41 [0.35, 0.47], 10 responses" in texts(figure)
     assert "judge: proxy judge, not an LLM\nin brackets: 95 % interval" in texts(figure)
 
 
 def test_what_is_unknown_is_not_in_the_caption() -> None:
-    assert Heatmap("p", "s", random_scores(3), 0.41).caption == "diversity 0.41, n = 3"
+    assert Heatmap("p", "s", random_scores(3), 0.41).caption == "diversity 0.41, 3 responses"
     assert Heatmap("p", "s", np.full((2, 2), math.nan)).caption == "no score, n = 2"
     assert "95 %" not in texts(similarity_heatmap(Heatmap("p", "s", random_scores(3), 0.41)))
 
@@ -151,3 +153,8 @@ def test_each_group_and_each_problem_gets_a_file(tmp_path: Path) -> None:
 def test_problems_that_differ_in_case_alone_do_not_share_a_file(tmp_path: Path) -> None:
     maps = [heatmap(random_scores(3), "s", problem) for problem in ("AIME", "aime")]
     assert len({file.name.lower() for file in save_heatmaps(maps, tmp_path)}) == 4
+
+
+def test_each_of_ten_responses_has_its_label() -> None:
+    axes = similarity_heatmap(heatmap(random_scores(10))).axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == [str(n) for n in range(10)]

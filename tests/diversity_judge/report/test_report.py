@@ -21,7 +21,7 @@ from diversity_judge.errors import InputError
 from diversity_judge.report import check_installed, write_report
 from diversity_judge.report.clusters import cluster_order
 from diversity_judge.report.content import visible
-from diversity_judge.report.packing import Cuts, Lengths, cut, embed, ladder, pack
+from diversity_judge.report.packing import Cuts, Lengths, Paragraphs, cut, embed, ladder, pack
 from tests.diversity_judge.run_folders import group, make_run
 
 EVIL = "</script><script>alert(1)</script><!-- ]]> \u2028"
@@ -76,7 +76,28 @@ class Elements(HTMLParser):
 def chunk(html: str, number: int) -> dict[str, Any]:
     packed = re.search(rf'id="texts-{number}">([^<]*)<', html)
     assert packed
-    return dict(json.loads(gzip.decompress(base64.b64decode(packed.group(1)))))
+    return dict(whole(json.loads(gzip.decompress(base64.b64decode(packed.group(1))))))
+
+
+def whole(texts: Any) -> Any:
+    """The same with the shared paragraphs put back in, as the page does it."""
+
+    def expand(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: expand(member) for key, member in value.items()}
+        if not isinstance(value, list):
+            return value
+        parts: list[Any] = []
+        for part in value:
+            is_shared = isinstance(part, int) and part < 0
+            for piece in texts["paragraphs"][-1 - part] if is_shared else [expand(part)]:
+                if parts and isinstance(piece, str) and isinstance(parts[-1], str):
+                    parts[-1] += piece
+                else:
+                    parts.append(piece)
+        return parts
+
+    return {name: expand(value) if name in ("problem", "groups") else value for name, value in texts.items()}
 
 
 def test_every_text_and_rationale_is_in_the_file(tmp_path: Path) -> None:
@@ -91,9 +112,9 @@ def test_every_text_and_rationale_is_in_the_file(tmp_path: Path) -> None:
 def test_no_stranger_ends_a_script_element(tmp_path: Path) -> None:
     page = Elements(make_report(tmp_path))
     run = [text for kind, text in page.scripts if kind is None]
-    assert len(run) == 2
+    assert len(run) == 1
     assert not any("alert(1)" in text for text in run)
-    assert [kind for kind, _ in page.scripts] == ["application/json", "text/plain", "text/plain", None, None]
+    assert [kind for kind, _ in page.scripts] == ["application/json", "text/plain", "text/plain", None]
     assert page.handlers == []
 
 
@@ -118,7 +139,7 @@ def test_the_index_has_the_matrices(tmp_path: Path) -> None:
 
 
 def test_long_texts_are_cut_until_the_file_fits_and_say_so(tmp_path: Path) -> None:
-    html = make_report(tmp_path, length=400_000, megabytes=6)
+    html = make_report(tmp_path, length=400_000, megabytes=3)
     reply = chunk(html, 0)["groups"]["0"]["replies"][0]
     assert "characters cut to keep this file small" in reply[1][0]
     assert "final 0 1" in reply[0][0]
@@ -127,7 +148,7 @@ def test_long_texts_are_cut_until_the_file_fits_and_say_so(tmp_path: Path) -> No
 
 def test_a_report_that_cannot_be_small_enough_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="raise --report-megabytes"):
-        make_report(tmp_path, megabytes=0.1)
+        make_report(tmp_path, megabytes=0.02)
 
 
 def test_the_proxy_judge_is_named_as_no_llm(tmp_path: Path) -> None:
@@ -135,8 +156,8 @@ def test_the_proxy_judge_is_named_as_no_llm(tmp_path: Path) -> None:
 
 
 def test_a_missing_library_is_named_before_any_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("diversity_judge.report.find_spec", lambda name: None if name == "plotly" else object())
-    with pytest.raises(InputError, match=r"needs plotly: pip install 'diversity-judge\[report\]'"):
+    monkeypatch.setattr("diversity_judge.report.find_spec", lambda name: None if name == "latex2mathml" else object())
+    with pytest.raises(InputError, match=r"needs latex2mathml: pip install 'diversity-judge\[report\]'"):
         check_installed()
     assert main([str(tmp_path / "absent"), "--out", str(tmp_path / "out")]) == 2
 
@@ -172,6 +193,19 @@ def test_what_is_embedded_cannot_end_its_element_and_comes_back() -> None:
     assert not set("<>&") & set(text)
     assert json.loads(text) == value
     assert json.loads(gzip.decompress(base64.b64decode(pack(value)))) == value
+
+
+def test_a_paragraph_that_texts_share_is_kept_once_and_comes_back() -> None:
+    repeated = "the same long paragraph of two texts\n\n"
+    texts: list[list[str | int]] = [[f"{repeated}one", 0, " more\n\n\n"], [f"two\n\n{repeated}", 1], ["-5"], [repeated]]
+    before = json.loads(json.dumps(texts))
+    paragraphs = Paragraphs()
+    for parts in texts:
+        paragraphs.add(parts)
+    shared = paragraphs.shared()
+    assert shared == [(repeated,)]
+    assert sum(json.dumps(parts).count("long paragraph") for parts in texts) == 0
+    assert whole({"paragraphs": shared, "groups": {"0": texts}, "problem": []})["groups"]["0"] == before
 
 
 def test_broken_unicode_does_not_stop_the_packing() -> None:
