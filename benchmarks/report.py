@@ -2,8 +2,9 @@
 
     python -m benchmarks.report [--out FILE] [--problems 13] [--strategies 3] [--responses 32] [--characters 8000]
 
-Wanted for 13 problems x 3 strategies x 32 responses of 8 kB: under 11.4 MB, open in under 3 s. The responses are made of
-real model texts with real mathematics, cut and joined at random; every pair has a judge's answer and its reasoning.
+Wanted for 13 problems x 3 strategies x 32 responses of 8 kB: under 11.4 MB, open in under 3 s. The responses are made
+of real model texts with real mathematics, cut and joined at random, so that paragraphs repeat more than in real
+responses; every pair has a judge's answer and its reasoning.
 Opening is measured in Chromium, from the navigation to the page's own "ready" and to its first drawn heat map; the
 browser itself is warm, and each opening is a new navigation. Without Chromium only making is measured.
 """

@@ -38,8 +38,10 @@ from diversity_judge.wording import interval
 
 _SCRIPTS = ("data.js", "maps.js", "reader.js", "page.js")
 _MEGABYTE = 1_000_000
-_MARGIN = 0.97
-"""Share of the size that the estimate may fill: the texts of one problem stand for those of all."""
+_AROUND_CHUNK = 100
+"""Bytes of the element around a problem's texts, at most."""
+_DOUBT = 1.15
+"""How much more than the first problems tell the texts may be expected to need, and are packed on nevertheless."""
 
 
 def render(comparison: Comparison, *, megabytes: float) -> bytes:
@@ -82,32 +84,44 @@ def _chunks(
     comparison: Comparison, problems: Sequence[ProblemSection], room: int, megabytes: float
 ) -> tuple[Cuts, list[str]]:
     """The packed texts of each problem, cut as little as the room allows."""
-    lengths = Lengths()
+    lengths = []
     for problem in problems:
-        add_lengths(lengths, problem, rationales_of(comparison, problem))
+        lengths.append(Lengths())
+        add_lengths(lengths[-1], problem, rationales_of(comparison, problem))
     trees: Trees = {}
-    ratio = _packed_share(comparison, problems, trees)
+    tried: list[int] | None = None
     for cuts in ladder():
-        if lengths.kept(cuts) * ratio > room * _MARGIN:
-            continue
-        chunks = [pack(texts(problem, rationales_of(comparison, problem), cuts, trees)) for problem in problems]
-        if sum(map(len, chunks)) + 100 * len(chunks) <= room:
-            return cuts, chunks
+        kept = [of_problem.kept(cuts) for of_problem in lengths]
+        if kept != tried:  # else this rung cuts nothing more
+            chunks = _packed(comparison, problems, cuts, kept, room, trees)
+            if chunks is not None:
+                return cuts, chunks
+        tried = kept
     raise InputError(
         f"report.html does not fit into {megabytes:g} MB even with its texts cut short; raise --report-megabytes, or "
         "compare fewer problems at a time"
     )
 
 
-def _packed_share(comparison: Comparison, problems: Sequence[ProblemSection], trees: Trees) -> float:
-    """Packed bytes a character, as the largest problem shows it."""
-    if not problems:
-        return 1.0
-    problem = max(problems, key=lambda p: sum(len(r.text) for _, g in p.groups for r in g.member.responses))
-    rationales = rationales_of(comparison, problem)
-    lengths = Lengths()
-    add_lengths(lengths, problem, rationales)
-    return len(pack(texts(problem, rationales, Cuts(), trees))) / max(1, lengths.kept(Cuts()))
+def _packed(
+    comparison: Comparison,
+    problems: Sequence[ProblemSection],
+    cuts: Cuts,
+    kept: Sequence[int],
+    room: int,
+    trees: Trees,
+) -> list[str] | None:
+    """The packed texts; None where they do not fit, which the first problems mostly tell."""
+    chunks: list[str] = []
+    size = 0
+    for number, problem in enumerate(problems, start=1):
+        chunks.append(pack(texts(problem, rationales_of(comparison, problem), cuts, trees)))
+        size += len(chunks[-1]) + _AROUND_CHUNK
+        is_last = number == len(problems)
+        expected = size if is_last else size * sum(kept) / max(1, sum(kept[:number])) / _DOUBT
+        if max(size, expected) > room:
+            return None
+    return chunks
 
 
 def _lost_ledgers(comparison: Comparison) -> list[str]:

@@ -96,7 +96,7 @@ def test_the_caption_has_diversity_interval_and_number_of_responses() -> None:
 
 def test_what_is_unknown_is_not_in_the_caption() -> None:
     assert Heatmap("p", "s", random_scores(3), 0.41).caption == "diversity 0.41, 3 responses"
-    assert Heatmap("p", "s", np.full((2, 2), math.nan)).caption == "no score, n = 2"
+    assert Heatmap("p", "s", np.full((2, 2), math.nan)).caption == "no score, 2 responses"
     assert "95 %" not in texts(similarity_heatmap(Heatmap("p", "s", random_scores(3), 0.41)))
 
 

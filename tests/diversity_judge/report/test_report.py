@@ -24,7 +24,8 @@ from diversity_judge.report.content import visible
 from diversity_judge.report.packing import Cuts, Lengths, Paragraphs, cut, embed, ladder, pack
 from tests.diversity_judge.run_folders import group, make_run
 
-EVIL = "</script><script>alert(1)</script><!-- ]]> \u2028"
+EVIL_ID = "</script><script>alert(1)</script><!-- ]]>"
+EVIL = f"{EVIL_ID} \u2028"
 
 
 def noise(length: int, seed: int) -> str:
@@ -34,7 +35,7 @@ def noise(length: int, seed: int) -> str:
 
 def make_report(tmp_path: Path, *, length: int = 100, megabytes: float = 24, kind: str = "chat") -> str:
     members = [{"text": EVIL + noise(length, n), "correct": n % 2 == 0} for n in range(4)]
-    groups = [group(problem, strategy, members, EVIL) for problem in ("p1", EVIL) for strategy in ("a", "b")]
+    groups = [group(problem, strategy, members, EVIL) for problem in ("p1", EVIL_ID) for strategy in ("a", "b")]
     run = make_run(
         tmp_path / "run",
         groups,

@@ -25,7 +25,7 @@ HOSTILE = [
     "so $x^2 < \\frac{1}{2}$ and \\[\\href{javascript:document.title='owned'}{\\text{</math><script>}}\\]",
     "a" * 100_000,
 ]
-STRANGE = "s <b>&amp;</b> \u202e\n`$x$`"
+STRANGE = "s <b>&amp;</b> `$x$`"
 """A strategy's name."""
 ODD_ID = "p1 \"><script>document.title = 'owned'</script>"
 """A problem's name."""
