@@ -76,9 +76,9 @@ def test_the_methods_name_judge_prompt_pairs_test_and_versions(folder: Path) -> 
 def test_without_the_libraries_of_the_report_all_else_is_written(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("diversity_judge.report.find_spec", lambda name: None if name == "plotly" else object())
+    monkeypatch.setattr("diversity_judge.report.find_spec", lambda name: None if name == "latex2mathml" else object())
     run = folder.parent / "run"
     assert main([str(run), "--out", str(tmp_path / "out"), "--no-figures"]) == 0
-    assert "no report: report.html needs plotly: pip install 'diversity-judge[report]'" in capsys.readouterr().out
+    assert "no report: report.html needs latex2mathml: pip install 'diversity-judge[report]'" in capsys.readouterr().out
     assert (tmp_path / "out" / "process.csv").is_file()
     assert not (tmp_path / "out" / "report.html").exists()
