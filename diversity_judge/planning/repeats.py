@@ -41,13 +41,16 @@ def _leave_repeats_out(plans: Sequence[GroupPlan], needed: Sequence[NDArray[np.b
     number_of: dict[str, int] = {}
     texts = [np.array([number_of.setdefault(text, len(number_of)) for text in plan.text_digests]) for plan in plans]
     seen = np.zeros(len(number_of), dtype=np.bool_)
+    first_place = np.zeros(len(number_of), dtype=np.int64)
     for rows in _rows_with_the_same_first(texts, len(number_of)):
         for group, first in rows:
             pairs = plans[group].pairs
             seconds = texts[group][pairs.seconds(first)]
-            is_new = np.zeros(len(seconds), dtype=np.bool_)
-            is_new[np.unique(seconds, return_index=True)[1]] = True
-            is_new &= ~seen[seconds]
+            places = np.arange(len(seconds))
+            first_place[seconds[::-1]] = places[
+                ::-1
+            ]  # Of a text that occurs again the last assignment stays: its first.
+            is_new = (first_place[seconds] == places) & ~seen[seconds]
             seen[seconds] = True
             needed[group][pairs.row(first)] &= np.repeat(is_new, pairs.draws)
         for group, first in rows:
