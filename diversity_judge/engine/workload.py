@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, compress, islice
+from itertools import chain, compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,13 @@ from diversity_judge.ledger import Ledger
 from diversity_judge.ledger.judgments import need_call, read_judgments
 from diversity_judge.planning.groups import GroupPlan, Task, check_context
 from diversity_judge.planning.judgment import Judgment
-from diversity_judge.planning.pairs import MOST_PAIRS
+from diversity_judge.planning.pairs import MOST_PAIRS, Pair
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.planning.repeats import needs_judgment
 from diversity_judge.text_safety import printable
 
 _PAIRS_A_LOOK = MOST_PAIRS
-"""Pairs that are looked up in the ledger at a time: their keys and replies stand in memory together."""
+"""Pairs that are read from the ledger together; of a larger group only those whose keys it may hold are."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,19 @@ def make_workload(
     """Look up what is known (None: nothing is) and list the rest."""
     planned_at = ledger.last_id() if ledger is not None else 0
     overhead = estimate_tokens(template.file.body)
+    # In a ledger without a reply no key needs to be looked for.
+    known = ledger if planned_at else None
+    has_large = any(len(plan.pairs) > _PAIRS_A_LOOK for plan in plans)
+    stored = known.key_heads() if known is not None and has_large else np.empty(0, dtype=np.uint64)
     groups, bills = [], []
     for plan, wanted in zip(plans, needs_judgment(plans, [judge.fingerprint(plan) for plan in plans]), strict=True):
         n_judgments = int(wanted.sum())
-        # In a ledger without a reply no key needs to be looked for.
-        work, n_reused = GroupWork(plan, None, wanted), 0
-        if ledger is not None and planned_at:
-            work, n_reused = _look_up(plan, wanted, judge, ledger)
+        if known is None:
+            work, n_reused = GroupWork(plan, None, wanted), 0
+        elif len(plan.pairs) > _PAIRS_A_LOOK:
+            work, n_reused = _look_up_stored(plan, wanted, judge, known, stored)
+        else:
+            work, n_reused = _look_up(plan, wanted, judge, known)
         groups.append(work)
         bills.append(
             group_bill(
@@ -97,7 +103,7 @@ def make_workload(
 
 
 def _look_up(plan: GroupPlan, wanted: NDArray[np.bool_], judge: Judge, ledger: Ledger) -> tuple[GroupWork, int]:
-    """Hold a group against the ledger, some pairs at a time; returns the work, and the number of scores found.
+    """Hold a group against the ledger; returns the work, and the number of scores found.
 
     Args:
         plan: The group.
@@ -105,20 +111,47 @@ def _look_up(plan: GroupPlan, wanted: NDArray[np.bool_], judge: Judge, ledger: L
         judge: Whose judgments.
         ledger: Where they are.
     """
-    is_missing = np.zeros(len(plan.pairs), dtype=np.bool_)
-    judgments: list[Judgment] = []
-    pairs = iter(plan.pairs)
-    start = n_reused = 0
-    while part := list(islice(pairs, _PAIRS_A_LOOK)):
-        judgments = read_judgments(plan, judge, ledger, part)
-        stop = start + len(part)
-        is_missing[start:stop] = need_call(judgments, ledger, judge.spec.output_limit)
-        has_score = np.array([judgment.score is not None for judgment in judgments], dtype=np.bool_)
-        n_reused += int((has_score & wanted[start:stop]).sum())
-        start = stop
+    judgments = read_judgments(plan, judge, ledger)
+    is_missing = np.array(need_call(judgments, ledger, judge.spec.output_limit), dtype=np.bool_)
+    has_score = np.array([judgment.score is not None for judgment in judgments], dtype=np.bool_)
     # A repeat of what is still to be bought, here or in another group, is not known either.
-    is_known = start <= _PAIRS_A_LOOK and not is_missing.any()
-    return GroupWork(plan, judgments if is_known else None, is_missing & wanted), n_reused
+    known = None if is_missing.any() else judgments
+    return GroupWork(plan, known, is_missing & wanted), int((has_score & wanted).sum())
+
+
+def _look_up_stored(
+    plan: GroupPlan, wanted: NDArray[np.bool_], judge: Judge, ledger: Ledger, stored: NDArray[np.uint64]
+) -> tuple[GroupWork, int]:
+    """The same for a group of very many pairs, most of which the ledger does not know: only the others are read.
+
+    Args:
+        plan: The group.
+        wanted: (pairs,) which of them need a judgment of their own.
+        judge: Whose judgments.
+        ledger: Where they are.
+        stored: Sorted: the heads of the ledger's keys. Another key with the same head is looked for and not found.
+    """
+    is_missing = wanted.copy()
+    fingerprint, draws = judge.fingerprint(plan), plan.pairs.draws
+    n_reused = 0
+    for first, seconds in plan.pairs.rows():
+        row = plan.pairs.row(first)
+        places = np.flatnonzero(_is_among(plan.key_heads(fingerprint, first), stored) & wanted[row])
+        if len(places) == 0:
+            continue
+        pairs = [Pair(first, int(seconds[place // draws]), place % draws) for place in places.tolist()]
+        judgments = read_judgments(plan, judge, ledger, pairs)
+        is_missing[row.start + places] = need_call(judgments, ledger, judge.spec.output_limit)
+        n_reused += sum(judgment.score is not None for judgment in judgments)
+    return GroupWork(plan, None, is_missing), n_reused
+
+
+def _is_among(values: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """(values,) which of them are among known values, which are sorted."""
+    if len(known) == 0:
+        return np.zeros(len(values), dtype=np.bool_)
+    places = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return np.asarray(known[places] == values, dtype=np.bool_)
 
 
 def check_fits(plans: Sequence[GroupPlan], spec: JudgeSpec, template: PromptTemplate) -> None:

@@ -12,6 +12,9 @@ from pathlib import Path
 from types import NoneType, TracebackType
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from diversity_judge.errors import DiversityJudgeError, InputError, RunError
 from diversity_judge.judges.base import Reply
 from diversity_judge.ledger.jobs import REPLY_FIELDS, AddReply, Claim, ClaimKeys, Failure, GiveUp, Job, now
@@ -119,6 +122,11 @@ class Ledger:
                 reply = StoredReply(*row)
                 found.setdefault(reply.key, []).append(reply)
         return found
+
+    def key_heads(self) -> NDArray[np.uint64]:
+        """Sorted: the first eight bytes of every key that has a reply, as `GroupPlan.key_heads` has them."""
+        sql = "SELECT DISTINCT substr(key, 1, 16) FROM replies WHERE length(key) = 64 AND key NOT GLOB '*[^0-9a-f]*'"
+        return np.unique(np.fromiter((int(head, 16) for (head,) in self._rows(sql)), dtype=np.uint64))
 
     def failures(self, keys: Sequence[str]) -> dict[str, Failure]:
         """Why the last attempt at each key failed, for the keys whose last attempt did."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from diversity_judge.engine.workload import make_workload
 from diversity_judge.ledger import Ledger
+from diversity_judge.ledger.store import StoredReply
 from diversity_judge.planning import pairs
 from diversity_judge.planning.groups import Showing, plan_groups
 from diversity_judge.planning.pairs import Orders, PairDesign
@@ -57,6 +59,43 @@ def test_what_the_ledger_holds_is_not_bought_again_however_few_pairs_are_looked_
     assert (bill.judgments, bill.reused, bill.not_asked_again, bill.calls) == (9, 1, 1, 7)
     left_out = {tasks[0].key, tasks[5].key}
     assert [task.key for task in workload.tasks(judge)] == [t.key for t in tasks if t.key not in left_out]
+
+
+@pytest.mark.parametrize(("orders", "draws"), [("one", 1), ("both", 2)])
+def test_the_heads_of_keys_are_the_beginnings_of_the_keys(orders: Orders, draws: int) -> None:
+    a_plan = plan(TEXTS, PairDesign(orders=orders, draws=draws))
+    heads = [head for first in range(len(TEXTS)) for head in a_plan.key_heads("scripted", first).tolist()]
+    assert heads == [int(a_plan.key(pair, "scripted")[:16], 16) for pair in a_plan.pairs]
+
+
+def test_of_a_huge_group_only_the_keys_that_the_ledger_may_hold_are_looked_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_plan = plan([f"text {i}" for i in range(300)], PairDesign())
+    assert len(a_plan.pairs) > pairs.MOST_PAIRS
+    judge, tasks = ScriptedJudge(), list(a_plan.tasks("scripted"))
+    kept = [tasks[0].key, tasks[30_000].key, tasks[-1].key, "no key of anybody's", "f" * 64]
+
+    async def fill(ledger: Ledger) -> None:
+        for key in kept:
+            await ledger.add_reply(
+                key, reply(4), is_last=True, cost_usd=0.0, host="h", attempt=1, output_limit=judge.output_limit
+            )
+
+    looked_up: list[str] = []
+    replies = Ledger.replies
+
+    def noted(ledger: Ledger, keys: Sequence[str]) -> dict[str, list[StoredReply]]:
+        looked_up.extend(keys)
+        return replies(ledger, keys)
+
+    monkeypatch.setattr(Ledger, "replies", noted)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        asyncio.run(fill(ledger))
+        workload = make_workload([a_plan], judge, ledger, PromptTemplate.load())
+    assert (workload.bill.reused, workload.bill.calls) == (3, 44_850 - 3)
+    assert [task.key for task in workload.tasks(judge)] == [task.key for task in tasks if task.key not in kept]
+    assert looked_up == kept[:3]
 
 
 def test_the_bill_of_a_huge_group_makes_no_list_of_its_pairs() -> None:
