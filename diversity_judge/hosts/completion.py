@@ -76,6 +76,8 @@ def read_completion(body: str) -> Completion:
         return completion_of(value)
     except Exception as error:  # A host's text is to blame, whichever way it found: too deep, too long, another shape.
         said = f"not a completion: {_named(error)}"
+        if isinstance(error, RecursionError) and body.startswith("{") and '"choices"' in body:
+            value = {"choices": None}  # Too deep to be read: of what it counts nothing is known.
         if _may_be_paid(value):
             kept = _completion(value, content=None, reasoning=body, finish_reason=Missing.MALFORMED.value)
             raise OddCompletionError(said, kept) from None

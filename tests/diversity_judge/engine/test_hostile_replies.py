@@ -108,6 +108,7 @@ PAID = {
     "no list of choices": '{"usage": {"prompt_tokens": 70, "completion_tokens": 30}, "output": "[Final Score: 3]"}',
     "a message that is a number": '{"error": null, "choices": [{"message": 5}]}',
     "a choice without a message": '{"choices": [{"said": "[Final Score: 3]"}]}',
+    "a field too deep to be read": '{"extra": ' + DEEP + ", " + json.dumps(A_REPLY)[1:],
 }
 FREE = {
     "HTML": "<html><body>Welcome</body></html>",
