@@ -77,8 +77,8 @@ class EngineLog:
             return
         _flush()
         kept = {number: os.dup(number) for number in (1, 2)}
-        self.take_over()
         try:
+            self.take_over()
             yield
         finally:
             _flush()

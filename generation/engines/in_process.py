@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from diversity_judge.errors import DiversityJudgeError, RunError
@@ -17,13 +17,15 @@ from generation.engines.base import EngineInfo, Generation, GenerationRequest, S
 from generation.engines.cpu_cache import choose_cache
 from generation.engines.engine_log import EngineLog
 from generation.engines.reaper import Reaper
+from generation.engines.starting import start_ends_with_signals
 from generation.engines.vllm_options import NOT_INSTALLED, VLLMOptions, quiet_and_patient, versions
 from generation.engines.vllm_requests import Prompts, RequestRefusedError, generation_of, rejection, sampling_params
-from generation.interrupts import signals_interrupt
 
 NAME = "the engine in this process"
 _SECONDS_TO_END = 60.0
 """For the engine core to end: it waits for its worker, and a busy CPU takes longer than vLLM's 5 s for both."""
+_SECONDS_TO_END_INTERRUPTED = 4.0
+"""Where requests were given up: of Ctrl-C in a terminal the worker dies, and its core waits for it for ever."""
 
 
 class InProcessEngine:
@@ -40,6 +42,7 @@ class InProcessEngine:
         self._reaper = Reaper()
         self._log = EngineLog(options.log)
         self._failed = False
+        self._gave_up = False
 
     async def start(self) -> EngineInfo:
         """Start the engine core and its workers (minutes for a large model).
@@ -50,8 +53,9 @@ class InProcessEngine:
         """
         quiet_and_patient()
         self._log.begin()
-        # The start holds the event loop for minutes: a signal has to end it from here.
-        with signals_interrupt(), self._log.taking_output():
+        await asyncio.sleep(0)  # for an interruption that came before
+        # The start holds the event loop for minutes: a signal has to end it from here. The console comes back last.
+        with self._log.taking_output(), start_ends_with_signals():
             self._llm = self._started()
         self._reaper.watch_children()
         self._prompts = Prompts(self._llm.renderer, self._options)
@@ -86,7 +90,8 @@ class InProcessEngine:
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
         try:
-            return await self._run(request)
+            with self._noting_cancellation():
+                return await self._run(request)
         except EngineDeadError as error:
             raise self._failure("the vLLM engine died (a resume continues)", error) from error
         except EngineGenerateError as error:
@@ -100,15 +105,14 @@ class InProcessEngine:
         for request in requests:
             with contextlib.suppress(Exception):  # one that cannot be read fails as itself below
                 self._prompts.of(request.messages)
-        await self._llm.pause_generation(mode="keep", clear_cache=True)
-        tasks = [asyncio.create_task(self.generate(request)) for request in requests]
-        try:
+        with self._noting_cancellation():
+            await self._llm.pause_generation(mode="keep", clear_cache=True)
+            tasks = [asyncio.create_task(self.generate(request)) for request in requests]
             # Queued in the order of the tasks, refused ones are done; the engine core hears of all before it goes on.
             while self._n_queued() + sum(map(_is_done, tasks)) < len(tasks):  # noqa: ASYNC110 - vLLM tells nobody
                 await asyncio.sleep(0.001)
-        finally:
             await self._llm.resume_generation()
-        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         return [_response_or_reason(outcome) for outcome in outcomes]
 
     def _n_queued(self) -> int:
@@ -124,13 +128,26 @@ class InProcessEngine:
         return answers
 
     async def close(self) -> None:
-        """Stop the engine core and its workers."""
+        """Stop the engine core and its workers; a second interruption kills them."""
         if self._llm is not None:
-            # Not in a thread: the engine's reader must not run on while its core goes away under it.
-            self._llm.shutdown(timeout=_SECONDS_TO_END)
-        self._llm = None
+            llm, self._llm = self._llm, None
+            try:
+                # Not in a thread: the engine's reader must not run on while its core goes away under it.
+                with self._log.taking_output():
+                    llm.shutdown(timeout=_SECONDS_TO_END_INTERRUPTED if self._gave_up else _SECONDS_TO_END)
+            except BaseException:
+                self._reaper.reap()
+                raise
         self._reaper.close()
         self._log.end(keep=self._failed)
+
+    @contextlib.contextmanager
+    def _noting_cancellation(self) -> Iterator[None]:
+        try:
+            yield
+        except asyncio.CancelledError:
+            self._gave_up = True
+            raise
 
     async def _run(self, request: GenerationRequest) -> Generation:
         assert self._prompts is not None

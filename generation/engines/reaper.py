@@ -50,10 +50,13 @@ class Reaper:
 
     def close(self) -> None:
         """Say farewell: the children were ended properly."""
-        if self._watcher is None:
-            return
         self._tell("done")
-        self._watcher.communicate()
+        self.reap()
+
+    def reap(self) -> None:
+        """Have the children killed now."""
+        if self._watcher is not None:
+            self._watcher.communicate()
         self._watcher = None
 
     def _tell(self, line: str) -> None:

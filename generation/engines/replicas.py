@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import multiprocessing
 import os
+import time
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -78,8 +79,9 @@ class ReplicasEngine:
         """End the replicas' processes."""
         for replica in self._replicas:
             replica.hang_up()
+        deadline = time.monotonic() + _SECONDS_TO_END
         for replica in self._replicas:
-            await asyncio.to_thread(replica.end)
+            await asyncio.to_thread(replica.end, deadline)
         self._log.end(keep=any(replica.failed for replica in self._replicas))
 
 
@@ -94,6 +96,7 @@ class _Connected:
         self._numbers = itertools.count()
         self._dead: DiversityJudgeError | None = None
         self._started: asyncio.Future[EngineInfo] | None = None
+        self._is_ready = False
 
     @property
     def failed(self) -> bool:
@@ -144,10 +147,11 @@ class _Connected:
             self._connection.close()
         self._connection = None
 
-    def end(self) -> None:
-        """Wait for the process to end, and not for long."""
+    def end(self, deadline: float) -> None:
+        """Wait for the process to end until a moment of the monotonic clock; one that still starts holds nothing."""
         if self._process is not None:
-            self._process.join(_SECONDS_TO_END)
+            if self._is_ready:
+                self._process.join(max(0.0, deadline - time.monotonic()))
             self._process.kill()
             self._process.join()
         self._process = None
@@ -170,6 +174,7 @@ class _Connected:
         if self._started is None or self._started.done():  # it was interrupted while it started
             return
         if isinstance(message, EngineInfo):
+            self._is_ready = True
             self._started.set_result(message)
         else:
             self._dead = message
