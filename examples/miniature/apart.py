@@ -41,6 +41,10 @@ class Apart:
             self._running.add(process)
             try:
                 process.join()
+            except BaseException:  # Else Python would wait at its own end for a child that nobody told to end.
+                process.terminate()
+                process.join()
+                raise
             finally:
                 self._running.discard(process)
             output.seek(0)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from types import FrameType
 
-from generation.interrupts import handled_by
+from diversity_judge.interrupts import handled_by
 
 
 class _StartInterruptedError(BaseException):

@@ -11,23 +11,24 @@ from statistics import fmean
 from rich.console import Console
 from rich.table import Table
 
-from diversity_judge.inputs.views import estimate_tokens
 from generation.engines.options import shown_servers
 from generation.sampling.options import SampleOptions
+from generation.sampling.prompt_tokens import prompt_tokens
 from generation.sampling.sampler import Sample, SamplingPlan
 
 
 def print_bill(console: Console, options: SampleOptions, plan: SamplingPlan, missing: Sequence[Sample]) -> None:
     """Print how many requests and tokens a run will take, strategy by strategy. Nothing is sent or loaded."""
-    table = Table(title="dry run: nothing is sampled", title_justify="left")
-    for column in ("strategy", "in the file", "requests", "prompt tokens (about)", "sampled tokens"):
+    prompts = prompt_tokens(options, plan)
+    table = Table(title=f"dry run: nothing is sampled; prompt tokens {prompts.counted}", title_justify="left")
+    for column in ("strategy", "in the file", "requests", "prompt tokens", "sampled tokens"):
         table.add_column(column, justify="left" if column == "strategy" else "right")
     means = _mean_tokens(options.out)
     total = _Cost()
     for strategy in plan.strategies:
         samples = [sample for sample in missing if sample.strategy.name == strategy.name]
         wanted = sum(1 for sample in plan.samples() if sample.strategy.name == strategy.name)
-        cost = _Cost(len(samples), sum(_prompt_tokens(plan, sample) for sample in samples))
+        cost = _Cost(len(samples), sum(prompts.by_problem[sample.problem.problem_id] for sample in samples))
         done = str(wanted - len(samples))
         table.add_row(strategy.name, done, *cost.cells(plan.max_tokens, means.get(strategy.name)))
         total.add(cost)
@@ -47,7 +48,7 @@ def print_bill(console: Console, options: SampleOptions, plan: SamplingPlan, mis
 class _Cost:
     """Requests and prompt tokens of a row of the table."""
 
-    def __init__(self, requests: int = 0, prompt_tokens: float = 0.0) -> None:
+    def __init__(self, requests: int = 0, prompt_tokens: int = 0) -> None:
         self.requests = requests
         self.prompt_tokens = prompt_tokens
 
@@ -64,12 +65,7 @@ class _Cost:
             sampled = f"at most {self.requests * max_tokens:,}"
         else:
             sampled = "not limited"
-        return f"{self.requests:,}", f"{self.prompt_tokens:,.0f}", sampled
-
-
-def _prompt_tokens(plan: SamplingPlan, sample: Sample) -> float:
-    messages = plan.formats[sample.problem.kind].messages(sample.problem)
-    return sum(estimate_tokens(message.content) for message in messages)
+        return f"{self.requests:,}", f"{self.prompt_tokens:,}", sampled
 
 
 def _mean_tokens(out: Path) -> dict[str, float]:

@@ -92,3 +92,55 @@ def test_the_file_stays_only_where_it_has_something_to_say(tmp_path: Path, text:
     (tmp_path / "engine.log").write_text(text)
     log.end(keep=keep)
     assert (tmp_path / "engine.log").exists() is left
+
+
+@pytest.mark.parametrize("ending", ["pass", "raise ValueError", "os.kill(os.getpid(), signal.SIGTERM)"])
+def test_the_console_comes_back_whatever_ends_the_block(tmp_path: Path, ending: str) -> None:
+    """The same two files as before, no descriptor more, and no line in the wrong place."""
+    path = tmp_path / "engine.log"
+    program = f"""
+import os, signal, sys
+from pathlib import Path
+from generation.engines.engine_log import EngineLog
+from generation.engines.starting import start_ends_with_signals
+with start_ends_with_signals():
+    pass  # what this opens stays open: the helper that tidies up after killed processes
+before = {{name: os.fstat(name)[:3] for name in (1, 2)}}, len(os.listdir("/dev/fd"))
+log = EngineLog(Path({str(path)!r}))
+sys.stdout.write("before\\n")
+sys.stderr.write("before\\n")
+try:
+    with log.taking_output(), start_ends_with_signals():
+        sys.stdout.write("inside\\n")
+        {ending}
+except (ValueError, KeyboardInterrupt):
+    sys.stdout.write("ended\\n")
+assert before == ({{name: os.fstat(name)[:3] for name in (1, 2)}}, len(os.listdir("/dev/fd")))
+sys.stdout.write("after\\n")
+sys.stderr.write("after\\n")
+"""
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)
+    ended = "" if ending == "pass" else "ended\n"
+    assert (done.stdout, done.stderr) == (f"before\n{ended}after\n", "before\nafter\n")
+    assert path.read_text() == "inside\n"
+
+
+def test_a_log_that_cannot_be_written_leaves_the_console_as_it_was(tmp_path: Path) -> None:
+    program = f"""
+import os
+from pathlib import Path
+from diversity_judge.errors import RunError
+from generation.engines.engine_log import EngineLog
+before = len(os.listdir("/dev/fd"))
+try:
+    with EngineLog(Path({str(tmp_path)!r})).taking_output():
+        print("inside")
+except RunError as error:
+    print(error)
+print(len(os.listdir("/dev/fd")) - before)
+"""
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[1:] == ["0"], done.stderr
+    assert done.stdout.startswith(f"{tmp_path}: cannot write the engine's log")
