@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from diversity_judge import __version__
-from diversity_judge.process import run_as_process
+from diversity_judge.command_process import run_as_process
 
 _COMMANDS = {
     "score": ("diversity_judge.score", "process diversity of the responses in a file"),

@@ -6,7 +6,7 @@ load -> compare -> tables -> figures -> report -> console
 from __future__ import annotations
 
 if __name__ == "__main__":  # Before the imports: they take a second, in which Ctrl-C may come.
-    from diversity_judge.process import run_as_process
+    from diversity_judge.command_process import run_as_process
 
     run_as_process("diversity_judge.compare")
 

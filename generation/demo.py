@@ -9,7 +9,7 @@ The paper's experiments on the same model are `python -m examples.miniature.run`
 from __future__ import annotations
 
 if __name__ == "__main__":  # Before the imports: they take a second, in which Ctrl-C may come.
-    from diversity_judge.process import run_as_process
+    from diversity_judge.command_process import run_as_process
 
     run_as_process("generation.demo")
 

@@ -7,7 +7,7 @@ replaced in one step, so that a reader sees the old grades or the new ones, and 
 from __future__ import annotations
 
 if __name__ == "__main__":  # Before the imports: they take a second, in which Ctrl-C may come.
-    from diversity_judge.process import run_as_process
+    from diversity_judge.command_process import run_as_process
 
     run_as_process("generation.grade")
 

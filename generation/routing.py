@@ -7,7 +7,7 @@ active-experts  greedy accuracy and pass@n for several numbers of active experts
 from __future__ import annotations
 
 if __name__ == "__main__":  # Before the imports: they take a second, in which Ctrl-C may come.
-    from diversity_judge.process import run_as_process
+    from diversity_judge.command_process import run_as_process
 
     run_as_process("generation.routing")
 
