@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from tests.judge_process import REPOSITORY
 
 LIMIT_S = 90.0
 """A bound on waiting for one run; whatever takes longer hangs."""
+_LOOK_S = 0.02
+"""Between two looks at a process: at its memory, and at whether it has ended."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +90,27 @@ def command(
 
         timer = threading.Timer(limit_s, end)
         timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
+        peak_mb = 0.0
+        while process.poll() is None:
+            peak_mb = max(peak_mb, _peak_mb(process.pid))
+            time.sleep(_LOOK_S)
         timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
-    return Done(process.returncode, text, usage.ru_maxrss / 1024, late.is_set())
+    return Done(process.returncode, text, peak_mb, late.is_set())
+
+
+def _peak_mb(process: int) -> float:
+    """The most memory that a process has held so far; 0 where it has just ended.
+
+    Not `ru_maxrss`: what the process that started it held counts there as its own.
+    """
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def score_argv(responses: Path, base_url: str, folder: Path, *options: str) -> list[str]:
