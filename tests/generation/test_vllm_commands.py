@@ -11,6 +11,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_ctrl_c_and_kill_9_of_a_run_free_everything_and_a_resume_completes_it(
 ) -> None:
     out = problems.with_name("r.jsonl")
     command = [sys.executable, "-m", "generation.sample", str(problems), "--model", str(demo_model), *STARTING]
-    command += ["--strategy", "token-normal,expert-sample", "--n", "40", "--seed", "1", "--max-tokens", "300"]
+    command += ["--strategy", "token-normal,expert-sample", "--n", "16", "--seed", "1", "--max-tokens", "300"]
     command += ["--engine-arg", "max_num_seqs=16", "--concurrency", "2", "--out", str(out), *replicas]
     log = problems.with_name("log")
     kept: dict[tuple[str, str, int], str] = {}
@@ -142,11 +143,11 @@ def test_ctrl_c_and_kill_9_of_a_run_free_everything_and_a_resume_completes_it(
         assert "force killing" not in log.read_text()
         assert on_disk(out).items() >= kept.items()
         kept = on_disk(out)
-        assert 0 < len(kept) < 160
+        assert 0 < len(kept) < 64
     resumed = start(command, log)
     assert resumed.wait() == 0, log.read_text()[-3000:]
     assert on_disk(out).items() >= kept.items()
-    assert len(on_disk(out)) == len(rows(out)) == 160
+    assert len(on_disk(out)) == len(rows(out)) == 64
 
 
 def on_disk(out: Path) -> dict[tuple[str, str, int], str]:
@@ -183,10 +184,20 @@ def test_a_signal_while_the_engine_starts_ends_all_of_it_and_leaves_nothing(
 
 
 def start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """In a session of its own, so that a signal to all of the command is none to the tests."""
+    """In a session of its own, so that a signal to all of the command is none to the tests.
+
+    Tests that run in a shell's background inherit that Ctrl-C is ignored; the command does not.
+    """
     environment = os.environ | ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
     with log.open("wb") as file:
-        return subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it takes no lock
+        )
 
 
 def left_of(processes: list[psutil.Process]) -> list[psutil.Process]:
