@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Mapping, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
@@ -20,6 +21,9 @@ from generation.engines.engine_log import EngineLog
 from generation.engines.replica import Reply, Work, serve
 from generation.engines.vllm_options import VLLMOptions, quiet_and_patient
 from generation.engines.vllm_requests import rejection
+
+_KILLED_IS_NO_DEFECT = "ignore::UserWarning:multiprocessing.resource_tracker"
+"""What a replica that was killed still held is freed by multiprocessing's tracker, which would warn of it."""
 
 NAME = "the engines on this CPU"
 _SECONDS_TO_END = 5.0
@@ -112,6 +116,7 @@ class _Connected:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, self._options, self._core), daemon=True)
+        _start_tracker()
         self._process.start()
         theirs.close()  # so that its end is noticed here
         loop = asyncio.get_running_loop()
@@ -196,3 +201,16 @@ def _cores(n: int) -> Sequence[int | None]:
     """A core for each of n replicas where all cores are taken; else none in particular, as others may run too."""
     allowed: list[int] = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     return allowed if n == len(allowed) else [None] * n
+
+
+def _start_tracker() -> None:
+    """Start the process that frees what killed processes held, and let it do so without a word."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, _KILLED_IS_NO_DEFECT)))
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
