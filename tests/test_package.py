@@ -25,6 +25,7 @@ def test_the_wheel_holds_code_prompts_and_presets_and_no_more(wheel: Path) -> No
     names = zipfile.ZipFile(wheel).namelist()
     assert "diversity_judge/prompts/process_similarity.txt" in names
     assert "diversity_judge/judges/presets.toml" in names
+    assert "diversity_judge/bands.toml" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"diversity_judge", "generation"}
 
 

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from diversity_judge.measures.clustered import ratio
 from diversity_judge.measures.intervals import Estimate, t_interval
 from diversity_judge.measures.paired import mean_difference
 from diversity_judge.rubric import MAX_SCORE
@@ -234,7 +235,7 @@ def weighted_kappa(tables: Table, levels: NDArray[np.float64]) -> NDArray[np.flo
     weights = (levels[:, None] - levels[None, :]) ** 2
     seen = (shares * weights).sum(axis=(-2, -1))
     expected = np.einsum("...i,...j,ij->...", rows, columns, weights)
-    return 1 - _ratio(seen, expected)
+    return 1 - ratio(seen, expected)
 
 
 def rank_correlation(tables: Table) -> NDArray[np.float64]:
@@ -247,7 +248,7 @@ def rank_correlation(tables: Table) -> NDArray[np.float64]:
     row_ranks, column_ranks = (np.cumsum(margin, axis=-1) - margin / 2 - 0.5 for margin in (rows, columns))
     covariance = np.einsum("...ij,...i,...j->...", shares, row_ranks, column_ranks)
     variances = (rows * row_ranks**2).sum(axis=-1) * (columns * column_ranks**2).sum(axis=-1)
-    correlation: NDArray[np.float64] = np.clip(_ratio(covariance, np.sqrt(variances)), -1.0, 1.0)
+    correlation: NDArray[np.float64] = np.clip(ratio(covariance, np.sqrt(variances)), -1.0, 1.0)
     return correlation
 
 
@@ -255,14 +256,6 @@ def _shares(tables: Table) -> tuple[Table, NDArray[np.float64], NDArray[np.float
     """Tables as shares of their totals, with the shares of the tested judge's and of the reference's scores."""
     shares = tables / tables.sum(axis=(-2, -1), keepdims=True)
     return shares, shares.sum(axis=-1), shares.sum(axis=-2)
-
-
-def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
-    """NaN where the denominator is 0 but for rounding."""
-    numerator, denominator = np.asarray(numerator), np.asarray(denominator)
-    ratio = np.full(denominator.shape, np.nan)
-    np.divide(numerator, denominator, out=ratio, where=denominator > 1e-12)
-    return ratio
 
 
 def _over_problems(statistic: Callable[[Table], NDArray[np.float64]], tables: Table, seed: int) -> Estimate:

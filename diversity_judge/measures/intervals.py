@@ -109,11 +109,11 @@ def group_estimate(matrix: SimilarityMatrix, *, confidence: float = 0.95) -> Est
         reason = "no two scored pairs are without a response in common"
         return _unknown(matrix.diversity, involved, method, reason, confidence)
     if variance == 0:
-        differing = 1 - (1 - _unseen_share(involved, confidence)) ** 2
-        low, high = _what_is_left(matrix.diversity, differing, (0.0, 1.0))
+        differing = 1 - (1 - unseen_share(involved, confidence)) ** 2
+        low, high = what_is_left(matrix.diversity, differing, (0.0, 1.0))
         return Estimate(matrix.diversity, low, high, 0.0, involved, NO_SPREAD, confidence=confidence)
     se = float(np.sqrt(variance)) / MAX_SCORE
-    low, high = _logit_interval(matrix.diversity, se, _t_quantile(confidence, involved - 1))
+    low, high = _logit_interval(matrix.diversity, se, t_quantile(confidence, involved - 1))
     return Estimate(matrix.diversity, low, high, se, involved, method, confidence=confidence)
 
 
@@ -148,7 +148,7 @@ def strategy_estimate(
     if np.ptp(array) == 0:
         if bounds is None:
             return _unknown(mean, n, method, "all values are equal and the metric has no bounds", confidence)
-        low, high = _what_is_left(mean, _unseen_share(n, confidence), bounds)
+        low, high = what_is_left(mean, unseen_share(n, confidence), bounds)
         return Estimate(mean, low, high, 0.0, n, NO_SPREAD, confidence=confidence)
     se = float(array.std(ddof=1) / np.sqrt(n))
     low, high = t_interval(mean, se, n, bounds=bounds, confidence=confidence)
@@ -196,7 +196,7 @@ def t_interval(
         bounds: Smallest and largest value that it can take; None where it has none.
         confidence: Between 0 and 1.
     """
-    quantile = _t_quantile(confidence, n - 1)
+    quantile = t_quantile(confidence, n - 1)
     if bounds is None:
         return value - quantile * se, value + quantile * se
     start, end = bounds
@@ -225,12 +225,12 @@ def _too_few(values: NDArray[np.float64], method: str, confidence: float) -> Est
     return _unknown(float(values[0]), 1, method, reason, confidence)
 
 
-def _unseen_share(n: int, confidence: float) -> float:
+def unseen_share(n: int, confidence: float) -> float:
     """The largest share of a population of which n draws show none, at this (two-sided) confidence."""
     return 1 - float(((1 - confidence) / 2) ** (1 / n))
 
 
-def _what_is_left(value: float, share: float, bounds: tuple[float, float]) -> tuple[float, float]:
+def what_is_left(value: float, share: float, bounds: tuple[float, float]) -> tuple[float, float]:
     """Where the mean can lie if up to this share of a population differs from a value, at either end."""
     return value - share * (value - bounds[0]), value + share * (bounds[1] - value)
 
@@ -240,7 +240,12 @@ def _unknown(value: float, n: int, method: str, reason: str, confidence: float) 
     return Estimate(value, nan, nan, nan, n, method, reason, confidence)
 
 
-def _t_quantile(confidence: float, df: int) -> float:
+def t_quantile(confidence: float, df: int) -> float:
+    """Student's t beyond which lies half of what a two-sided confidence leaves.
+
+    Raises:
+        ValueError: the confidence does not lie between 0 and 1.
+    """
     from scipy.special import stdtrit  # a fifth of a second, which every command's start would wait for
 
     if not 0 < confidence < 1:

@@ -1,0 +1,1 @@
+"""What is asked of a judge before it is believed: one probe a module, each from arrays to findings."""
