@@ -1,8 +1,9 @@
 """Process diversity of language-model reasoning, measured by pairwise LLM judgments.
 
 In Python: `score(responses, judge="proxy")` judges responses, `load_run(folder)` reads a finished run, `compare(run)`
-puts strategies beside each other, `agree(run, reference)` holds one judge against another. All are imported when they
-are first used, so that importing the package costs nothing.
+puts strategies beside each other, `agree(run, reference)` holds one judge against another, `labels_make(run)` and
+`labels_read(files, key=...)` have people label pairs of a run. All are imported when they are first used, so that
+importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from diversity_judge.errors import RunError as RunError
     from diversity_judge.inputs.responses import Response as Response
     from diversity_judge.judges.presets import JudgeSpec as JudgeSpec
+    from diversity_judge.labelling.result import LabelsRead as LabelsRead
+    from diversity_judge.labelling.sheet import Sheet as Sheet
+    from diversity_judge.labels import labels_make as labels_make
+    from diversity_judge.labels import labels_read as labels_read
     from diversity_judge.runs.loading import Run as Run
     from diversity_judge.runs.loading import load_run as load_run
     from diversity_judge.score import score as score
@@ -39,13 +44,17 @@ publish(
         "InputError": "diversity_judge.errors",
         "JudgeAgreement": "diversity_judge.agreeing.result",
         "JudgeSpec": "diversity_judge.judges.presets",
+        "LabelsRead": "diversity_judge.labelling.result",
         "Response": "diversity_judge.inputs.responses",
         "Run": "diversity_judge.runs.loading",
         "RunError": "diversity_judge.errors",
         "ScoreOptions": "diversity_judge.scoring.options",
         "ScoreResult": "diversity_judge.scoring.result",
+        "Sheet": "diversity_judge.labelling.sheet",
         "agree": "diversity_judge.agree",
         "compare": "diversity_judge.compare",
+        "labels_make": "diversity_judge.labels",
+        "labels_read": "diversity_judge.labels",
         "load_run": "diversity_judge.runs.loading",
         "score": "diversity_judge.score",
     },

@@ -11,6 +11,7 @@ _COMMANDS = {
     "score": ("diversity_judge.score", "process diversity of the responses in a file"),
     "compare": ("diversity_judge.compare", "strategies side by side: diversity, outcomes, differences, and a report"),
     "agree": ("diversity_judge.agree", "two judges on the same responses: does one score as the other does?"),
+    "labels": ("diversity_judge.labels", "labels of people for pairs of a run: a blinded sheet, and what comes back"),
     "generate": ("generation.sample", "sample responses to problems by several strategies"),
     "grade": ("generation.grade", "extract and grade the answers of a file of responses again"),
     "routing": ("generation.routing", "which experts a model uses, and how many of them it needs"),

@@ -14,6 +14,16 @@ MAX_SCORE = 5
 SCORES = range(MAX_SCORE + 1)
 """All scores that a judge may give."""
 
+MEANINGS = (
+    "completely different methods and approaches",
+    "slightly similar direction, but different methods",
+    "some steps in common, but a different overall approach",
+    "similar core approach, with significant differences in specific steps",
+    "essentially the same approach, with minor differences in detail or order",
+    "essentially the same approach, only the wording differs",
+)
+"""What each score means, as the shipped template says it: for people who judge."""
+
 THINK_START = "<think>"
 THINK_END = "</think>"
 """Between these a model thinks; what follows the last closing mark is its answer. The opening one may be missing, as

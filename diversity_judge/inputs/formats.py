@@ -12,6 +12,8 @@ Schemas, as their projects write them:
   filter.
 - `lighteval`: `details_TASK_DATE.parquet` of LightEval since 0.10 (columns `doc, metric, model_response`).
 - `chat`, `batch`, `inspect`: see `chat_formats`.
+- `pairs`: two responses a row, `response_a` and `response_b`, with `pair_id` and `problem`, as in sets of pairs that
+  people labelled; each row is a problem of its own with two responses.
 - `csv`: the contract's fields as columns; JSON lines, Parquet and Arrow with those fields need no name.
 """
 
@@ -42,15 +44,20 @@ from diversity_judge.inputs.rows import CSV
 from diversity_judge.inputs.sources import DOCUMENT, Source
 from diversity_judge.text_safety import printable
 
-FORMATS = ("responses", "problems", CSV, "chat", "batch", "inspect", "lm-eval", "lighteval", "noveltybench")
+FORMATS = ("responses", "problems", CSV, "chat", "batch", "inspect", "lm-eval", "lighteval", "noveltybench", "pairs")
 """Names that `--format` takes besides `auto`."""
 
 READABLE = (
     "JSON lines, JSON, CSV, Parquet, Arrow or a data set's folder with problem_id and response; one object a problem "
     "with responses; chat completions and batch results; logs of inspect_ai, lm-evaluation-harness, LightEval and "
-    "NoveltyBench"
+    "NoveltyBench; pairs with response_a and response_b"
 )
 """What can be read, for the message about what cannot."""
+
+PAIR_TEXTS = ("response_a", "response_b")
+"""Fields of a labelled pair's two texts."""
+PAIR_IDS = ("pair_id", "id")
+"""Fields that name it."""
 
 CORRECTNESS_METRICS = frozenset(
     {"acc", "accuracy", "correct", "em", "exact_match", "extractive_match", "math_verify", "pass@1"}
@@ -127,6 +134,8 @@ def detect_format(row: object) -> str | None:
         return "inspect"
     if "response" in fields:
         return "responses"
+    if fields.issuperset(PAIR_TEXTS):
+        return "pairs"
     for field, format_name in (("responses", "problems"), ("generations", "noveltybench"), ("choices", "chat")):
         if field in fields:
             return format_name
@@ -150,6 +159,8 @@ def converter(format_name: str, source: Source) -> Converter:
             return from_batch
         case "inspect":
             return lambda row: from_inspect(row, source.strategy)
+        case "pairs":
+            return _from_pair
         case "noveltybench":
             return lambda row: _from_noveltybench(row, source)
         case "lm-eval":
@@ -184,6 +195,13 @@ def _response_item(item: object) -> Record:
     if clash:
         raise RowError(f"an entry of responses names its own {min(clash)}; keep that on the problem's object")
     return record
+
+
+def _from_pair(row: Mapping[str, Any]) -> list[Record]:
+    name = next((name for name in PAIR_IDS if name in row), PAIR_IDS[0])
+    shared: Record = {"problem_id": id_text(row.get(name), name)}
+    shared |= {name: row[name] for name in ("problem", "strategy") if name in row}
+    return [{**shared, "response": row.get(text), "sample_id": text[-1]} for text in PAIR_TEXTS]
 
 
 def _from_noveltybench(row: Mapping[str, Any], source: Source) -> list[Record]:

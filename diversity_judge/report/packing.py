@@ -150,12 +150,6 @@ def pack(value: Any) -> str:
     return base64.b64encode(gzip.compress(raw, _COMPRESSION, mtime=0)).decode("ascii")
 
 
-def embed(value: Any) -> str:
-    """JSON that may stand in a script element: no character in it can end the element."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
 def _kept(lengths: Sequence[int], limit: int | None) -> int:
     array: NDArray[np.int64] = np.asarray(lengths, dtype=np.int64)
     return int((array if limit is None else np.minimum(array, limit)).sum())

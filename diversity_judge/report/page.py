@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Sequence
 from functools import partial
-from importlib import resources
 from typing import Any
 
 import jinja2
 import numpy as np
 
-from diversity_judge import __version__
+from diversity_judge import __version__, pages
 from diversity_judge.comparing.group_measures import GroupMeasures
 from diversity_judge.comparing.outcome_table import TIERS
 from diversity_judge.comparing.result import Comparison
@@ -31,11 +28,12 @@ from diversity_judge.report.content import (
     texts,
 )
 from diversity_judge.report.mathematics import Trees
-from diversity_judge.report.packing import Cuts, Lengths, embed, ladder, pack
+from diversity_judge.report.packing import Cuts, Lengths, ladder, pack
 from diversity_judge.report.summary import merged_notes, outcome_table, process_table
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval
 
+_PACKAGE = "diversity_judge.report"
 _SCRIPTS = ("data.js", "maps.js", "reader.js", "page.js")
 _MEGABYTE = 1_000_000
 _AROUND_CHUNK = 100
@@ -55,7 +53,7 @@ def render(comparison: Comparison, *, megabytes: float) -> bytes:
         InputError: it cannot be that small.
     """
     problems = sections(comparison)
-    script = _script()
+    script = pages.script(_PACKAGE, _SCRIPTS)
     frame = {
         "comparison": comparison,
         "problems": problems,
@@ -66,10 +64,10 @@ def render(comparison: Comparison, *, megabytes: float) -> bytes:
         "details": process_table(comparison, is_detail=True),
         "outcomes": outcome_table(comparison),
         "notes": [*merged_notes(comparison.notes), *_lost_ledgers(comparison)],
-        "index": embed(_finite(index(comparison, problems))),
+        "index": pages.embed(_finite(index(comparison, problems))),
         "script": script,
-        "policy": _policy(script),
-        "style": _static("style.css"),
+        "policy": pages.policy(script),
+        "style": pages.static(_PACKAGE, "style.css"),
         "version": __version__,
         "ALL_TIERS": ALL_TIERS,
     }
@@ -138,32 +136,8 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _policy(script: str) -> str:
-    """Only this script, no connection of any kind, and no picture but the page's empty icon."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _script() -> str:
-    body = "\n".join(_static(name) for name in _SCRIPTS)
-    return f"(() => {{\n'use strict';\n{body}\n}})();\n"
-
-
-def _static(name: str) -> str:
-    return resources.files("diversity_judge.report").joinpath("static", name).read_text("utf-8")
-
-
 def _environment(comparison: Comparison) -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("diversity_judge.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = pages.environment(_PACKAGE)
     environment.filters["shown"] = lambda text, limit=60: printable(str(text), limit)
     environment.filters["same"] = _only_score
     environment.filters["number"] = lambda value, digits=3: "" if math.isnan(value) else f"{value:.{digits}f}"

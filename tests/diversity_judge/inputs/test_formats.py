@@ -81,6 +81,19 @@ def test_a_problem_without_responses_is_a_warning(tmp_path: Path) -> None:
     assert "1 row" in result.warnings[0]
 
 
+# --- pairs ---------------------------------------------------------------------------------------
+
+
+def test_a_labelled_pair_is_a_problem_with_two_responses(tmp_path: Path) -> None:
+    row = {"pair_id": "a-1", "problem": "Why?", "response_a": "so", "response_b": "thus", "similar": 1}
+    result = read_responses(written(tmp_path / "pairs.jsonl", row, row | {"pair_id": 2, "response_b": "so"}))
+    assert shape(result) == [("a-1", "default", 2), ("2", "default", 2)]
+    assert [response.text for response in result.groups[0].responses] == ["so", "thus"]
+    assert [response.sample_id for response in result.groups[0].responses] == ["a", "b"]
+    assert result.groups[0].problem == "Why?"
+    assert "pair_id is missing" in fault(written(tmp_path / "n.jsonl", {"response_a": "x", "response_b": "y"}))
+
+
 # --- noveltybench --------------------------------------------------------------------------------
 
 

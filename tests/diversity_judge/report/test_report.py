@@ -18,10 +18,11 @@ import pytest
 import diversity_judge as dj
 from diversity_judge.compare import main
 from diversity_judge.errors import InputError
+from diversity_judge.pages import embed
 from diversity_judge.report import check_installed, write_report
 from diversity_judge.report.clusters import cluster_order
 from diversity_judge.report.content import visible
-from diversity_judge.report.packing import Cuts, Lengths, Paragraphs, cut, embed, ladder, pack
+from diversity_judge.report.packing import Cuts, Lengths, Paragraphs, cut, ladder, pack
 from tests.diversity_judge.run_folders import group, make_run
 
 EVIL_ID = "</script><script>alert(1)</script><!-- ]]>"
