@@ -262,6 +262,37 @@ def _logit_interval(share: float, se: float, quantile: float) -> tuple[float, fl
     return odds / (odds + np.exp(half)), odds / (odds + np.exp(-half))
 
 
+@dataclass(frozen=True)
+class RelationCovariances:
+    """Unbiased covariances of the scores of one group's cells, by how two cells are related.
+
+    Attributes:
+        same: Of a cell with itself: its variance, points squared.
+        reverse: Of a cell with its reverse; NaN where no cell's reverse is scored.
+        sharing: Of two cells that share one response.
+        mean: Variance of the mean of the scored cells, without the bound that `group_estimate` holds it at.
+    """
+
+    same: float
+    reverse: float
+    sharing: float
+    mean: float
+
+
+def relation_covariances(matrix: SimilarityMatrix) -> RelationCovariances:
+    """The moments that the variance of a group's mean is made of; all NaN where the design cannot tell them apart."""
+    scored = matrix.scored
+    nan = float("nan")
+    if not scored.any():
+        return RelationCovariances(nan, nan, nan, nan)
+    products, counts = _relations(matrix.scores - matrix.scores[scored].mean(), scored)
+    n_cells = int(scored.sum())
+    covariances = _covariances(products, counts, n_cells)
+    mean = float(counts.sum(axis=1) @ covariances) / n_cells**2
+    reverse = float(covariances[1]) if len(covariances) == 3 else nan
+    return RelationCovariances(float(covariances[0]), reverse, float(covariances[-1]), mean)
+
+
 def _variance_of_mean(scores: NDArray[np.float64], scored: NDArray[np.bool_]) -> float:
     """Variance of the mean of the scored cells; NaN if the design can't tell.
 
@@ -305,11 +336,19 @@ def _relations(
 
 def _solve_variance(products: NDArray[np.float64], counts: NDArray[np.float64], n_cells: int) -> float:
     """Unbiased variance of the mean from the given relations alone; NaN if they can't be told apart."""
+    covariances = _covariances(products, counts, n_cells)
+    return float(counts.sum(axis=1) @ covariances) / n_cells**2
+
+
+def _covariances(products: NDArray[np.float64], counts: NDArray[np.float64], n_cells: int) -> NDArray[np.float64]:
+    """(K,) unbiased covariance of each relation, 0 for one that no two cells have; NaN if they can't be told apart."""
+    found = np.zeros(len(products))
     totals = counts.sum(axis=1)
     present = totals > 0
     products, counts, totals = products[present], counts[present], totals[present]
     bias = np.diag(totals) - 2 * counts @ counts.T / n_cells + np.outer(totals, totals) / n_cells**2
     # Scaled to unit totals, so that what counts as singular doesn't depend on how many cells there are.
     if np.linalg.det(bias / np.sqrt(np.outer(totals, totals))) < SINGULAR:
-        return float("nan")
-    return float(totals @ np.linalg.solve(bias, products)) / n_cells**2
+        return np.full(len(found), np.nan)
+    found[present] = np.linalg.solve(bias, products)
+    return found

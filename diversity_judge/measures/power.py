@@ -72,21 +72,62 @@ def fewest_problems(n_comparisons: int = 1, level: float = LEVEL) -> int:
     return n
 
 
+def detectable_difference(
+    sd: float, n: int, *, n_comparisons: int = 1, power: float = 0.8, level: float = LEVEL
+) -> float:
+    """The smallest true difference that a study of n problems confirms with the given power.
+
+    The inverse of `problems_needed` (noncentral t at level / comparisons); about (t_.975 + t_.8) sd / sqrt(n).
+
+    Args:
+        sd: Standard deviation of the differences over problems.
+        n: Problems.
+        n_comparisons: Comparisons among which it is to be confirmed.
+        power: Chance of seeing it.
+        level: Two-sided level of the family of comparisons.
+
+    Returns:
+        Infinity where so few problems can confirm nothing; NaN where `sd` is.
+
+    Raises:
+        ValueError: Power or level isn't between 0 and 1.
+    """
+    from scipy.optimize import brentq
+
+    if not 0 < power < 1 or not 0 < level < 1 or n_comparisons < 1:
+        raise ValueError("needs a power and a level between 0 and 1")
+    if np.isnan(sd):
+        return float("nan")
+    if n < fewest_problems(n_comparisons, level):
+        return float("inf")
+    confidence = 1 - level / n_comparisons
+    above = 1.0 / np.sqrt(n)  # far beyond the answer noncentral t is NaN, so it is approached from below
+    while t_test_power(n, above, confidence) < power:
+        above *= 1.5
+    return sd * float(brentq(lambda effect: t_test_power(n, effect, confidence) - power, above / 1.5, above))
+
+
 def _smallest_study(effect: float, power: float, level: float) -> int:
     fewest = fewest_problems(level=level)
-    if _t_test_power(fewest, effect, 1 - level) >= power:
+    if t_test_power(fewest, effect, 1 - level) >= power:
         return fewest
     low, high = fewest, 2 * fewest
-    while _t_test_power(high, effect, 1 - level) < power:
+    while t_test_power(high, effect, 1 - level) < power:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if _t_test_power(middle, effect, 1 - level) < power else (low, middle)
+        low, high = (middle, high) if t_test_power(middle, effect, 1 - level) < power else (low, middle)
     return high
 
 
-def _t_test_power(n: int, effect: float, confidence: float) -> float:
-    """Power of the two-sided one-sample t-test for a true mean of `effect` standard deviations."""
+def t_test_power(n: int, effect: float, confidence: float) -> float:
+    """Power of the two-sided one-sample t-test for a true mean of `effect` standard deviations.
+
+    Args:
+        n: Problems.
+        effect: True mean over standard deviation.
+        confidence: One less the level of the test.
+    """
     if n < 2:
         return 0.0
     critical = stats.t.ppf((1 + confidence) / 2, n - 1)

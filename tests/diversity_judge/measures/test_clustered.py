@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from diversity_judge.measures.clustered import codes_of, mean_of, of_sums, ratio, share_of, sums_by
 from diversity_judge.measures.probes.retest import pooled_sd
 
 
-def _names(codes: np.ndarray) -> np.ndarray:
+def _names(codes: NDArray[np.intp]) -> NDArray[np.str_]:
     return np.array([f"p{code}" for code in codes])
 
 
