@@ -12,6 +12,7 @@ import hashlib
 import ipaddress
 import os
 import re
+import sys
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
@@ -127,9 +128,18 @@ def proxy_of(address: Address) -> str | None:
         raise InputError(f"{variable} is no URL of a proxy: {error}") from None
     if parts.scheme not in (*_SCHEMES, *_SOCKS) or not parts.hostname or not url.isascii() or not url.isprintable():
         raise InputError(f"{variable} is no URL of a proxy: write it as http://HOST:PORT, or unset it")
-    if parts.scheme in _SOCKS and find_spec("socksio") is None:
-        raise InputError(f"{variable} names a SOCKS proxy, which needs a package more: pip install socksio")
+    if parts.scheme in _SOCKS and find_spec("aiohttp_socks") is None:
+        raise InputError(
+            f"{variable} names a SOCKS proxy, which needs a package more: pip install 'diversity-judge[socks]'"
+        )
+    if (parts.scheme, address.scheme) == ("https", "https") and sys.version_info < (3, 11):
+        raise InputError(f"{variable} names a proxy that is itself called by https, which needs Python 3.11")
     return url
+
+
+def is_socks(proxy: str) -> bool:
+    """Whether a proxy that `proxy_of` gave takes connections as they are, and reads no HTTP."""
+    return urlsplit(proxy).scheme in _SOCKS
 
 
 def secrets_of_url(url: str) -> tuple[str, ...]:

@@ -1,42 +1,47 @@
 """One host, called over HTTP: a call ends in the reply's text or in a `CallError`.
 
-    SDK -> HTTP library -> `transport` -> the library's own transport -> network
+    HostClient -> `connections` (aiohttp) -> network -> `transport` (bytes, no more than a limit) -> text
 
-The SDK's own retries are off: whoever calls retries, in one place, where attempts are counted.
+Nothing goes to another origin than the host's, no header goes out that is not named here, and nothing is tried again:
+whoever calls retries, in one place, where attempts are counted. The SDK of the API is not used, as its own work on a
+call and that of the library below it cost eight times what sending the call does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
-import ssl
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from functools import cached_property
-from importlib import import_module
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from diversity_judge.errors import InputError
 from diversity_judge.hosts.address import Address, proxy_of
 from diversity_judge.hosts.calls import CallError, FatalError, TransientError, error_of_status, retry_after_s
 from diversity_judge.hosts.completion import sentence_of
+from diversity_judge.hosts.connections import check_certificates, network_errors, open_session, timeout_of
 from diversity_judge.hosts.descriptors import soft_limit
 from diversity_judge.hosts.secrets import NO_KEY, Scrubber
-from diversity_judge.hosts.transport import one_origin_transport, origin_of
+from diversity_judge.hosts.transport import ACCEPTED_ENCODINGS, read_refusal, read_reply
 from diversity_judge.rubric import Missing
 
 if TYPE_CHECKING:
-    import openai
+    import aiohttp
+    from yarl import URL
 
-_CONNECT_TIMEOUT_S = 30.0
-_CONNECTIONS_A_POOL = 8
+_USER_AGENT = "diversity-judge"
+_MOST_REDIRECTS = 20
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAME_REQUEST = frozenset({307, 308})
+"""Redirects that send the same request elsewhere; after the others it becomes a GET without a body."""
 
-_HEADERS = frozenset(
-    {"host", "authorization", "content-type", "content-length", "transfer-encoding", "accept", "accept-encoding"}
-    | {"connection", "user-agent", "idempotency-key"}
-)
-"""What a request may carry, and what the SDK says about itself (`x-stainless-`)."""
+_OF_OPENAI = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
+"""Variables by which a user of several says for which one a call is made: sent to that company alone."""
 
 
 class HostClient:
@@ -60,8 +65,10 @@ class HostClient:
         self._deadline_s = deadline_s
         self._proxy = proxy_of(address)
         self.scrubber = Scrubber([key], address=address, proxy=self._proxy)
-        self._free: list[openai.AsyncOpenAI] = []
-        self._clients: list[openai.AsyncOpenAI] = []
+        self._session: aiohttp.ClientSession | None = None
+        self._headers: dict[str, str] = {}
+        self._base: URL | None = None
+        self._urls: dict[str, URL] = {}
 
     async def post(self, path: str, body: Mapping[str, Any]) -> str:
         """Send JSON, get the reply's text.
@@ -69,10 +76,8 @@ class HostClient:
         Raises:
             CallError: there is no reply; the subclass says what to do about it.
         """
-        place = self._place()
-        # The SDK's typed method spends a third of a call's CPU time on checking what is sent and rebuilding what comes
-        # back; here the reply is kept as it came, fields that only some hosts have included.
-        return await self._finish(place, place.post(path, cast_to=str, body=body), self._deadline_s)
+        packed = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return await self._finish("POST", path, packed, self._deadline_s)
 
     async def get(self, path: str, *, deadline_s: float) -> str:
         """Get a text, from a path below the base URL or from another URL of the same origin.
@@ -80,39 +85,66 @@ class HostClient:
         Raises:
             CallError: there is no reply.
         """
-        place = self._place()
-        return await self._finish(place, place.get(path, cast_to=str), deadline_s)
+        return await self._finish("GET", path, None, deadline_s)
 
     async def close(self) -> None:
         """Close the connections."""
-        self._free.clear()
-        while self._clients:
-            await self._clients.pop().close()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
-    async def _finish(self, place: openai.AsyncOpenAI, call: Any, deadline_s: float) -> str:
-        """Await a call with a total deadline: blank keep-alive lines reset a read timeout, so it must not be alone."""
-        import openai
+    async def _finish(self, method: str, path: str, body: bytes | None, deadline_s: float) -> str:
+        """One call, whose every failure is an error of `calls`."""
+        session = self._session or self._open()
+        import aiohttp
 
         try:
-            text: str = await asyncio.wait_for(call, deadline_s)
-            return self.scrubber.replace(text)
+            return self.scrubber.replace(await self._exchange(session, method, self._url(path), body, deadline_s))
         except CallError:
             raise
-        except (asyncio.TimeoutError, openai.APITimeoutError):
+        except asyncio.TimeoutError:
             raise TransientError(Missing.TIMEOUT, f"no reply within {deadline_s:g} s") from None
-        except openai.APIConnectionError as error:
-            raise self._no_connection(error.__cause__ or error) from None
-        except OSError as error:
+        except aiohttp.ClientHttpProxyError as error:
+            raise self._proxy_refused(error) from None
+        except network_errors() as error:
             raise self._no_connection(error) from None
         except Exception as error:  # What the host sent broke what was to read it.
             said = self.scrubber.clean(f"{type(error).__name__}: {error}")
             raise TransientError(Missing.MALFORMED, f"{self.address.shown} sent what cannot be read ({said})") from None
-        finally:
-            self._free.append(place)
+
+    async def _exchange(
+        self, session: aiohttp.ClientSession, method: str, url: URL, body: bytes | None, deadline_s: float
+    ) -> str:
+        """Send a request and read the reply, following redirects within the host's origin."""
+        assert self._base is not None
+        ends = asyncio.get_running_loop().time() + deadline_s
+        for _ in range(1 + _MOST_REDIRECTS):
+            if url.origin() != self._base.origin():
+                raise self._redirected(url)
+            timeout = timeout_of(ends - asyncio.get_running_loop().time())
+            headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
+            async with session.request(
+                method, url, data=body, headers=headers, allow_redirects=False, timeout=timeout
+            ) as response:
+                status = response.status
+                if 200 <= status < 300:
+                    return await read_reply(response)
+                location = _location(response, url) if status in _REDIRECTS else None
+                if location is None:
+                    raise self._refused(status, response.headers, await read_refusal(response))
+                url = location
+                if status not in _SAME_REQUEST:
+                    method, body = "GET", None
+        raise self._refused(status, {}, "")
+
+    def _proxy_refused(self, error: aiohttp.ClientHttpProxyError) -> CallError:
+        """The error of a proxy that makes no tunnel; one that asks for a password asks for it at every call."""
+        if error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            return self._refused(error.status, {}, error.message)
+        said = self.scrubber.clean(f"the proxy says HTTP {error.status} {error.message}")
+        return TransientError(Missing.CONNECTION, f"no connection to {self.address.shown} ({said})")
 
     def _no_connection(self, error: BaseException) -> CallError:
-        if isinstance(error, CallError):
-            return error
         if _lacks_descriptors(error):
             return TransientError(
                 Missing.CONNECTION,
@@ -123,75 +155,55 @@ class HostClient:
         said = self.scrubber.clean(str(error)) or type(error).__name__
         return TransientError(Missing.CONNECTION, f"no connection to {self.address.shown} ({said})")
 
-    def _place(self) -> openai.AsyncOpenAI:
-        """A client with room for a call, the most recently used first.
+    def _open(self) -> aiohttp.ClientSession:
+        """Made at the first call: a dry run needs no key and does not wait for the library's import."""
+        from yarl import URL
 
-        The HTTP library looks at every connection of a pool at every call, so many small pools cost a fraction of one
-        large one. The first is made at the first call: a dry run needs no key and does not wait for the SDK's import.
-        """
-        if not self._free:
-            client = self._new_client()
-            self._clients.append(client)
-            self._free.extend([client] * _CONNECTIONS_A_POOL)
-        return self._free.pop()
-
-    def _new_client(self) -> openai.AsyncOpenAI:
-        import openai
-
-        http = self._http
-        limits = http.Limits(max_connections=_CONNECTIONS_A_POOL, max_keepalive_connections=_CONNECTIONS_A_POOL)
-        inner = http.AsyncHTTPTransport(verify=self._certificates, limits=limits, proxy=self._proxy, trust_env=False)
-        timeout = openai.Timeout(self._deadline_s, connect=min(_CONNECT_TIMEOUT_S, self._deadline_s))
         try:
-            return openai.AsyncOpenAI(
-                base_url=self.address.url,
-                api_key=self._key,
-                max_retries=0,
-                timeout=timeout,
-                default_headers={"Authorization": f"Bearer {self._key}"},
-                http_client=openai.DefaultAsyncHttpxClient(
-                    transport=one_origin_transport(http, inner, self),
-                    trust_env=False,
-                    headers={"accept-encoding": "gzip, deflate"},
-                ),
-            )
-        except (ValueError, http.InvalidURL) as error:
+            url = URL(self.address.url.rstrip("/"), encoded=True)
+            self._base = url.with_user(None)
+        except ValueError as error:
             raise InputError(f"the base URL {self.address.shown} cannot be called: {type(error).__name__}") from None
+        self._headers = self._headers_of(url)
+        self._session = open_session(self.address, self._proxy)
+        return self._session
 
-    @cached_property
-    def _http(self) -> Any:
-        """The HTTP library behind the SDK, which differs between its versions."""
-        import openai
+    def _headers_of(self, url: URL) -> dict[str, str]:
+        """What goes out with every request besides what HTTP itself needs."""
+        authorization = f"Bearer {self._key}"
+        if url.raw_user is not None or url.raw_password is not None:
+            named = f"{unquote(url.raw_user or '')}:{unquote(url.raw_password or '')}"
+            authorization = f"Basic {b64encode(named.encode()).decode('ascii')}"
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPTED_ENCODINGS,
+            "Authorization": authorization,
+            "User-Agent": _USER_AGENT,
+        }
+        if self.address.is_openai:
+            headers |= {name: os.environ[variable] for variable, name in _OF_OPENAI.items() if os.environ.get(variable)}
+        return headers
 
-        return import_module(type(openai.DEFAULT_CONNECTION_LIMITS).__module__.partition(".")[0])
+    def _url(self, path: str) -> URL:
+        from yarl import URL
 
-    @cached_property
-    def _certificates(self) -> ssl.SSLContext:
-        """Shared by all clients: reading them takes as long as several calls."""
-        context: ssl.SSLContext = self._http.create_ssl_context()
-        return context
+        if path not in self._urls:
+            absolute = path if "://" in path else f"{self._base}{path}"
+            self._urls[path] = URL(absolute, encoded=True).with_user(None)
+        return self._urls[path]
 
-    @cached_property
-    def origin(self) -> tuple[str, str, int | None]:
-        """Scheme, host and port as the HTTP library reads them."""
-        return origin_of(self._http.URL(self.address.url))
-
-    def may_send(self, header: str) -> bool:
-        """Whether a request may carry a header. The SDK adds what it finds in the environment, for any host."""
-        return header in _HEADERS or header.startswith("x-stainless-") or self.address.is_openai
-
-    def redirected(self, url: Any) -> CallError:
+    def _redirected(self, url: URL) -> CallError:
         """The error of a host that sends its callers elsewhere: their texts and key stay here."""
-        there = self.scrubber.clean(f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port is not None else ""))
+        there = self.scrubber.clean(str(url.origin()))
         return FatalError(
             "redirect",
             f"{self.address.shown} redirects to another origin, {there}: nothing was sent there. If that is where the "
             "model is, name it with --base-url",
         )
 
-    def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> CallError:
+    def _refused(self, status: int, headers: Mapping[str, str], body: str) -> CallError:
         """The error of a status other than success."""
-        said = self.scrubber.clean(sentence_of(body.decode("utf-8", "replace")))
+        said = self.scrubber.clean(sentence_of(body))
         return error_of_status(
             status,
             said,
@@ -200,6 +212,18 @@ class HostClient:
             key_name=self._key_name if self._key != NO_KEY else None,
             retry_after_s=retry_after_s(headers, datetime.now(timezone.utc)),
         )
+
+
+def _location(response: aiohttp.ClientResponse, url: URL) -> URL | None:
+    """Where a redirect leads; None where that is nowhere."""
+    from yarl import URL
+
+    try:
+        target = url.join(URL(response.headers["location"])).with_user(None).with_fragment(None)
+        target.origin()
+    except (KeyError, ValueError):
+        return None
+    return target
 
 
 def _lacks_descriptors(error: BaseException | None) -> bool:
@@ -215,21 +239,3 @@ def _lacks_descriptors(error: BaseException | None) -> bool:
             return True
         waiting += [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
     return False
-
-
-def check_certificates() -> None:
-    """Read the file of certificates that the environment names, where it names one.
-
-    Raises:
-        InputError: it cannot be read, or holds none.
-    """
-    path = os.environ.get("SSL_CERT_FILE")
-    if not path:
-        return
-    try:
-        ssl.create_default_context(cafile=path)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        said = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            f"SSL_CERT_FILE names {path}, which holds no certificates that can be read ({said}): mend or unset it"
-        ) from None

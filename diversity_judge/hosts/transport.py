@@ -1,18 +1,20 @@
-"""What stands between an HTTP library and the network, so that rules hold for whatever the library does.
+"""A reply's bytes, as they come from the network: unpacked here, no further than a limit, and made a text.
 
-It sees every request before it leaves and every reply before anybody reads it: nothing goes to another origin than the
-host's, no header goes out that nobody named, a status other than success is an error of `calls`, and a reply is
-unpacked here, no further than its limit.
+The HTTP library is kept from unpacking, for it would unpack whatever a host sends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import zlib
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
 
-from diversity_judge.hosts.calls import CallError, TransientError
+from diversity_judge.hosts.calls import TransientError
 from diversity_judge.rubric import Missing
+
+if TYPE_CHECKING:
+    import aiohttp
 
 LONGEST_REPLY = 64 * 2**20
 """Bytes of one reply, unpacked. A million tokens of four characters, each escaped as six bytes, have 24 million."""
@@ -24,117 +26,90 @@ _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "lati
 """Of a reply; any other name is passed over, and JSON is then UTF-8 as its standard says."""
 
 _PACKED = ("gzip", "x-gzip", "deflate")
-"""Encodings that are asked for."""
+
+ACCEPTED_ENCODINGS = "gzip, deflate"
+"""What is asked for."""
 
 
-class Rules(Protocol):
-    """What a transport asks of its client."""
+async def read_reply(response: aiohttp.ClientResponse) -> str:
+    """The text of a success.
 
-    @property
-    def origin(self) -> tuple[str, str, int | None]:
-        """The only scheme, host and port that are called."""
-
-    def may_send(self, header: str) -> bool:
-        """Whether a request may carry a header, in lower case."""
-
-    def redirected(self, url: Any) -> CallError:
-        """The error of a host that sends its callers to another origin."""
-
-    def refused(self, status: int, headers: Mapping[str, str], body: bytes) -> CallError:
-        """The error of a status other than success."""
+    Raises:
+        TransientError: it is too long, or packed in a way that cannot be undone.
+    """
+    read = bytearray()
+    await _read(response, read, LONGEST_REPLY)
+    return read.decode(_charset(response.headers.get("content-type", "")), "replace")
 
 
-def one_origin_transport(http: Any, inner: Any, rules: Rules) -> Any:
-    """A transport of an HTTP library that keeps the rules.
+async def read_refusal(response: aiohttp.ClientResponse) -> str:
+    """The text of a refusal as far as it can be read: what counts is the status."""
+    import aiohttp
+
+    read = bytearray()
+    with contextlib.suppress(TransientError, aiohttp.ClientError):
+        await _read(response, read, _LONGEST_REFUSAL)
+    return read.decode("utf-8", "replace")
+
+
+async def _read(response: aiohttp.ClientResponse, read: bytearray, limit: int) -> None:
+    """Add a body, unpacked, to what was read, up to a limit in bytes."""
+    unpacker = _unpacker(response.headers.get("content-encoding", "identity").strip().lower())
+    async for part in response.content.iter_any():
+        for plain in unpacker.feed(part):
+            read += plain
+            if len(read) > limit:
+                raise TransientError(Missing.MALFORMED, f"the reply is longer than the limit of {limit / 2**20:g} MiB")
+    read += unpacker.rest()
+
+
+class _Unpacker(Protocol):
+    def feed(self, packed: bytes) -> Iterable[bytes]: ...
+
+    def rest(self) -> bytes: ...
+
+
+class _AsItIs:
+    def feed(self, packed: bytes) -> Iterable[bytes]:
+        return (packed,)
+
+    def rest(self) -> bytes:
+        return b""
+
+
+class _Inflating:
+    """Unpacks gzip and deflate, never much at once.
 
     Args:
-        http: The library, whose classes are the base of what it is given.
-        inner: Its own transport.
-        rules: What may be sent where, and what refusals mean.
-    """
-    return type("OneOriginTransport", (_Transport, http.AsyncBaseTransport), {})(http, inner, rules)
-
-
-class _Transport:
-    def __init__(self, http: Any, inner: Any, rules: Rules) -> None:
-        self._inner, self._rules = inner, rules
-        self._body_class = type("ReplyBody", (_ReplyBody, http.AsyncByteStream), {})
-
-    async def handle_async_request(self, request: Any) -> Any:
-        rules = self._rules
-        if origin_of(request.url) != rules.origin:
-            raise rules.redirected(request.url)
-        for name in [name for name in request.headers if not rules.may_send(name)]:
-            del request.headers[name]
-        response = await self._inner.handle_async_request(request)
-        status, headers = response.status_code, response.headers
-        is_success = 200 <= status < 300
-        encoding = headers.pop("content-encoding", "identity").strip().lower()
-        headers.pop("content-length", None)
-        body = self._body_class(response.stream, encoding, LONGEST_REPLY if is_success else _LONGEST_REFUSAL)
-        if not is_success and not response.has_redirect_location:
-            raise rules.refused(status, headers, await _what_is_readable(body))
-        if (content_type := headers.get("content-type", "")) and not _has_known_charset(content_type):
-            headers["content-type"] = "application/json"
-        response.stream = body
-        return response
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-class _ReplyBody:
-    """A reply's bytes, unpacked, up to a limit.
-
-    Args:
-        stream: The bytes as they come.
-        encoding: How they are packed.
-        limit: Most bytes after unpacking.
+        encoding: As the host named it.
     """
 
-    def __init__(self, stream: Any, encoding: str, limit: int) -> None:
-        self._stream, self._encoding, self._limit = stream, encoding, limit
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._inflate: zlib._Decompress | None = None
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for part in self._unpacked():
-            size += len(part)
-            if size > self._limit:
-                await self._stream.aclose()
+    def feed(self, packed: bytes) -> Iterable[bytes]:
+        if self._inflate is None and packed:
+            self._inflate = zlib.decompressobj(_format_of(self._encoding, packed))
+        while packed and self._inflate is not None and not self._inflate.eof:
+            try:
+                yield self._inflate.decompress(packed, _UNPACKED_AT_ONCE)
+            except zlib.error as error:
                 raise TransientError(
-                    Missing.MALFORMED, f"the reply is longer than the limit of {self._limit / 2**20:g} MiB"
-                )
-            yield part
+                    Missing.MALFORMED, f"the reply says that it is packed as {self._encoding} and is not ({error})"
+                ) from None
+            packed = self._inflate.unconsumed_tail
 
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+    def rest(self) -> bytes:
+        return self._inflate.flush() if self._inflate is not None else b""
 
-    async def _unpacked(self) -> AsyncIterator[bytes]:
-        if self._encoding in ("", "identity"):
-            async for part in self._stream:
-                yield part
-            return
-        if self._encoding not in _PACKED:
-            await self._stream.aclose()
-            raise TransientError(
-                Missing.MALFORMED, f"the reply is packed as {self._encoding[:40]!r}, which was not asked for"
-            )
-        unpacker = None
-        try:
-            async for part in self._stream:
-                packed = part
-                if unpacker is None and packed:
-                    unpacker = zlib.decompressobj(_format_of(self._encoding, packed))
-                while packed and unpacker is not None and not unpacker.eof:
-                    yield unpacker.decompress(packed, _UNPACKED_AT_ONCE)
-                    packed = unpacker.unconsumed_tail
-            if unpacker is not None:
-                yield unpacker.flush()
-        except zlib.error as error:
-            await self._stream.aclose()
-            raise TransientError(
-                Missing.MALFORMED, f"the reply says that it is packed as {self._encoding} and is not ({error})"
-            ) from None
+
+def _unpacker(encoding: str) -> _Unpacker:
+    if encoding in ("", "identity"):
+        return _AsItIs()
+    if encoding in _PACKED:
+        return _Inflating(encoding)
+    raise TransientError(Missing.MALFORMED, f"the reply is packed as {encoding[:40]!a}, which was not asked for")
 
 
 def _format_of(encoding: str, start: bytes) -> int:
@@ -144,24 +119,6 @@ def _format_of(encoding: str, start: bytes) -> int:
     return zlib.MAX_WBITS if start[0] & 0x0F == zlib.DEFLATED else -zlib.MAX_WBITS
 
 
-async def _what_is_readable(body: _ReplyBody) -> bytes:
-    """The body of a refusal as far as it can be read: what counts is the status."""
-    read = b""
-    try:
-        async for part in body:
-            read += part
-    except TransientError:
-        pass
-    finally:
-        await body.aclose()
-    return read
-
-
-def _has_known_charset(content_type: str) -> bool:
-    _, is_there, charset = content_type.lower().partition("charset=")
-    return not is_there or charset.split(";")[0].strip(" \"'") in _CHARSETS
-
-
-def origin_of(url: Any) -> tuple[str, str, int | None]:
-    """Scheme, host and port; the port is None where it is the scheme's own."""
-    return url.scheme, url.host, url.port
+def _charset(content_type: str) -> str:
+    charset = content_type.lower().partition("charset=")[2].split(";")[0].strip(" \"'")
+    return charset if charset in _CHARSETS else "utf-8"

@@ -21,7 +21,7 @@ PATH = "/chat/completions"
 
 
 def request_body(spec: JudgeSpec, prompt: str) -> dict[str, Any]:
-    """The body of a request; `extra_body` holds what the SDK has no name for, as in its own typed method."""
+    """The body of a request; what `extra_body` holds stands beside the other parameters, as in OpenAI's SDK."""
     parameters = dict(spec.parameters)
     extra = parameters.pop("extra_body", {})
     return {

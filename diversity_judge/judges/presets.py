@@ -5,6 +5,7 @@ A preset is data, because hosts, model names and prices change faster than relea
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -79,10 +80,16 @@ class JudgeSpec:
         """Refuse what could not be called, or not be shown: label, tables and manifest name host and parameters.
 
         Raises:
-            InputError: the base URL is none, or a parameter holds a credential.
+            InputError: the base URL is none, or a parameter holds a credential or what cannot be sent.
         """
         if self.base_url:
             read_address(self.base_url)
+        for name, value in self.parameters.items():
+            if not _is_json(name, value):
+                raise InputError(
+                    f"the parameter {printable(str(name), 60)} is {printable(repr(value), 60)}, which JSON has no form "
+                    "for, so no request can carry it: give a number, a text, a list or a table"
+                )
         credential = credential_in(self.parameters)
         if credential is not None:
             raise InputError(
@@ -132,6 +139,13 @@ class JudgeSpec:
     def limit_parameter(self) -> str:
         """The name of the parameter that limits a reply."""
         return next((name for name in LIMIT_PARAMETERS if name in self.parameters), LIMIT_PARAMETERS[0])
+
+
+def _is_json(*values: Any) -> bool:
+    try:
+        return bool(json.dumps(values, ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def load_presets(judges_file: str | Path | None = None) -> dict[str, JudgeSpec]:

@@ -24,7 +24,7 @@ from diversity_judge.scoring.result import ScoreResult
 Manifest = dict[str, Any]
 """What `run.json` holds: JSON by nature, so a mapping."""
 
-_LIBRARIES = ("openai", "numpy", "pandas", "scipy", "scikit-learn")
+_LIBRARIES = ("aiohttp", "numpy", "pandas", "scipy", "scikit-learn")
 
 
 def instrument_of(options: ScoreOptions, judge: Judge, template: PromptTemplate) -> Instrument:

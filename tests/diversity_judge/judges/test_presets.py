@@ -42,6 +42,8 @@ def test_a_file_of_the_user_adds_and_replaces(tmp_path: Path) -> None:
         ("[mine]\nmodel = 'm'\nbase_url = 'http://h'\nparameters = {api_key = 'x'}", "looks like a credential"),
         ("[mine]\nmodel = 'm'\nbase_url = 'http://h'\nprices = {input = -1.0, output = 1.0}", "input must be a number"),
         ("[mine]\nmodel = 'm'\nbase_url = 'http://h'\nprices = {input = 1.0, output = nan}", "output must be a number"),
+        ("[mine]\nmodel = 'm'\nbase_url = 'http://h'\nparameters = {top_p = nan}", "top_p is nan, which JSON has no"),
+        ("[mine]\nmodel = 'm'\nbase_url = 'http://h'\nparameters = {a = 2026-01-01}", "JSON has no form"),
         ("[mine]\nmodel = 'm'\nkind = 'oracle'\nbase_url = 'u'", "kind is one of chat, proxy, countdown, not 'oracle'"),
         ("mine = 1", "not a table"),
         ("[mine", "cannot read"),
