@@ -11,11 +11,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from typing import Any
+from unittest import mock
 
 import openai
 
 from diversity_judge.hosts.address import Address
-from diversity_judge.judges import chat
 from diversity_judge.score import main
 
 _CONNECTIONS_A_POOL = 8
@@ -51,5 +51,5 @@ class SdkHost:
 
 
 if __name__ == "__main__":
-    chat.HostClient = SdkHost  # type: ignore[assignment, misc]
-    sys.exit(main())
+    with mock.patch("diversity_judge.judges.chat.HostClient", SdkHost):
+        sys.exit(main())
