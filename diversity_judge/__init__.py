@@ -1,9 +1,9 @@
 """Process diversity of language-model reasoning, measured by pairwise LLM judgments.
 
 In Python: `score(responses, judge="proxy")` judges responses, `load_run(folder)` reads a finished run, `compare(run)`
-puts strategies beside each other, `agree(run, reference)` holds one judge against another, `labels_make(run)` and
-`labels_read(files, key=...)` have people label pairs of a run. All are imported when they are first used, so that
-importing the package costs nothing.
+puts strategies beside each other, `agree(run, reference)` holds one judge against another, `reliability(run)` asks
+whether its judge can be believed, `labels_make(run)` and `labels_read(files, key=...)` have people label pairs of a run.
+All are imported when they are first used, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from diversity_judge.compare import compare as compare
     from diversity_judge.comparing.result import CompareOptions as CompareOptions
     from diversity_judge.comparing.result import Comparison as Comparison
+    from diversity_judge.engine.bill import Bill as Bill
     from diversity_judge.errors import DiversityJudgeError as DiversityJudgeError
     from diversity_judge.errors import InputError as InputError
     from diversity_judge.errors import RunError as RunError
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from diversity_judge.labelling.sheet import Sheet as Sheet
     from diversity_judge.labels import labels_make as labels_make
     from diversity_judge.labels import labels_read as labels_read
+    from diversity_judge.probing.options import ReliabilityOptions as ReliabilityOptions
+    from diversity_judge.probing.result import Reliability as Reliability
+    from diversity_judge.reliability import reliability as reliability
     from diversity_judge.runs.loading import Run as Run
     from diversity_judge.runs.loading import load_run as load_run
     from diversity_judge.score import score as score
@@ -38,6 +42,7 @@ __version__ = "0.1.0"
 publish(
     __name__,
     {
+        "Bill": "diversity_judge.engine.bill",
         "CompareOptions": "diversity_judge.comparing.result",
         "Comparison": "diversity_judge.comparing.result",
         "DiversityJudgeError": "diversity_judge.errors",
@@ -45,6 +50,8 @@ publish(
         "JudgeAgreement": "diversity_judge.agreeing.result",
         "JudgeSpec": "diversity_judge.judges.presets",
         "LabelsRead": "diversity_judge.labelling.result",
+        "Reliability": "diversity_judge.probing.result",
+        "ReliabilityOptions": "diversity_judge.probing.options",
         "Response": "diversity_judge.inputs.responses",
         "Run": "diversity_judge.runs.loading",
         "RunError": "diversity_judge.errors",
@@ -56,6 +63,7 @@ publish(
         "labels_make": "diversity_judge.labels",
         "labels_read": "diversity_judge.labels",
         "load_run": "diversity_judge.runs.loading",
+        "reliability": "diversity_judge.reliability",
         "score": "diversity_judge.score",
     },
 )

@@ -12,6 +12,7 @@ _COMMANDS = {
     "compare": ("diversity_judge.compare", "strategies side by side: diversity, outcomes, differences, and a report"),
     "agree": ("diversity_judge.agree", "two judges on the same responses: does one score as the other does?"),
     "labels": ("diversity_judge.labels", "labels of people for pairs of a run: a blinded sheet, and what comes back"),
+    "reliability": ("diversity_judge.reliability", "can a run's judge be believed? asks it again, with known answers"),
     "generate": ("generation.sample", "sample responses to problems by several strategies"),
     "grade": ("generation.grade", "extract and grade the answers of a file of responses again"),
     "routing": ("generation.routing", "which experts a model uses, and how many of them it needs"),
@@ -24,7 +25,7 @@ def main() -> int:
     name, *arguments = sys.argv[1:] or [""]
     if name in _COMMANDS:
         run_as_process(_COMMANDS[name][0], arguments)
-    listed = "\n".join(f"  {command:10} {purpose}" for command, (_, purpose) in _COMMANDS.items())
+    listed = "\n".join(f"  {command:11} {purpose}" for command, (_, purpose) in _COMMANDS.items())
     usage = f"usage: diversity-judge COMMAND ...\n\n{listed}\n\ndiversity-judge COMMAND --help says more.\n"
     if name in ("-h", "--help"):
         sys.stdout.write(usage)

@@ -19,7 +19,7 @@ def python(code: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("verb", ["score", "compare", "agree"])
+@pytest.mark.parametrize("verb", ["score", "compare", "agree", "reliability"])
 @pytest.mark.parametrize(
     "imports",
     [

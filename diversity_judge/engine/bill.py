@@ -101,3 +101,10 @@ def total(bills: Sequence[Bill]) -> Bill:
         if field.name != "cost_usd"
     }
     return Bill(**counts, cost_usd=sum(costs) if len(costs) == len(bills) else None)
+
+
+def cost_in_words(bill: Bill, spec: JudgeSpec) -> str:
+    """What the calls will likely cost, as a person reads it."""
+    if bill.cost_usd is None:
+        return "unknown: this judge has no prices; give them in a --judges-file"
+    return f"about {bill.cost_usd:,.2f} USD (prices of {spec.prices_as_of or 'an unknown date'}, no cache hit assumed)"

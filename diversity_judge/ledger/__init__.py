@@ -9,6 +9,6 @@ holds are left to it. A run that died holds nothing: its heartbeat stops, and on
 """
 
 from diversity_judge.ledger.jobs import Claim, Failure
-from diversity_judge.ledger.store import Ledger, StoredReply
+from diversity_judge.ledger.store import Ledger, Origin, StoredReply
 
-__all__ = ["Claim", "Failure", "Ledger", "StoredReply"]
+__all__ = ["Claim", "Failure", "Ledger", "Origin", "StoredReply"]

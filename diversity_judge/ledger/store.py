@@ -47,6 +47,17 @@ class StoredReply(NamedTuple):
     output_limit: int | None
 
 
+class Origin(NamedTuple):
+    """Who gave a stored reply, as the host said it."""
+
+    id: int
+    model: str | None
+    host: str | None
+    provider: str | None
+    system_fingerprint: str | None
+    created: str
+
+
 _NUMBER = (int, NoneType)
 _TYPES: tuple[tuple[type, ...], ...] = (
     (str,), (int,), (str,), (str, NoneType), _NUMBER, _NUMBER, _NUMBER, (int, float, NoneType), (int, float, NoneType),
@@ -156,6 +167,18 @@ class Ledger:
                     raise self._damaged(f"reply {reply_id} holds no text")
                 found[reply_id] = key, reasoning, content
         return found
+
+    def origins(self, keys: Sequence[str]) -> list[Origin]:
+        """Who gave the stored replies of these keys, oldest first."""
+        found = []
+        columns = ", ".join(Origin._fields)
+        for part, marks in in_parts(keys):
+            sql = f"SELECT {columns} FROM replies WHERE key IN ({marks})"  # noqa: S608
+            for row in self._rows(sql, part):
+                if not (isinstance(row[0], int) and all(isinstance(field, str | None) for field in row[1:])):
+                    raise self._damaged(f"reply {row[0]} does not say who gave it")
+                found.append(Origin(*row))
+        return sorted(found)
 
     def last_id(self) -> int:
         """The id of the newest reply, 0 when there is none."""

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from diversity_judge.engine.bill import Bill
+from diversity_judge.engine.advice import advice
+from diversity_judge.engine.bill import Bill, cost_in_words
 from diversity_judge.engine.tally import Ending
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.matrix import SimilarityMatrix
-from diversity_judge.rubric import Missing
 from diversity_judge.scoring.result import ScoreResult
 from diversity_judge.terminal import Column, print_table
 from diversity_judge.text_safety import printable
@@ -25,24 +25,6 @@ _MOST_GROUPS = 12
 """Longer tables scroll past unread: they are in scores.csv, and on the console on demand."""
 
 _NAME_WIDTH = 40
-
-_WHAT_TO_DO: dict[str, str] = {
-    Missing.TRUNCATED: "the reply was cut: raise --max-tokens",
-    Missing.UNFINISHED: "the reply ends inside its reasoning: the same command asks again, or raise --max-tokens",
-    Missing.UNPARSABLE: "the reply holds no valid score: the same command asks again",
-    Missing.EMPTY: "the reply was empty: the same command asks again",
-    Missing.CONTENT_FILTER: "the host's content filter stopped the reply",
-    Missing.TIMEOUT: "no reply in time: the same command asks again, or raise --deadline",
-    Missing.MALFORMED: "the host sent what is no completion: the same command asks again",
-    Missing.CONNECTION: "the host could not be reached: the same command asks again",
-    Missing.BUDGET: "the budget ended first: the same command with a higher one goes on",
-    Missing.INTERRUPTED: "the run was interrupted: the same command goes on",
-    Missing.NOT_JUDGED: "never asked: the same command goes on",
-    Missing.FAILED: "the run stopped first: the same command goes on once that is mended",
-}
-_WHAT_AN_EMBEDDED_JUDGE_LACKS: dict[str, str] = {
-    Missing.UNPARSABLE: "the judge cannot read one of the two responses; asking again changes nothing",
-}
 
 
 def print_bill(console: Console, bill: Bill, spec: JudgeSpec, prompt: str) -> None:
@@ -60,7 +42,7 @@ def print_bill(console: Console, bill: Bill, spec: JudgeSpec, prompt: str) -> No
         tokens = f"about {bill.input_tokens:,} in, {bill.output_tokens:,} out"
         rows += [
             ("tokens", f"{tokens} (estimated; {spec.typical_output_tokens:,} a reply)"),
-            ("cost", _cost(bill, spec)),
+            ("cost", cost_in_words(bill, spec)),
         ]
     for name, value in rows:
         table.add_row(Text(name, style="bold"), Text(printable(value)))
@@ -159,10 +141,8 @@ def _print_missing(console: Console, result: ScoreResult) -> None:
     if not total:
         return
     console.print(Text(f"{total:,} judgment(s) have no score:", style="bold"))
-    advices = _WHAT_TO_DO | (_WHAT_AN_EMBEDDED_JUDGE_LACKS if result.is_embedded else {})
-    for reason, count in reasons.most_common():
-        advice = advices.get(reason, "see the message in the ledger's table 'failures'; the same command asks again")
-        console.print(Text(printable(f"  {count:,} x {reason}: {advice}")))
+    for line in advice(dict(reasons.most_common()), is_embedded=result.is_embedded):
+        console.print(Text(printable(f"  {line}")))
 
 
 def _name(text: str) -> str:
@@ -190,9 +170,3 @@ def _without_a_call(bill: Bill) -> str:
 def _in_brackets(*parts: str) -> str:
     said = "; ".join(part for part in parts if part)
     return f" ({said})" if said else ""
-
-
-def _cost(bill: Bill, spec: JudgeSpec) -> str:
-    if bill.cost_usd is None:
-        return "unknown: this judge has no prices; give them in a --judges-file"
-    return f"about {bill.cost_usd:,.2f} USD (prices of {spec.prices_as_of or 'an unknown date'}, no cache hit assumed)"

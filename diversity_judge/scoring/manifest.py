@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from dataclasses import asdict
@@ -121,6 +122,8 @@ def _judge(spec: JudgeSpec) -> Manifest:
         "kind": spec.kind,
         "model": spec.model,
         "host": spec.host,
+        # A name that is set is a name: what is not may be the key itself, given in its place by mistake.
+        "api_key_env": spec.api_key_env if (spec.api_key_env or "") in os.environ else None,
         "parameters": dict(spec.parameters),
         "prices_usd_per_million_tokens": asdict(spec.prices) if spec.prices else None,
         "prices_as_of": spec.prices_as_of,

@@ -1,0 +1,38 @@
+"""What a person can do about a judgment without a score, by its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from diversity_judge.rubric import Missing
+
+_WHAT_TO_DO: dict[str, str] = {
+    Missing.TRUNCATED: "the reply was cut: raise --max-tokens",
+    Missing.UNFINISHED: "the reply ends inside its reasoning: the same command asks again, or raise --max-tokens",
+    Missing.UNPARSABLE: "the reply holds no valid score: the same command asks again",
+    Missing.EMPTY: "the reply was empty: the same command asks again",
+    Missing.CONTENT_FILTER: "the host's content filter stopped the reply",
+    Missing.TIMEOUT: "no reply in time: the same command asks again, or raise --deadline",
+    Missing.MALFORMED: "the host sent what is no completion: the same command asks again",
+    Missing.CONNECTION: "the host could not be reached: the same command asks again",
+    Missing.BUDGET: "the budget ended first: the same command with a higher one goes on",
+    Missing.INTERRUPTED: "the run was interrupted: the same command goes on",
+    Missing.NOT_JUDGED: "never asked: the same command goes on",
+    Missing.FAILED: "the run stopped first: the same command goes on once that is mended",
+}
+_WHAT_AN_EMBEDDED_JUDGE_LACKS: dict[str, str] = {
+    Missing.UNPARSABLE: "the judge cannot read one of the two responses; asking again changes nothing",
+}
+
+
+def advice(missing: Mapping[str, int], *, is_embedded: bool) -> Iterator[str]:
+    """A line a reason: how many, why, and what to do.
+
+    Args:
+        missing: Number of judgments by reason, in the order of the lines.
+        is_embedded: Whether the judge computes, so that asking again changes nothing.
+    """
+    known = _WHAT_TO_DO | (_WHAT_AN_EMBEDDED_JUDGE_LACKS if is_embedded else {})
+    for reason, count in missing.items():
+        what = known.get(reason, "see the message in the ledger's table 'failures'; the same command asks again")
+        yield f"{count:,} x {reason}: {what}"

@@ -1,0 +1,143 @@
+"""`python -m diversity_judge.reliability RUN`: can the judge of a run be believed?
+
+load -> the same judge -> draw pairs -> what the probes ask -> bill -> buy -> findings -> tables, figures, page
+"""
+
+from __future__ import annotations
+
+if __name__ == "__main__":  # Before the imports: they take a second, in which Ctrl-C may come.
+    from diversity_judge.command_process import run_as_process
+
+    run_as_process("diversity_judge.reliability")
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from diversity_judge.bands import read_bands
+from diversity_judge.command import exit_code, output_console, refuse_unknown_options
+from diversity_judge.engine.bill import Bill
+from diversity_judge.engine.tally import Tally
+from diversity_judge.errors import InputError
+from diversity_judge.ledger import Ledger
+from diversity_judge.probing import console as show
+from diversity_judge.probing import files
+from diversity_judge.probing.arguments import parse_arguments
+from diversity_judge.probing.buying import Purchase, buy_answers, plan_purchase, read_answers
+from diversity_judge.probing.drawing import DrawnPair, draw_pairs
+from diversity_judge.probing.findings import Material, counted_left_out, find_all
+from diversity_judge.probing.options import ReliabilityOptions
+from diversity_judge.probing.requests import make_requests
+from diversity_judge.probing.result import Reliability
+from diversity_judge.probing.same_judge import SameJudge, same_judge
+from diversity_judge.runs.loading import Run
+from diversity_judge.runs.sources import RunLike, as_run
+
+_PLAIN_WIDTH = 100
+"""Columns of the tables where no terminal says how wide it is."""
+
+
+def reliability(run: RunLike, options: ReliabilityOptions | None = None, **changes: Any) -> Reliability | Bill:
+    """Probe the judge of a finished run: the same pairs again, turned round, and with a known answer.
+
+    Args:
+        run: A run folder, or what `load_run` or `score` gave; its ledger must be there.
+        options: How; the defaults if None.
+        changes: Fields of `ReliabilityOptions` that differ from `options`, as in
+            `reliability(run, probes=["retest", "order"], max_cost=5)`. Nothing is printed unless `quiet=False`.
+
+    Returns:
+        What was found: `findings`, `of(probe, metric)`, `to_frame()`; of a dry run the bill. What is bought is kept in
+        the run's ledger; tables, figures and page are written where `out` says so.
+
+    Raises:
+        InputError: something is wrong with the run or the options; nothing was sent.
+        RunError: the probing itself failed.
+    """
+    refuse_unknown_options(changes, [field.name for field in fields(ReliabilityOptions)])
+    asked = replace(options or ReliabilityOptions(quiet=True), **({} if options else {"quiet": True}) | changes)
+    return run_steps(as_run(run), asked, output_console(quiet=asked.quiet, plain_width=_PLAIN_WIDTH))
+
+
+def run_steps(run: Run, options: ReliabilityOptions, console: Console) -> Reliability | Bill:
+    """What the command does, in order.
+
+    Raises:
+        InputError: something is wrong with the run or the options; nothing was sent.
+        RunError: the probing itself failed.
+    """
+    source = same_judge(run, options.judge)
+    engine = options.engine_for(source.spec)
+    drawn = draw_pairs(run, options.pairs, options.seed)
+    requests = make_requests(source, drawn, options.probes, draws=options.draws, seed=options.seed)
+    buys = not (options.offline or options.dry_run)
+    with Ledger(_ledger_of(run, options), read_only=not buys) as ledger:
+        purchase = plan_purchase(source, requests, ledger, engine, sends_calls=buys)
+        show.print_bill(console, purchase, source.spec)
+        if options.dry_run:
+            return purchase.workload.bill
+        tally = buy_answers(purchase, ledger, engine, console) if buys else Tally.of(purchase.workload.bill)
+        found = _found(source, drawn, purchase, ledger, tally, options)
+    written = _write(found, Path(options.out)) if options.out is not None else []
+    show.print_reliability(console, found, written)
+    return found
+
+
+def _found(
+    source: SameJudge,
+    drawn: tuple[DrawnPair, ...],
+    purchase: Purchase,
+    ledger: Ledger,
+    tally: Tally,
+    options: ReliabilityOptions,
+) -> Reliability:
+    answers = read_answers(purchase, ledger)
+    findings = find_all(Material(source, drawn, answers, ledger, read_bands()), options.probes)
+    notes = (*_few_pairs(drawn, options), *counted_left_out(answers))
+    found = Reliability(source, drawn, answers, findings, tally, notes)
+    folder = None if options.out is None else Path(options.out)
+    return replace(found, manifest=files.manifest(found, options), folder=folder)
+
+
+def _few_pairs(drawn: Sequence[DrawnPair], options: ReliabilityOptions) -> list[str]:
+    if len(drawn) >= options.pairs:
+        return []
+    return [f"{options.pairs:,} pairs were asked for, and the run has {len(drawn):,} with a score that the judge gave"]
+
+
+def _write(found: Reliability, folder: Path) -> list[Path]:
+    with files.writing(folder, found):
+        pass
+    return [folder]
+
+
+def _ledger_of(run: Run, options: ReliabilityOptions) -> Path:
+    path = run.ledger_path if options.ledger is None else Path(options.ledger)
+    if path is None or not path.is_file():
+        raise InputError(
+            f"{run.path}: its ledger {path or run.manifest.get('ledger', '')} is not there, so it cannot be seen what "
+            "was bought already; name it with --ledger"
+        )
+    return path
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code of the contract."""
+
+    def work() -> int:
+        command = parse_arguments(argv)
+        options = command.options
+        found = run_steps(as_run(command.run), options, output_console(quiet=options.quiet, plain_width=_PLAIN_WIDTH))
+        if not isinstance(found, Reliability):
+            return 0
+        if options.quiet:
+            show.print_failure(found)
+        return found.exit_code
+
+    return exit_code(
+        work,
+        when_interrupted="stopped at once; every reply that arrived is in the ledger, the same command goes on",
+    )
