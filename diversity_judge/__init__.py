@@ -2,7 +2,7 @@
 
 In Python: `score(responses, judge="proxy")` judges responses, `load_run(folder)` reads a finished run, `compare(run)`
 puts strategies beside each other, `agree(run, reference)` holds one judge against another, `reliability(run)` asks
-whether its judge can be believed, `labels_make(run)` and `labels_read(files, key=...)` have people label pairs of a run.
+whether its judge can be believed, `labels_make(run)` and `labels_read(files, key=...)` have people label its pairs.
 All are imported when they are first used, so that importing the package costs nothing.
 """
 
