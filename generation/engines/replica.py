@@ -28,6 +28,11 @@ from generation.interrupts import SIGNALS
 
 _SECONDS_TO_END = 3.0
 
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
+"""What its process has to be started with. An OpenMP that is preloaded, as vLLM's documentation advises for CPUs, reads
+its number of threads before any line of Python: two threads on one core wait for each other 30 times as long.
+"""
+
 Reply = Generation | SampleFailedError
 Answers = Sequence[tuple[int, Reply]]
 """What a replica sends: replies by the number of their request."""
@@ -91,11 +96,8 @@ def _read_all(connection: Connection, arrived: queue.SimpleQueue[Work | None]) -
 
 
 def _use_one_core(core: int | None) -> None:
-    """Before torch is imported: it reads its number of threads once."""
     if core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
-    os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
 
 
 class _Replica:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
@@ -65,12 +68,22 @@ def shared_engine(vllm_with_plugin: None, demo_model: Path) -> Iterator[SharedEn
         "max_num_seqs": 16,
         "worker_extension_cls": EXTENSION,
     }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-        thread = EngineThread()
-        engine = InProcessEngine(VLLMOptions(str(demo_model), args, expert_sample=True))
-        try:
-            yield SharedEngine(engine, thread.run(engine.start()), thread)
-        finally:
-            thread.run(engine.close())
-            thread.close()
+    thread = EngineThread()
+    engine = InProcessEngine(VLLMOptions(str(demo_model), args, expert_sample=True))
+    try:
+        with small_cache():
+            info = thread.run(engine.start())
+        yield SharedEngine(engine, info, thread)
+    finally:
+        thread.run(engine.close())
+        thread.close()
+
+
+@contextlib.contextmanager
+def small_cache() -> Iterator[None]:
+    """While an engine starts, and no longer: commands that other tests start find the environment of a user.
+
+    vLLM changes it too: it preloads its OpenMP into every process that is started from then on.
+    """
+    with mock.patch.dict(os.environ, {"VLLM_CPU_KVCACHE_SPACE": "1"}):
+        yield

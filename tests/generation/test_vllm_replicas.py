@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import signal
@@ -20,7 +21,7 @@ from generation.engines.replicas import ReplicasEngine
 from generation.engines.vllm_options import VLLMOptions
 from generation.prompt_formats import Message
 from generation.strategies import TokenSampling, load_presets, parse_strategies
-from tests.generation.conftest import SharedEngine
+from tests.generation.conftest import SharedEngine, small_cache
 from tests.generation.engine_thread import EngineThread
 from tests.generation.test_vllm_engine import plan, sample_all
 
@@ -39,21 +40,26 @@ class Replicas:
 
 @pytest.fixture(scope="module")
 def replicas(vllm_with_plugin: None, demo_model: Path) -> Iterator[Replicas]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-        thread = EngineThread()
-        engine = ReplicasEngine(VLLMOptions(str(demo_model), ARGS, expert_sample=True), 2)
-        try:
-            yield Replicas(engine, thread.run(engine.start()), thread)
-        finally:
-            thread.run(engine.close())
-            thread.close()
-            assert not children()
+    thread = EngineThread()
+    engine = ReplicasEngine(VLLMOptions(str(demo_model), ARGS, expert_sample=True), 2)
+    try:
+        with small_cache():
+            info = thread.run(engine.start())
+        yield Replicas(engine, info, thread)
+    finally:
+        thread.run(engine.close())
+        thread.close()
+        assert not children()
 
 
 def children() -> list[psutil.Process]:
-    """Processes of replicas below this one."""
-    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    """Processes of replicas below this one that still run."""
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie has no command line
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def test_replicas_give_the_responses_of_one_engine(replicas: Replicas, shared_engine: SharedEngine) -> None:
@@ -72,6 +78,11 @@ def test_replicas_give_the_responses_of_one_engine(replicas: Replicas, shared_en
 
     assert replicas.thread.run(one_by_one()) == expected
     assert replicas.thread.run(in_rounds()) == expected
+
+
+def test_a_replica_is_born_with_one_thread(replicas: Replicas) -> None:
+    """With an OpenMP that is preloaded nothing that Python says later would count."""
+    assert {child.environ()["OMP_NUM_THREADS"] for child in children()} == {"1"}
 
 
 def test_what_is_refused_fails_alone(replicas: Replicas) -> None:
