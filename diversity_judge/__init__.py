@@ -1,9 +1,9 @@
 """Process diversity of language-model reasoning, measured by pairwise LLM judgments.
 
 In Python: `score(responses, judge="proxy")` judges responses, `load_run(folder)` reads a finished run, `compare(run)`
-puts strategies beside each other, `agree(run, reference)` holds one judge against another, `reliability(run)` asks
-whether its judge can be believed, `labels_make(run)` and `labels_read(files, key=...)` have people label its pairs.
-All are imported when they are first used, so that importing the package costs nothing.
+puts strategies beside each other, `agree(run, reference)` holds a judge against another one or people,
+`reliability(run)` asks whether it can be believed, `labels_make(run)` and `labels_read(files, key=...)` have people
+label its pairs. All are imported when they are first used, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from diversity_judge.public_names import publish
 
 if TYPE_CHECKING:
     from diversity_judge.agree import agree as agree
+    from diversity_judge.agreeing.labelled import LabelAgreement as LabelAgreement
     from diversity_judge.agreeing.result import JudgeAgreement as JudgeAgreement
     from diversity_judge.compare import compare as compare
     from diversity_judge.comparing.result import CompareOptions as CompareOptions
@@ -49,6 +50,7 @@ publish(
         "InputError": "diversity_judge.errors",
         "JudgeAgreement": "diversity_judge.agreeing.result",
         "JudgeSpec": "diversity_judge.judges.presets",
+        "LabelAgreement": "diversity_judge.agreeing.labelled",
         "LabelsRead": "diversity_judge.labelling.result",
         "Reliability": "diversity_judge.probing.result",
         "ReliabilityOptions": "diversity_judge.probing.options",

@@ -32,15 +32,22 @@ def print_agreement(console: Console, found: JudgeAgreement, written: Sequence[P
         f"reference: {found.reference.judge}; prompt: {found.reference.prompt}",
         "bias: tested minus reference; 95 % intervals over problems",
     )
-    print_table(console, "Agreement of two judges", facts, _columns(found.rows))
-    console.print(Text(f"• {found.sentence}"))
-    for note in found.notes:
+    print_table(console, "Agreement of two judges", facts, agreement_columns(found.rows))
+    print_ending(console, [found.sentence], found.notes, written)
+
+
+def print_ending(console: Console, sentences: Sequence[str], notes: Sequence[str], written: Sequence[Path]) -> None:
+    """What it comes to, what is to be kept in mind, and where everything is."""
+    for sentence in sentences:
+        console.print(Text(f"• {sentence}"))
+    for note in notes:
         console.print(Text(f"note: {note}", style="yellow"))
     for path in written:
         console.print(Text(printable(f"wrote {path}")))
 
 
-def _columns(rows: Sequence[Agreement]) -> tuple[Column, ...]:
+def agreement_columns(rows: Sequence[Agreement]) -> tuple[Column, ...]:
+    """The table of an agreement: one row a strategy, and last all together."""
     names = [_POOLED if row.strategy is None else printable(row.strategy, limit=_NAME_WIDTH) for row in rows]
     return (
         Column("strategy", names, is_name=True),

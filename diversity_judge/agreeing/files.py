@@ -43,7 +43,10 @@ def manifest(found: JudgeAgreement) -> dict[str, Any]:
     return {
         "tool": {"diversity_judge": __version__, "python": platform.python_version()},
         "tested": {"path": str(found.tested.path), "instrument": asdict(found.tested.instrument)},
-        "reference": {"path": str(found.reference.path), "instrument": asdict(found.reference.instrument)},
+        "reference": {
+            "path": str(found.reference.path),
+            "instrument": None if found.reference.instrument is None else asdict(found.reference.instrument),
+        },
         "sentence": found.sentence,
         "notes": list(found.notes),
     }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from diversity_judge.agreeing.matching import match_runs
 from diversity_judge.display import block, counted, html_block, short
 from diversity_judge.measures.agreement import Agreement, SharedGroup, agreements
+from diversity_judge.runs.instrument import Instrument
 from diversity_judge.runs.loading import Run
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval, number
@@ -17,20 +19,36 @@ _SHOWN_COLUMNS = ("strategy", "pairs", "equal", "kappa", "diversity bias")
 """What an agreement shows of its rows."""
 
 
+@dataclass(frozen=True)
+class People:
+    """People as the reference.
+
+    Attributes:
+        path: The file of their labels.
+        judge: How the tables name them.
+        prompt: What they were asked, as far as it is known.
+    """
+
+    path: Path
+    judge: str
+    prompt: str = "labels"
+    instrument: Instrument | None = None
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class JudgeAgreement:
     """How well a judge agrees with a reference on the same responses.
 
     Attributes:
         tested: The run of the judge under test.
-        reference: The run of the judge that is taken for the truth.
+        reference: The run of the judge that is taken for the truth, or the people whose labels are.
         groups: The pairs that both were to score.
         rows: One agreement a strategy, and last that of all together.
         notes: What was left out, and what is to be kept in mind; one sentence each.
     """
 
     tested: Run
-    reference: Run
+    reference: Run | People
     groups: tuple[SharedGroup, ...]
     rows: tuple[Agreement, ...]
     notes: tuple[str, ...]
@@ -103,11 +121,11 @@ def judge_agreement(tested: Run, reference: Run) -> JudgeAgreement:
     """
     match = match_runs(tested, reference)
     rows = agreements(match.groups)
-    notes = (*match.notes, *_unasked_notes(rows[-1]))
+    notes = (*match.notes, *unasked_notes(rows[-1]))
     return JudgeAgreement(tested, reference, match.groups, rows, tuple(printable(note) for note in notes))
 
 
-def _unasked_notes(pooled: Agreement) -> Iterator[str]:
+def unasked_notes(pooled: Agreement) -> Iterator[str]:
     """Pairs that every judge gets right for nothing make it look better than it is."""
     if pooled.n_unasked:
         asked = "not defined" if math.isnan(pooled.kappa_asked) else f"{pooled.kappa_asked:.3f}"

@@ -21,13 +21,13 @@ def agreement_rows(found: JudgeAgreement) -> Iterator[Row]:
             "strategy": row.strategy,
             **_counts(row),
             "exact_agreement": row.exact,
-            **_with_interval("kappa", row.kappa),
+            **with_interval("kappa", row.kappa),
             "kappa_asked": row.kappa_asked,
-            **_with_interval("spearman", row.spearman),
+            **with_interval("spearman", row.spearman),
             "kendall_tau_b": row.kendall,
             "mean_absolute_error": row.mean_absolute_error,
             "score_bias": row.score_bias,
-            **_with_interval("diversity_bias", row.diversity_bias),
+            **with_interval("diversity_bias", row.diversity_bias),
             "diversity_spearman": row.diversity_spearman,
             "judge": found.tested.judge,
             "reference": found.reference.judge,
@@ -51,5 +51,6 @@ def _counts(row: Agreement) -> Row:
     }
 
 
-def _with_interval(name: str, estimate: Estimate) -> Row:
+def with_interval(name: str, estimate: Estimate) -> Row:
+    """A value and the ends of its interval, as three columns."""
     return {name: estimate.value, f"{name}_ci_low": estimate.low, f"{name}_ci_high": estimate.high}
