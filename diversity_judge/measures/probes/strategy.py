@@ -3,7 +3,8 @@
 An error that all strategies have cancels in a difference. What does not cancel is seen where the right answer is known
 and the same for all strategies: on the controls at both ends of the scale, and on labels. Each strategy is held against
 the mean of the others; problems that several strategies share are left out together by the jackknife, so that a
-comparison on the same problems gains from it. The intervals hold together with 95 % (Bonferroni over all contrasts).
+comparison on the same problems gains from it. The intervals of a metric hold together with 95 % (Bonferroni over its
+contrasts).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def strategy_findings(
     strategies = list(dict.fromkeys(name for samples in families.values() for s in samples for name in s.strategies))
     found: list[Finding] = []
     if len(strategies) > 1:
-        confidence = _simultaneous(len(families), len(strategies))
+        confidence = _simultaneous(len(strategies))
         for metric, samples in families.items():
             n_of = {name: sum(int((s.strategy == name).sum()) for s in samples) for name in strategies}
             for name, estimate in _contrasts(samples, strategies, confidence).items():
@@ -54,9 +55,9 @@ def strategy_findings(
     return (*found, *(() if retest is None else _noise_ratios(retest, bands)))
 
 
-def _simultaneous(families: int, strategies: int) -> float:
+def _simultaneous(strategies: int) -> float:
     """Confidence of each interval at which all hold together; of two strategies one contrast is the other's mirror."""
-    return 1 - (1 - CONFIDENCE) / (families * (1 if strategies == 2 else strategies))
+    return 1 - (1 - CONFIDENCE) / (1 if strategies == 2 else strategies)
 
 
 def _contrasts(samples: Sequence[Sample], strategies: Sequence[str], confidence: float) -> dict[str, Estimate]:
@@ -91,7 +92,7 @@ def _noise_ratios(retest: Sample, bands: Bands) -> list[Finding]:
     codes, strategies = codes_of(retest.problem), retest.strategies
     if len(strategies) < 2:
         return []
-    confidence = _simultaneous(1, len(strategies))
+    confidence = _simultaneous(len(strategies))
     found = []
     for name in strategies:
         mine = retest.strategy == name
