@@ -40,6 +40,7 @@ from diversity_judge.scoring import files, manifest
 from diversity_judge.scoring.arguments import parse_arguments
 from diversity_judge.scoring.group_results import group_results
 from diversity_judge.scoring.keywords import ScoreKeywords, make_options
+from diversity_judge.scoring.on_their_way import refuse_what_is_on_its_way
 from diversity_judge.scoring.options import ScoreOptions
 from diversity_judge.scoring.result import ScoreResult, score_result
 
@@ -146,6 +147,8 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
         workload = make_workload(plans, judge, ledger, template)
         show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
         buys = options.sends_calls
+        if buys:
+            refuse_what_is_on_its_way(options.folder, workload, judge)
         tally = buy(workload, judge, ledger, options.engine, console) if buys else Tally.of(workload.bill)
         groups = group_results(workload, judge, ledger)
     result = score_result(groups, judge, tally)

@@ -29,6 +29,8 @@ KINDS = (CHAT, *EMBEDDED)
 
 _TOKENS_PER_PRICE = 1_000_000
 
+BATCH_API, NO_BATCH_API = "openai", "none"
+
 
 @dataclass(frozen=True)
 class Prices:
@@ -61,6 +63,46 @@ class Prices:
 
 
 @dataclass(frozen=True)
+class BatchTerms:
+    """What a host's batch API takes.
+
+    Attributes:
+        lines: Calls of a file at most.
+        megabytes: Of a file at most, in units of 10^6 bytes.
+        price_share: Of a live call's price.
+        window: The time that the host is given, in the words of its API.
+        api: `openai` where the SDK's calls for files and batches serve it, `none` where files are handed over by hand.
+    """
+
+    lines: int = 50_000
+    megabytes: float = 200
+    price_share: float = 1.0
+    window: str = "24h"
+    api: str = BATCH_API
+
+    def __post_init__(self) -> None:
+        """Refuse what can be no terms.
+
+        Raises:
+            ValueError: a limit is not positive, the share is none, or there is no such API.
+        """
+        for name in ("lines", "megabytes"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 1:
+                raise ValueError(f"batch {name} must be a number from 1, not {value!r}")
+        share = self.price_share
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+            raise ValueError(f"batch price_share must be a number from 0 to 1, not {share!r}")
+        if self.api not in (BATCH_API, NO_BATCH_API):
+            raise ValueError(f"batch api is {BATCH_API!r} or {NO_BATCH_API!r}, not {self.api!r}")
+
+    @property
+    def is_called(self) -> bool:
+        """Whether `batch submit` can hand the files over."""
+        return self.api == BATCH_API
+
+
+@dataclass(frozen=True)
 class JudgeSpec:
     """Everything that says which judge is asked, and how."""
 
@@ -74,6 +116,7 @@ class JudgeSpec:
     typical_output_tokens: int = 0
     prices: Prices | None = None
     prices_as_of: str | None = None
+    batch: BatchTerms | None = None
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -184,7 +227,7 @@ def adjust(
     if base_url is not None or model is not None:
         spec = replace(spec, prices=None, prices_as_of=None)
     if base_url is not None:
-        spec = replace(spec, base_url=base_url, api_key_env=None)
+        spec = replace(spec, base_url=base_url, api_key_env=None, batch=None)
     if model is not None:
         spec = replace(spec, model=model)
     if api_key_env is not None:
@@ -219,10 +262,18 @@ def _preset(path: Path, name: str, table: Any) -> JudgeSpec:
     missing = [key for key in needed if not isinstance(table.get(key), str)]
     if missing:
         raise InputError(f"{path}: [{name}] needs the text field(s) {', '.join(missing)}")
-    prices = table.get("prices")
+    prices, terms = table.get("prices"), table.get("batch")
     try:
-        return JudgeSpec(name=name, **{**table, "prices": Prices(**prices) if prices is not None else None})
+        values = {
+            **table,
+            "prices": Prices(**prices) if prices is not None else None,
+            "batch": BatchTerms(**terms) if terms is not None else None,
+        }
+        return JudgeSpec(name=name, **values)
     except InputError as error:
         raise InputError(f"{path}: [{name}] {error}") from error
     except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: [{name}] prices are input, output and optionally cached_input: {error}") from error
+        raise InputError(
+            f"{path}: [{name}] prices are input, output and optionally cached_input; batch is lines, megabytes, "
+            f"price_share, window, api: {error}"
+        ) from error

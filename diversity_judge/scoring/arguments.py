@@ -49,14 +49,15 @@ def _parser() -> argparse.ArgumentParser:
         "responses", nargs="+", type=Path, help="files of responses (see the README), - for standard input"
     )
     parser.add_argument("--version", action="version", version=__version__)
-    _add_input(parser.add_argument_group("what is compared"))
-    _add_judge(parser.add_argument_group("the judge"))
+    add_input(parser.add_argument_group("what is compared"))
+    add_judge(parser.add_argument_group("the judge"))
     _add_budget(parser.add_argument_group("cost and speed"))
     _add_output(parser.add_argument_group("outputs"))
     return parser
 
 
-def _add_input(group: argparse._ArgumentGroup) -> None:
+def add_input(group: argparse._ArgumentGroup) -> None:
+    """Which responses and pairs: the same words wherever a run is described."""
     group.add_argument("--format", choices=("auto", *FORMATS), help="of the input (default: detected)")
     group.add_argument(
         "--strategy",
@@ -85,7 +86,8 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_judge(group: argparse._ArgumentGroup) -> None:
+def add_judge(group: argparse._ArgumentGroup) -> None:
+    """Who judges: the same words wherever a judge is named."""
     group.add_argument("--judge", metavar="PRESET", help=f"default: {DEFAULT_JUDGE}")
     group.add_argument("--judges-file", type=Path, metavar="TOML", help="presets of your own")
     group.add_argument("--base-url", metavar="URL", help="another OpenAI-compatible endpoint")
