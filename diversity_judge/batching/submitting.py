@@ -9,6 +9,7 @@ on the file already.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -36,7 +37,7 @@ def open_api(judge: BatchJudge, base_url: str | None) -> BatchAPI:
         base_url: Where it was given anew, since the record keeps no address with a credential.
 
     Raises:
-        InputError: the host has no API that can be called, its address is not known, or the key is missing.
+        InputError: the host has no API that can be called, its address is not known, or the key or a package is missing.
     """
     if not judge.terms.is_called:
         raise InputError(
@@ -49,6 +50,8 @@ def open_api(judge: BatchJudge, base_url: str | None) -> BatchAPI:
     address = read_address(url)
     if address.shown.rstrip("/") != judge.host.rstrip("/"):
         raise InputError(f"the calls were exported for {judge.host}, not for {address.shown}: export again for it")
+    if importlib.util.find_spec("openai") is None:
+        raise InputError("a host's batch API needs a package more: pip install 'diversity-judge[batch]'")
     key = read_key(judge.api_key_env, judge.host)
     return BatchAPI(address, key, key_name=judge.api_key_env, model=judge.model)
 
