@@ -37,7 +37,7 @@ def open_api(judge: BatchJudge, base_url: str | None) -> BatchAPI:
         base_url: Where it was given anew, since the record keeps no address with a credential.
 
     Raises:
-        InputError: the host has no API that can be called, its address is not known, or the key or a package is missing.
+        InputError: no API can be called there, its address is not known, or the key or a package is missing.
     """
     if not judge.terms.is_called:
         raise InputError(
