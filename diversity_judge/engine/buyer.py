@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from diversity_judge.engine.budget import Budget
+from diversity_judge.engine.endable import Endable
 from diversity_judge.engine.limiter import AdaptiveLimiter, LimiterClosedError
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.engine.retry import UnusableReplyError, retrying
@@ -45,7 +45,7 @@ class _Purchase:
     unusable: int = 0
 
 
-class Buyer:
+class Buyer(Endable):
     """Buys judgments until the plan is done or something stops it.
 
     Args:
@@ -68,18 +68,16 @@ class Buyer:
         estimated_cost_usd: float | None = None,
         planned_at: int | None = None,
     ) -> None:
+        super().__init__(tally)
         self._judge = judge
         self._ledger = ledger
         self._options = options
-        self._tally = tally
         self._limiter = AdaptiveLimiter(options.concurrency)
         self._budget = Budget(options, tally, estimated_cost_usd)
         self._schedule = PrefixSchedule(options.prefix_lead_s, stock=options.concurrency)
         self._ramp = Ramp(options.concurrency, options.prefix_lead_s)
         self._open: set[asyncio.Task[None]] = set()
         self._held_elsewhere: deque[Task] = deque()
-        self._stop = asyncio.Event()
-        self._interrupted = asyncio.Event()
         self._planned_at = ledger.last_id() if planned_at is None else planned_at
         self._ended_before_contact = 0
         self._broken: BaseException | None = None
@@ -104,20 +102,8 @@ class Buyer:
         self._count_unsent(bundles)
         return self._tally
 
-    def interrupt(self) -> None:
-        """Send nothing more; what is in flight gets a few seconds."""
-        self._interrupted.set()
-        self._end(Ending.INTERRUPTED, "interrupted")
-
-    @property
-    def is_interrupted(self) -> bool:
-        """Whether the user has asked to stop."""
-        return self._interrupted.is_set()
-
     def _end(self, ending: Ending, message: str) -> None:
-        if ending is Ending.INTERRUPTED or self._tally.ending is Ending.DONE:
-            self._tally.ending, self._tally.message = ending, message
-        self._stop.set()
+        super()._end(ending, message)
         self._limiter.close()
 
     async def _send_all(self, bundles: Iterator[list[Task]]) -> None:
@@ -287,11 +273,6 @@ class Buyer:
             await self._ledger.give_up(purchase.task.key, Failure(error.reason, str(error), purchase.calls))
         except RunError as broken:  # The judgment is counted already.
             self._end(Ending.FAILED, str(broken))
-
-    async def _sleep(self, seconds: float) -> None:
-        """Wait, but no longer than the run goes on."""
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
 
     async def _finish_open(self) -> None:
         """Let what is in flight end: it is paid for. After an interrupt only for the grace."""

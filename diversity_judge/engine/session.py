@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from diversity_judge.engine.buyer import Buyer
+from diversity_judge.engine.computer import Computer
+from diversity_judge.engine.endable import Endable
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.engine.progress import progress_of
 from diversity_judge.engine.schedule import bundles
@@ -19,7 +22,7 @@ from diversity_judge.engine.tally import Tally
 from diversity_judge.engine.workload import Workload
 from diversity_judge.hosts.descriptors import fitting_concurrency
 from diversity_judge.interrupts import handled_by
-from diversity_judge.judges.base import Judge
+from diversity_judge.judges.base import EmbeddedJudge, Judge
 from diversity_judge.ledger import Ledger
 
 
@@ -45,24 +48,17 @@ def buy(
     Raises:
         asyncio.CancelledError: a second Ctrl-C.
     """
-    begun: Future[tuple[asyncio.AbstractEventLoop, Buyer]] = Future()
+    begun: Future[tuple[asyncio.AbstractEventLoop, Endable]] = Future()
 
     tally = Tally.of(workload.bill)
     options = _within_descriptors(options, judge, console)
 
     async def session() -> Tally:
-        buyer = Buyer(
-            judge,
-            ledger,
-            options,
-            tally,
-            estimated_cost_usd=workload.bill.cost_of_a_call_usd,
-            planned_at=workload.planned_at,
-        )
-        begun.set_result((asyncio.get_running_loop(), buyer))
+        work, running = _begin(workload, judge, ledger, options, tally)
+        begun.set_result((asyncio.get_running_loop(), work))
         try:
-            with _signals(buyer, console, options.grace_s), progress_of(tally, console):
-                return await buyer.run(bundles(workload.tasks(judge)))
+            with _signals(work, console, options.grace_s), progress_of(tally, console):
+                return await running
         finally:
             await judge.aclose()
 
@@ -73,9 +69,27 @@ def buy(
         try:
             return buying.result()
         except KeyboardInterrupt:
-            loop, buyer = begun.result()
-            loop.call_soon_threadsafe(buyer.interrupt)
+            loop, work = begun.result()
+            loop.call_soon_threadsafe(work.interrupt)
             return buying.result()
+
+
+def _begin(
+    workload: Workload, judge: Judge, ledger: Ledger, options: EngineOptions, tally: Tally
+) -> tuple[Endable, Coroutine[Any, Any, Tally]]:
+    """The work, and what it comes to: a judge that is part of this package computes, others are bought from."""
+    if judge.spec.is_embedded:
+        computer = Computer(cast(EmbeddedJudge, judge), ledger, options, tally, planned_at=workload.planned_at)
+        return computer, computer.run(workload.tasks(judge))
+    buyer = Buyer(
+        judge,
+        ledger,
+        options,
+        tally,
+        estimated_cost_usd=workload.bill.cost_of_a_call_usd,
+        planned_at=workload.planned_at,
+    )
+    return buyer, buyer.run(bundles(workload.tasks(judge)))
 
 
 def _within_descriptors(options: EngineOptions, judge: Judge, console: Console) -> EngineOptions:
@@ -98,16 +112,16 @@ def _is_inside_a_loop() -> bool:
 
 
 @contextmanager
-def _signals(buyer: Buyer, console: Console, grace_s: float) -> Iterator[None]:
+def _signals(work: Endable, console: Console, grace_s: float) -> Iterator[None]:
     running = asyncio.current_task()
     loop = asyncio.get_running_loop()
 
     def on_signal() -> None:
-        if buyer.is_interrupted and running is not None:
+        if work.is_interrupted and running is not None:
             running.cancel()
             return
         console.print(Text(f"stopping: calls in flight get {grace_s:g} s; press Ctrl-C again to stop at once"))
-        buyer.interrupt()
+        work.interrupt()
 
     # Only the main thread gets signals; in a notebook `buy` waits there and hears them.
     with handled_by(lambda number, frame: loop.call_soon_threadsafe(on_signal)):

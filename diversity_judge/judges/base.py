@@ -6,6 +6,7 @@ about it is decided in one place, by the engine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,4 +61,12 @@ class Judge(Protocol):
 
     async def aclose(self) -> None:
         """Give back what is held open."""
+        ...
+
+
+class EmbeddedJudge(Judge, Protocol):
+    """A judge that is part of this package: it computes, so it can be asked about many pairs at once."""
+
+    def compute(self, tasks: Sequence[Task]) -> list[Reply]:
+        """Judge ordered pairs, of one group or of several; replies in the same order."""
         ...

@@ -37,7 +37,14 @@ class CountdownJudge:
 
     async def ask(self, task: Task) -> Reply:
         """What the two solutions share, and the score; no score where one of them holds no step."""
-        content = _verdict(read_steps(task.text1), read_steps(task.text2))
+        return self.compute([task])[0]
+
+    def compute(self, tasks: Sequence[Task]) -> list[Reply]:
+        """The same for many pairs; each text is read once."""
+        steps = {text: read_steps(text) for task in tasks for text in (task.text1, task.text2)}
+        return [self._reply(_verdict(steps[task.text1], steps[task.text2])) for task in tasks]
+
+    def _reply(self, content: str) -> Reply:
         return Reply(content, finish_reason="stop", prompt_tokens=0, completion_tokens=0, model=self._spec.model)
 
     async def aclose(self) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,8 @@ _SHARED_WEIGHT = 1.0
 _LONE_WEIGHT = math.log(3 / 2) + 1
 """Smoothed inverse document frequency ln((1 + n) / (1 + df)) + 1 with n = 2 texts and df = 2 or 1."""
 
+_GROUPS_KEPT = 8
+"""Groups whose cosines are kept, for pairs that come in any order; a group of 1,000 responses takes 8 MB."""
 
 _VERSION = "1"
 """Part of every key: raise it when a change of this module changes a score."""
@@ -51,7 +54,7 @@ class ProxyJudge:
 
     def __init__(self, spec: JudgeSpec) -> None:
         self._spec = spec
-        self._latest: tuple[GroupPlan, NDArray[np.float64]] | None = None
+        self._cosines: OrderedDict[int, tuple[GroupPlan, NDArray[np.float64]]] = OrderedDict()
 
     @property
     def spec(self) -> JudgeSpec:
@@ -64,11 +67,25 @@ class ProxyJudge:
 
     async def ask(self, task: Task) -> Reply:
         """The similarity as a reply in the form of an LLM's, with the cosine before the score."""
-        if self._latest is None or self._latest[0] is not task.plan:
-            self._latest = task.plan, proxy_similarity([shown.text for shown in task.plan.shown])
-        cosine = float(self._latest[1][task.pair.first, task.pair.second])
+        return self.compute([task])[0]
+
+    def compute(self, tasks: Sequence[Task]) -> list[Reply]:
+        """The same for many pairs."""
+        return [self._reply(float(self._of(task.plan)[task.pair.first, task.pair.second])) for task in tasks]
+
+    def _reply(self, cosine: float) -> Reply:
         content = f"Proxy judge, not an LLM: cosine {cosine:.9f}\n[Final Score: {proxy_score(cosine)}]"
         return Reply(content, finish_reason="stop", prompt_tokens=0, completion_tokens=0, model=self._spec.model)
+
+    def _of(self, plan: GroupPlan) -> NDArray[np.float64]:
+        """(n, n) cosines of a group, kept for the groups that were asked about last."""
+        place = id(plan)
+        if place not in self._cosines:
+            if len(self._cosines) >= _GROUPS_KEPT:
+                self._cosines.popitem(last=False)
+            self._cosines[place] = plan, proxy_similarity([shown.text for shown in plan.shown])
+        self._cosines.move_to_end(place)
+        return self._cosines[place][1]
 
     async def aclose(self) -> None:
         """Nothing is held open."""

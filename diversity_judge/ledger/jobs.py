@@ -70,6 +70,20 @@ class AddReply(Job):
             connection.execute("DELETE FROM failures WHERE key = ?", (self._key,))
 
 
+class AddReplies(Job):
+    """Replies that came together, each the last one of its judgment: their claims are freed."""
+
+    def __init__(self, records: list[tuple[Any, ...]], owner: str) -> None:
+        self._records, self._owner = records, owner
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Insert them."""
+        keys = [(record[0],) for record in self._records]
+        connection.executemany(_INSERT_REPLY, self._records)
+        connection.executemany("DELETE FROM claims WHERE key = ? AND owner = ?", [(*key, self._owner) for key in keys])
+        connection.executemany("DELETE FROM failures WHERE key = ?", keys)
+
+
 class GiveUp(Job):
     """A judgment that ended without a score in this run."""
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from diversity_judge.errors import DiversityJudgeError, InputError, RunError
 from diversity_judge.judges.base import Reply
-from diversity_judge.ledger.jobs import REPLY_FIELDS, AddReply, Claim, ClaimKeys, Failure, GiveUp, Job, now
+from diversity_judge.ledger.jobs import REPLY_FIELDS, AddReplies, AddReply, Claim, ClaimKeys, Failure, GiveUp, Job, now
 from diversity_judge.ledger.reader import reading
 from diversity_judge.ledger.schema import LEDGER_ERRORS, connect, in_parts, prepare
 from diversity_judge.ledger.writer import Writer
@@ -226,6 +226,24 @@ class Ledger:
         fields = tuple(getattr(reply, name) for name in REPLY_FIELDS)
         record = (key, *fields, cost_usd, host, attempt, output_limit, now())
         await self._submit(AddReply(record, key, self.owner if is_last else None))
+
+    async def add_computed(self, keys: Sequence[str], replies: Sequence[Reply], *, host: str) -> None:
+        """Keep replies that were computed here, each the only one of its key; returns once all are on disk.
+
+        Args:
+            keys: Of the judgments.
+            replies: In the same order.
+            host: As the judge names it.
+
+        Raises:
+            RunError: they could not be written (a full disk).
+        """
+        created = now()
+        records = [
+            (key, *(getattr(reply, name) for name in REPLY_FIELDS), None, host, 1, None, created)
+            for key, reply in zip(keys, replies, strict=True)
+        ]
+        await self._submit(AddReplies(records, self.owner))
 
     async def give_up(self, key: str, failure: Failure) -> None:
         """Note why a key got no score in this run, and free its claim."""
