@@ -44,7 +44,7 @@ def tasks_of(judge: ProxyJudge, planned: Iterable[GroupPlan]) -> list[Task]:
 def compute(ledger: Ledger, tasks: list[Task], **options: int) -> Tally:
     async def go() -> Tally:
         tally = Tally(wanted=len(tasks))
-        computer = Computer(JUDGE, ledger, EngineOptions(**options), tally, planned_at=ledger.last_id())  # type: ignore[arg-type]
+        computer = Computer(JUDGE, ledger, EngineOptions(**options), tally, planned_at=ledger.last_id())
         return await computer.run(tasks)
 
     return asyncio.run(go())
@@ -127,16 +127,14 @@ def test_an_interruption_ends_it_after_the_batch_in_hand(tmp_path: Path) -> None
 
         class Impatient(ProxyJudge):
             def compute(self, tasks: Sequence[Task]) -> list[Reply]:
-                computer.interrupt()
+                made[0].interrupt()
                 return super().compute(tasks)
 
         async def go() -> None:
-            nonlocal computer
-            judge = Impatient(find_judge("proxy"))
-            computer = Computer(judge, ledger, EngineOptions(), tally, planned_at=0)
-            await computer.run(tasks)
+            made.append(Computer(Impatient(find_judge("proxy")), ledger, EngineOptions(), tally, planned_at=0))
+            await made[0].run(tasks)
 
-        computer: Computer
+        made: list[Computer] = []
         asyncio.run(go())
         kept = ledger.replies([task.key for task in tasks])
     assert tally.ending is Ending.INTERRUPTED
