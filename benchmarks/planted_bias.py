@@ -6,7 +6,7 @@ known, so that a flaw is found when the metric that it belongs to is outside its
 when any metric at all is. Second, how often the 95 % intervals of the retest spread and of the components of variance
 hold the truth, which follows for scores rounded to 0..5 from the bivariate normal distribution.
 
-    python -m benchmarks.planted_bias [--runs 500] [--seed 0]
+    python -m benchmarks.planted_bias [--runs 500] [--problems 30] [--seed 0]
 
 Wanted: each flaw found in 95 % of the runs, an honest judge accused in 5 % at most, intervals right in 93 to 98 %.
 Exits with 1 where that is missed by more than 2 Monte Carlo errors.
@@ -164,8 +164,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--runs", type=int, default=500, help="simulated runs a judge (default 500)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--problems", type=int, default=World.n_problems, help="problems of a run (default 30)")
     options = parser.parse_args(argv)
-    world = World()
+    world = World(n_problems=options.problems)
     size = f"{world.n_problems} problems, {world.n_strategies} strategies"
     print(f"{options.runs} runs a judge, seed {options.seed}: {size}")
     print(f"{PAIRS} pairs, {DRAWS} draws, {UNRELATED_A_STRATEGY} unrelated controls a strategy\n")
