@@ -102,9 +102,10 @@ class Allocation:
         after: How much there is then.
         calls: Judge calls that are bought.
         cost: What they and new responses cost.
-        se: Standard error of a paired difference of diversities afterwards.
+        se: Standard error of a paired difference of diversities afterwards; of the mean diversity where there is one
+            strategy.
         se_before: As it is.
-        detectable: Smallest difference that is confirmed with 80 % power afterwards.
+        detectable: Smallest difference that is confirmed with 80 % power afterwards; NaN where there is one strategy.
         detectable_before: As it is.
         detail: Why nothing is bought, where nothing is.
     """
@@ -146,22 +147,26 @@ def difference_variance(components: Components, design: StudyDesign) -> float:
 
 
 def noise_shares(components: Components, design: StudyDesign) -> dict[str, float]:
-    """How much of a variance is the judge's noise: of a `group`, a `strategy` and a `difference`; 0..1."""
+    """How much of a variance is the judge's noise: of a `group`, a `strategy` and a `difference`; 0..1.
+
+    NaN where there is no variance, or where noise or variance is unknown.
+    """
     noise = noise_variance(components, design)
     return {
-        "group": noise / group_variance(components, design),
-        "strategy": noise / design.n_problems / strategy_variance(components, design),
-        "difference": 2 * noise / design.n_problems / difference_variance(components, design),
+        "group": _share(noise, group_variance(components, design)),
+        "strategy": _share(noise / design.n_problems, strategy_variance(components, design)),
+        "difference": _share(2 * noise / design.n_problems, difference_variance(components, design)),
     }
 
 
 def group_icc(components: Components, design: StudyDesign) -> float:
     """Intraclass correlation of a group's diversity: how much of what groups differ in is not sampling, 0..1.
 
-    (s_p^2 + s_ps^2) / (s_p^2 + s_ps^2 + V): Shrout and Fleiss 1979, ICC(1,1), with a group measured once.
+    (s_p^2 + s_ps^2) / (s_p^2 + s_ps^2 + V): Shrout and Fleiss 1979, ICC(1,1), with a group measured once. NaN where
+    groups do not differ at all.
     """
     between = (components.problem.variance + _known(components.strategy_by_problem.variance)) / MAX_SCORE**2
-    return between / (between + group_variance(components, design))
+    return _share(between, between + group_variance(components, design))
 
 
 def detectable(components: Components, design: StudyDesign, *, power: float = POWER, n_comparisons: int = 1) -> float:
@@ -235,6 +240,8 @@ def allocate(
 
 
 def _precision(components: Components, design: StudyDesign, power: float, n_comparisons: int) -> tuple[float, float]:
+    if design.n_strategies == 1:
+        return math.sqrt(strategy_variance(components, design)), math.nan
     se = math.sqrt(difference_variance(components, design))
     return se, detectable(components, design, power=power, n_comparisons=n_comparisons)
 
@@ -249,6 +256,10 @@ def _noise(components: Components, design: StudyDesign) -> float:
     whole, part = divmod(design.draws, 1)
     per_draw = (1 - part) / whole + part / (whole + 1)
     return order + components.draw.variance * per_draw / design.orders
+
+
+def _share(part: float, whole: float) -> float:
+    return math.nan if whole == 0 else part / whole
 
 
 def _known(variance: float) -> float:

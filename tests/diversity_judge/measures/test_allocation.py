@@ -145,3 +145,17 @@ def test_a_study_that_is_full_buys_no_pairs_and_says_so() -> None:
 def test_a_call_without_a_price_is_refused() -> None:
     with pytest.raises(ValueError, match="count in calls"):
         Costs(per_call=0.0)
+
+
+def test_one_strategy_is_measured_by_its_own_mean() -> None:
+    components = replace(known(), strategy_by_problem=Component("strategy_by_problem", math.nan, 0, 0, 0, "one"))
+    rows = allocate(components, replace(DESIGN, n_strategies=1), Costs(per_call=0.01), 10.0)
+    assert rows[0].se_before == pytest.approx(math.sqrt((0.09 / 25 + group_variance(known(), DESIGN)) / 20))
+    assert all(row.se <= row.se_before and math.isnan(row.detectable) for row in rows)
+
+
+def test_a_judge_that_says_the_same_of_all_has_no_shares() -> None:
+    nothing = known(**dict.fromkeys(VARIANCES, 0.0))
+    assert all(math.isnan(share) for share in noise_shares(nothing, DESIGN).values())
+    assert math.isnan(group_icc(nothing, DESIGN))
+    assert detectable(nothing, DESIGN) == 0
