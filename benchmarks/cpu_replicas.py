@@ -12,13 +12,18 @@ import os
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.measuring import run_measured
+from examples.miniature.apart import Apart
 from examples.miniature.run import MODEL
+from generation.sample import run as run_sampling
+from generation.sampling.options import SampleOptions
 
 VARIANTS = ("one engine", "replicas")
+_ENGINE = {"dtype": "float32", "max_model_len": 96, "enforce_eager": True, "max_num_seqs": 1024}
+_ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_NUM_OF_RESERVED_CPU": "0", "VLLM_LOGGING_LEVEL": "ERROR"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--problems", type=int, default=200)
     parser.add_argument("--replicas", type=int, default=os.cpu_count())
     args = parser.parse_args(argv)
+    os.environ.update(_ENVIRONMENT)
     ratios: dict[str, list[float]] = {"start": [], "sampling": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -68,20 +74,34 @@ def _measure(folder: Path, problems: Path, variant: str, replicas: int) -> tuple
     """Seconds to start and end, responses a second."""
     n = 32
     n_problems = len(problems.read_text(encoding="utf-8").splitlines())
-    start = _run(folder / "start.jsonl", problems, variant, replicas, ["--limit", "1", "--n", "1"])
-    whole = _run(_file(folder, variant), problems, variant, replicas, ["--n", str(n)])
+    start = _run(folder / "start.jsonl", problems, variant, replicas, n=1, limit=1)
+    whole = _run(_file(folder, variant), problems, variant, replicas, n=n)
     return start, (n * n_problems - 1) / (whole - start)
 
 
-def _run(out: Path, problems: Path, variant: str, replicas: int, size: Sequence[str]) -> float:
+def _run(out: Path, problems: Path, variant: str, replicas: int, *, n: int, limit: int | None = None) -> float:
+    """Seconds of the sampling as a whole, in a process of its own."""
     for left in (out, out.with_suffix(".manifest.json")):
         left.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "generation.sample", str(problems), "--model", str(MODEL), "--seed", "0", *size]
-    command += ["--dtype", "float32", "--max-model-len", "96", "--enforce-eager", "--engine-arg", "max_num_seqs=1024"]
-    command += ["--repeatable", "--concurrency", "1024", "--max-tokens", "26", "--out", str(out)]
-    command += ["--cpu-replicas", str(replicas)] if variant == "replicas" else []
-    environment = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_NUM_OF_RESERVED_CPU": "0", "VLLM_LOGGING_LEVEL": "ERROR"}
-    return run_measured(command, environment=environment).wall_s
+    options = SampleOptions(
+        problems=problems,
+        model=MODEL,
+        strategies="token-normal",
+        n=n,
+        seed=0,
+        limit=limit,
+        cpu_replicas=replicas if variant == "replicas" else None,
+        engine_args=_ENGINE,
+        repeatable=True,
+        concurrency=1024,
+        max_tokens=26,
+        out=out,
+    )
+    began = time.monotonic()
+    code, printed = Apart().run(run_sampling, options, shown=False)
+    if code:
+        raise RuntimeError(f"sampling ended with {code}:\n{printed}")
+    return time.monotonic() - began
 
 
 def _file(folder: Path, variant: str) -> Path:

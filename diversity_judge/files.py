@@ -7,6 +7,7 @@ that loses its power, leaves the old file or none. Pictures too: an empty pictur
 from __future__ import annotations
 
 import csv
+import errno
 import glob
 import io
 import json
@@ -41,6 +42,23 @@ _FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
 """How a cell begins that a spreadsheet computes instead of showing it, in half and full width, or looks escaped."""
 _ESCAPED_FORMULA = re.compile("'+[=+\\-@\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+
+
+LONGEST_FILE = 1 << 30
+"""Bytes of a file that is read as a whole. What is longer is not what was meant, or a device without an end."""
+
+
+def read_bounded(path: Path, longest: int = LONGEST_FILE) -> bytes:
+    """The bytes of a file that is read as a whole, whatever its name leads to.
+
+    Raises:
+        OSError: it cannot be read, or is longer than that.
+    """
+    with path.open("rb") as file:
+        data = file.read(longest + 1)
+    if len(data) > longest:
+        raise OSError(errno.EFBIG, f"longer than {longest >> 20:,} MiB, or without an end", str(path))
+    return data
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 from rich.console import Console
 
 from diversity_judge.errors import DiversityJudgeError, InputError, RunError
+from diversity_judge.files import read_bounded
 from generation.grading.grader import GradeCounts, Grader
 from generation.grading.rows import grade_row, problem_of
 from generation.problems import Problem, ProblemKind, read_problems
@@ -87,7 +88,7 @@ def regrade(
     try:
         with source.open("rb") as file:
             _lock(file, source)
-            rows = list(_rows(file.read(), source))
+            rows = list(_rows(read_bounded(source), source))
             references = [_reference(row, known, where) for where, row in rows]
             if all(problem.answer is None and problem.kind is not ProblemKind.CODE for problem in references):
                 raise InputError(f"{source}: no response has a reference answer; name the problems: --problems")

@@ -18,6 +18,7 @@ from typing import Any
 
 from diversity_judge.countdown import read_problem
 from diversity_judge.errors import InputError
+from diversity_judge.files import read_bounded
 
 MAX_CHOICES = len(string.ascii_uppercase)
 FIELDS = ("problem_id", "problem", "answer", "choices", "meta")
@@ -70,7 +71,7 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
         InputError: the file cannot be read or a line is wrong; the message starts with `file:line:`.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bounded(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot read the problems: {error}") from error
     rows = _csv_rows(text, path) if path.suffix.lower() == ".csv" else _jsonl_rows(text, path)

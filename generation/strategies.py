@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge.errors import InputError
-from diversity_judge.files import TOMLError, read_toml
+from diversity_judge.files import TOMLError, read_bounded, read_toml
 from generation.edt_settings import EDTSettings
 from generation.expert_sample.settings import ExpertSampleSettings
 
@@ -242,7 +242,7 @@ def _switch(value: Any, where: str) -> bool:
 
 def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        data = read_toml(path.read_text(encoding="utf-8"))
+        data = read_toml(read_bounded(path).decode("utf-8"))
     except (OSError, UnicodeDecodeError, TOMLError) as error:
         raise InputError(f"{path}: cannot read the strategies: {error}") from error
     for name, section in data.items():

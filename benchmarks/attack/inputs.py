@@ -91,6 +91,8 @@ INPUTS: tuple[Input, ...] = (
     Input("blank lines between", TWO.replace("\n", "\n\n")),
     Input("a link to itself", None, "responses.jsonl", make=lambda path: path.symlink_to(path)),
     Input("/dev/null", None, "holds no responses", make=lambda path: path.symlink_to("/dev/null")),
+    Input("/dev/zero", None, "without an end", make=lambda path: path.symlink_to("/dev/zero")),
+    Input("/dev/urandom", None, "more faults", make=lambda path: path.symlink_to("/dev/urandom")),
     # Lines.
     Input("no JSON", raw("{not json}"), "responses.jsonl:3"),
     Input("half a line", raw(json.dumps(GOOD)[:20]), "responses.jsonl:3"),

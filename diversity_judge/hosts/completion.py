@@ -64,7 +64,7 @@ class OddCompletionError(TransientError):
 
 
 def read_completion(body: str) -> Completion:
-    """Read the body of a reply, chat or plain.
+    """Read the body of a reply, chat or plain: the one reader of live replies and of the bodies in a batch's results.
 
     Raises:
         OddCompletionError: it is a completion, but there is no message in it.
@@ -73,7 +73,7 @@ def read_completion(body: str) -> Completion:
     value: Any = None
     try:
         value = _parsed(body)
-        return completion_of(value)
+        return _completion_of(value)
     except Exception as error:  # A host's text is to blame, whichever way it found: too deep, too long, another shape.
         said = f"not a completion: {_named(error)}"
         if isinstance(error, RecursionError) and body.startswith("{") and '"choices"' in body:
@@ -84,13 +84,7 @@ def read_completion(body: str) -> Completion:
         raise TransientError(Missing.MALFORMED, said) from None
 
 
-def completion_of(value: Any) -> Completion:
-    """Read a completion that is parsed already, such as a line of a batch's results.
-
-    Raises:
-        LookupError: it holds no choice.
-        AttributeError: it is of another shape.
-    """
+def _completion_of(value: Any) -> Completion:
     choice = value["choices"][0]
     message = choice.get("message")
     if message is None:

@@ -16,6 +16,8 @@ from diversity_judge.text_safety import printable
 
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _FEW_BRACKETS = 200
+MOST_LINES = 1_000_000
+"""All are held in memory, a kilobyte each at least, and a stream may have no end."""
 UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -41,8 +43,12 @@ def read_json_lines(lines: Iterable[bytes]) -> Iterator[Line]:
     """Yields the lines of JSON lines (UTF-8 with or without a byte order mark).
 
     Blank lines are skipped but counted. A last line without a line break that does not parse is called cut off.
+    Reading stops where there are more lines than anybody means.
     """
     for number, raw in enumerate(lines, start=1):
+        if number > MOST_LINES:
+            yield Line(number, error=f"more than {MOST_LINES:,} lines, or without an end; name a part of it")
+            return
         raw_line = raw.removeprefix(UTF8_MARK) if number == 1 else raw
         if raw_line.strip():
             yield _parse(number, raw_line)

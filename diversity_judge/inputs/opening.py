@@ -20,10 +20,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from diversity_judge.errors import InputError
+from diversity_judge.files import LONGEST_FILE
 from diversity_judge.text_safety import printable
 
 STDIN = "-"
 """How standard input is named on a command line."""
+
+LONGEST_LINE = 1 << 27
+"""Bytes of a line. A response of a million tokens is a twentieth of it; a device without an end has no line break."""
 
 _BUFFER_BYTES = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -73,11 +77,16 @@ class InputFile:
         """The lines with their line breaks.
 
         Raises:
-            InputError: the data is damaged.
+            InputError: the data is damaged, or a line has no end.
         """
         number = 1
         try:
-            for line in self._stream:
+            while line := self._stream.readline(LONGEST_LINE + 1):
+                if len(line) > LONGEST_LINE:
+                    raise InputError(
+                        f"{self.shown}:{number}: a line of more than {LONGEST_LINE >> 20} MiB, or without an end; "
+                        "write one response on each line"
+                    )
                 yield line
                 number += 1
         except (EOFError, zlib.error, OSError) as error:
@@ -87,10 +96,13 @@ class InputFile:
         """All that is left.
 
         Raises:
-            InputError: the data is damaged.
+            InputError: the data is damaged, or too long to be held in memory.
         """
         try:
-            return bytes(self._stream.read())
+            data = bytes(self._stream.read(LONGEST_FILE + 1))
+            if len(data) > LONGEST_FILE:
+                raise self.too_long()
+            return data
         except (EOFError, zlib.error, OSError) as error:
             raise self._damaged(self.shown, error) from error
 
@@ -106,6 +118,13 @@ class InputFile:
         """SHA-256 (hexadecimal) of the bytes as they came; what was not read yet is read now."""
         self._tapped.drain()
         return self._tapped.sha256.hexdigest()
+
+    def too_long(self) -> InputError:
+        """What to say of an input that is held in memory as a whole and is longer than any that is meant."""
+        return InputError(
+            f"{self.shown}: longer than {LONGEST_FILE >> 20:,} MiB, or without an end; write its responses as JSON "
+            "lines, which are read one by one"
+        )
 
     @staticmethod
     def _damaged(where: str, error: Exception) -> InputError:

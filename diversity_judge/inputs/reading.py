@@ -26,6 +26,9 @@ from diversity_judge.text_safety import printable
 
 __all__ = ["MAX_REPORTED", "ReadResult", "read_lines", "read_responses"]
 
+_MOST_FAULTS = 1_000
+"""In one input, after which it is not read on: it is no such file, and may have no end."""
+
 
 def read_responses(
     paths: PathLike | Sequence[PathLike], *, format: str = "auto", strategy: str | None = None
@@ -101,10 +104,16 @@ def _read_file(path: Path, format_name: str, source: Source) -> tuple[list[Found
             raise InputError(f"{file.shown}: is not a Parquet file; LightEval writes details_TASK_DATE.parquet")
         rows = placed_rows(file, is_csv=format_name == CSV)
         found: list[Found] = []
+        n_faults = 0
         try:
-            found.extend(found_in(rows, None if format_name == "auto" else format_name, source))
+            for item in found_in(rows, None if format_name == "auto" else format_name, source):
+                found.append(item)
+                n_faults += item.fault is not None
+                if n_faults == _MOST_FAULTS:
+                    break
         except UnknownFormatError:
             # The faults before the first row that could be read say more than that its format is unknown.
-            if not any(item.fault for item in found):
+            if not n_faults:
                 raise
-        return found, ReadInput(str(path), file.sha256())
+        # The hash needs all of the input, which may have no end; with a fault nothing comes of it.
+        return found, ReadInput(str(path), "" if n_faults else file.sha256())

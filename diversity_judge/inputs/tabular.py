@@ -12,6 +12,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from diversity_judge.errors import InputError
+from diversity_judge.files import LONGEST_FILE
 from diversity_judge.inputs.jsonl import UTF8_MARK, Line
 from diversity_judge.inputs.opening import InputFile
 from diversity_judge.text_safety import printable
@@ -19,6 +20,8 @@ from diversity_judge.text_safety import printable
 _ROWS_A_BATCH = 64
 _WHOLE = frozenset({"sample_id", "seed", "n_tokens"})
 """Fields of whole numbers, which a data frame turns into fractions as soon as one of them is missing."""
+_MOST_TEXT_LINES = 10_000_000
+"""Of which a row may have many: a response's own."""
 _LONGEST_CELL = 2**31 - 1
 """The csv module refuses cells above 128 KiB unless told otherwise; a response may be longer."""
 
@@ -72,9 +75,12 @@ def arrow_lines(file: InputFile) -> Iterator[Line]:
 
 
 def _decoded(file: InputFile) -> Iterator[str]:
-    number = 1
+    number, n_bytes = 1, 0
     try:
         for raw in file.lines():
+            n_bytes += len(raw)
+            if n_bytes > LONGEST_FILE or number > _MOST_TEXT_LINES:
+                raise file.too_long()
             yield (raw.removeprefix(UTF8_MARK) if number == 1 else raw).decode("utf-8")
             number += 1
     except UnicodeDecodeError as fault:

@@ -14,23 +14,15 @@ from diversity_judge.hosts.calls import CallError as CallError
 from diversity_judge.hosts.calls import FatalError as FatalError
 from diversity_judge.hosts.calls import RejectedError as RejectedError
 from diversity_judge.hosts.calls import TransientError as TransientError
+from diversity_judge.hosts.completion import Completion
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.planning.groups import GroupPlan, Task
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A judge's raw reply to one call, as it is kept in the ledger. Tokens are None where the host gave none."""
+class Reply(Completion):
+    """A judge's raw reply to one call, as it is kept in the ledger: a completion, and how long it took."""
 
-    content: str
-    reasoning: str | None = None
-    finish_reason: str | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    cached_tokens: int | None = None
-    model: str | None = None
-    provider: str | None = None
-    system_fingerprint: str | None = None
     latency_s: float = 0.0
 
 

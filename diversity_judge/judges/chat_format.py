@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import fields
 from typing import Any
 
 from diversity_judge.hosts.completion import Completion
@@ -34,18 +35,8 @@ def request_body(spec: JudgeSpec, prompt: str) -> dict[str, Any]:
 
 def reply_of(completion: Completion, latency_s: float) -> Reply:
     """A completion as the ledger keeps it."""
-    return Reply(
-        content=completion.content,
-        reasoning=completion.reasoning,
-        finish_reason=completion.finish_reason,
-        prompt_tokens=completion.prompt_tokens,
-        completion_tokens=completion.completion_tokens,
-        cached_tokens=completion.cached_tokens,
-        model=completion.model,
-        provider=completion.provider,
-        system_fingerprint=completion.system_fingerprint,
-        latency_s=latency_s,
-    )
+    said: dict[str, Any] = {part.name: getattr(completion, part.name) for part in fields(Completion)}
+    return Reply(**said, latency_s=latency_s)
 
 
 def chat_fingerprint(spec: JudgeSpec, template: PromptTemplate, plan: GroupPlan) -> str:

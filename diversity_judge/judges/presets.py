@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge.errors import InputError
-from diversity_judge.files import TOMLError, read_toml
+from diversity_judge.files import TOMLError, read_bounded, read_toml
 from diversity_judge.hosts.address import read_address
 from diversity_judge.hosts.secrets import credential_in
 from diversity_judge.text_safety import printable
@@ -240,7 +240,7 @@ def adjust(
 
 def _read_presets(path: Path) -> dict[str, JudgeSpec]:
     try:
-        tables = read_toml(path.read_text(encoding="utf-8"))
+        tables = read_toml(read_bounded(path).decode("utf-8"))
     except (OSError, UnicodeDecodeError, TOMLError) as error:
         raise InputError(f"{path}: cannot read the judge presets: {error}") from error
     return {name: _preset(path, name, table) for name, table in tables.items()}

@@ -19,6 +19,7 @@ from diversity_judge.errors import DiversityJudgeError, InputError, RunError
 from diversity_judge.judges.base import Reply
 from diversity_judge.ledger.jobs import REPLY_FIELDS, AddReplies, AddReply, Claim, ClaimKeys, Failure, GiveUp, Job, now
 from diversity_judge.ledger.reader import reading
+from diversity_judge.ledger.room import is_out_of_room
 from diversity_judge.ledger.schema import LEDGER_ERRORS, connect, in_parts, prepare
 from diversity_judge.ledger.writer import Writer
 from diversity_judge.text_safety import printable
@@ -26,6 +27,7 @@ from diversity_judge.text_safety import printable
 _WHAT_TO_DO = (
     "take a copy that is whole, save what can be saved with SQLite's `.recover`, or name another with --ledger"
 )
+_MAKE_ROOM = "the disk is full, or a quota or ulimit -f is reached: make room, or name another place with --ledger"
 _LONGEST = 200
 """Of what is quoted of an error: SQLite's may hold a whole reply."""
 _CACHE_KIB = 16 * 1024
@@ -89,8 +91,9 @@ class Ledger:
                 self._reader = opening.enter_context(reading(self.path) if read_only else _writable(self.path))
                 self._reader.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
             except (*LEDGER_ERRORS, OSError) as error:
+                what_to_do = _MAKE_ROOM if is_out_of_room(self.path, error) else _WHAT_TO_DO
                 raise InputError(
-                    f"{self.path}: cannot open the ledger: {printable(str(error))}; {_WHAT_TO_DO}"
+                    f"{self.path}: cannot open the ledger: {printable(str(error))}; {what_to_do}"
                 ) from error
             self._opened = opening.pop_all()
 

@@ -53,7 +53,7 @@ _ROUND = 1024
 _MAX_TOKENS = 26
 """The longest right solution has 25 tokens, with its end."""
 _MOST_REPLICAS = 8
-"""Each takes 3 GB; more cores than that are not needed."""
+"""Each takes 1 GB, nearly all of it Python's and torch's; more cores than that are not needed."""
 
 
 class CommandError(Exception):

@@ -18,7 +18,8 @@ from generation.engines.cpu_cache import choose_cache
 from generation.engines.engine_log import EngineLog
 from generation.engines.reaper import Reaper
 from generation.engines.starting import start_ends_with_signals
-from generation.engines.vllm_options import NOT_INSTALLED, VLLMOptions, quiet_and_patient, versions
+from generation.engines.vllm_options import VLLMOptions, import_failure, quiet_and_patient, versions
+from generation.engines.vllm_processes import quick_to_end
 from generation.engines.vllm_requests import Prompts, RequestRefusedError, generation_of, rejection, sampling_params
 
 NAME = "the engine in this process"
@@ -48,16 +49,15 @@ class InProcessEngine:
         """Start the engine core and its workers (minutes for a large model).
 
         Raises:
-            RunError: vLLM is not installed or does not start.
-            InputError: the model has no experts whose number could be set.
+            RunError: vLLM does not start.
+            InputError: vLLM cannot be imported, or the model has no experts whose number could be set.
         """
         quiet_and_patient()
         self._log.begin()
         await asyncio.sleep(0)  # for an interruption that came before
         # The start holds the event loop for minutes: a signal has to end it from here. The console comes back last.
-        with self._log.taking_output(), start_ends_with_signals():
+        with self._reaper.watching(), self._log.taking_output(), start_ends_with_signals():
             self._llm = self._started()
-        self._reaper.watch_children()
         self._prompts = Prompts(self._llm.renderer, self._options)
         self._max_model_len = int(self._llm.vllm_config.model_config.max_model_len)
         return EngineInfo(self._options.model, versions())
@@ -66,15 +66,16 @@ class InProcessEngine:
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.v1.engine.async_llm import AsyncLLM
-        except ImportError as error:
-            raise RunError(NOT_INSTALLED.format(error=error)) from error
+        except Exception as error:
+            raise import_failure(error) from error
         try:
             args = AsyncEngineArgs(**({"enable_log_requests": False} | self._options.for_vllm()))
             config = args.create_engine_config()
             choose_cache(config, self._options.engine_args, self._options.workload)
-            return AsyncLLM.from_vllm_config(
-                config, enable_log_requests=args.enable_log_requests, disable_log_stats=args.disable_log_stats
-            )
+            with quick_to_end():
+                return AsyncLLM.from_vllm_config(
+                    config, enable_log_requests=args.enable_log_requests, disable_log_stats=args.disable_log_stats
+                )
         except DiversityJudgeError:
             raise
         except Exception as error:  # vLLM's start raises many types

@@ -62,10 +62,10 @@ def _servers(options: EngineOptions) -> Engine:
 def _vllm(options: EngineOptions, strategies: Sequence[Strategy], workload: Workload, log: Path | None) -> Engine:
     from generation.engines.in_process import InProcessEngine
     from generation.engines.replicas import ReplicasEngine
-    from generation.engines.vllm_options import NOT_INSTALLED, VLLMOptions, require_plugins
+    from generation.engines.vllm_options import VLLMOptions, import_failure, require_plugins
 
     if find_spec("vllm") is None:
-        raise InputError(NOT_INSTALLED.format(error="it is not installed"))
+        raise import_failure(None)
     require_plugins(strategies)
     parallel = next((name for name in _PARALLEL if options.engine_args.get(name)), None)
     if options.cpu_replicas and parallel:

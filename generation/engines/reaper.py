@@ -1,56 +1,82 @@
-"""End the engine's processes when this one is killed.
+"""End the engine's processes when this one is killed, at whatever moment.
 
-vLLM's engine core and workers outlive a killed parent and keep the GPU's memory, so that the resumed run
-could not start. A small process holds the read end of a pipe; when the pipe closes without a farewell, this
-process is gone, and the small one kills what it left behind.
+vLLM's engine core and workers outlive a killed parent and keep the GPU's memory, so that the resumed run could not
+start. A small process holds the read end of a pipe; when the pipe closes without a farewell, this process is gone, and
+the small one kills what it left behind. It knows them by a mark in the environment that they were started with, as a
+killed process tells nobody which children it has just begun.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_MARK = "DIVERSITY_JUDGE_ENGINE_OF"
+_KEEP_ENVIRONMENT = "SPT_NOENV"
+"""Has setproctitle, by which vLLM names its processes, leave the memory alone in which the mark can be read."""
 
 _WATCH = """
-import sys
+import os, sys
 import psutil
-processes = []
-for line in sys.stdin:
-    if line.strip() == "done":
-        sys.exit()
-    pid, created = line.split()
-    processes.append((int(pid), float(created)))
-for pid, created in processes:
-    try:
-        process = psutil.Process(pid)
-        if process.create_time() == created:  # else the number belongs to another process by now
-            for child in process.children(recursive=True):
-                child.kill()
-            process.kill()
-    except psutil.Error:
-        pass
+name, mark = sys.argv[1:]
+if sys.stdin.readline().strip() == "done":
+    sys.exit()
+killed = True
+while killed:  # one that was killed may just have started another
+    killed = False
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(name) == mark:
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    process.kill()
+                    process.wait(10)
+                    killed = True
+        except psutil.Error:
+            pass
 """
 
 
 class Reaper:
-    """Watches this process's children on behalf of whoever resumes."""
+    """Watches this process on behalf of whoever resumes."""
 
     def __init__(self) -> None:
         self._watcher: subprocess.Popen[str] | None = None
 
-    def watch_children(self) -> None:
-        """Remember all processes below this one."""
-        import psutil
-
-        children = psutil.Process().children(recursive=True)
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """A block whose child processes, and theirs, are killed when this process is gone, until `close`."""
+        mark = uuid.uuid4().hex
         self._watcher = subprocess.Popen(  # noqa: S603 - a fixed program
-            [sys.executable, "-c", _WATCH], stdin=subprocess.PIPE, text=True, start_new_session=True
+            [sys.executable, "-c", _WATCH, _MARK, mark],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
         )
-        for child in children:
-            self._tell(f"{child.pid} {child.create_time()!r}")
+        before = {name: os.environ.get(name) for name in (_MARK, _KEEP_ENVIRONMENT)}
+        os.environ |= {_MARK: mark, _KEEP_ENVIRONMENT: "1"}
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
     def close(self) -> None:
         """Say farewell: the children were ended properly."""
-        self._tell("done")
+        if self._watcher is not None and self._watcher.stdin is not None:
+            try:
+                self._watcher.stdin.write("done\n")
+                self._watcher.stdin.flush()
+            except OSError:  # the watcher was killed; it guards nothing any more
+                pass
         self.reap()
 
     def reap(self) -> None:
@@ -58,11 +84,3 @@ class Reaper:
         if self._watcher is not None:
             self._watcher.communicate()
         self._watcher = None
-
-    def _tell(self, line: str) -> None:
-        if self._watcher is not None and self._watcher.stdin is not None:
-            try:
-                self._watcher.stdin.write(line + "\n")
-                self._watcher.stdin.flush()
-            except OSError:  # the watcher was killed; it guards nothing any more
-                pass

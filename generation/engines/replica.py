@@ -22,7 +22,8 @@ from diversity_judge.errors import DiversityJudgeError, RunError
 from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError
 from generation.engines.cpu_cache import choose_cache
 from generation.engines.engine_log import EngineLog
-from generation.engines.vllm_options import NOT_INSTALLED, VLLMOptions, versions
+from generation.engines.vllm_options import VLLMOptions, import_failure, versions
+from generation.engines.vllm_processes import end_quickly
 from generation.engines.vllm_requests import Prompt, Prompts, RequestRefusedError, generation_of, sampling_params
 from generation.interrupts import SIGNALS
 
@@ -74,12 +75,13 @@ def serve(connection: Connection, options: VLLMOptions, core: int | None) -> Non
         replica = _Replica(options, log)
     except DiversityJudgeError as error:
         connection.send(error)
+        end_quickly()
         return
     connection.send(EngineInfo(options.model, versions()))
     try:
-        replica.run(arrived, connection)
-    except BrokenPipeError:
-        pass  # nobody waits for the answer any more
+        with contextlib.suppress(BrokenPipeError):  # nobody waits for the answer any more
+            replica.run(arrived, connection)
+        end_quickly()
     except BaseException:
         traceback.print_exc()
         # Not through vLLM's own ends, which could wait for what is broken.
@@ -108,8 +110,8 @@ class _Replica:
             from vllm.engine.arg_utils import EngineArgs
             from vllm.platforms import current_platform
             from vllm.v1.engine.llm_engine import LLMEngine
-        except ImportError as error:
-            raise RunError(NOT_INSTALLED.format(error=error)) from error
+        except Exception as error:
+            raise import_failure(error) from error
         if not current_platform.is_cpu():
             raise RunError("--cpu-replicas is for vLLM on a CPU; on GPUs use --data-parallel-size")
         try:

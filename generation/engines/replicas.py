@@ -50,8 +50,8 @@ class ReplicasEngine:
         """Start all replicas at the same time.
 
         Raises:
-            RunError: vLLM is not installed, does not start, or does not run on a CPU here.
-            InputError: the model has no experts whose number could be set.
+            RunError: vLLM does not start, or does not run on a CPU here.
+            InputError: vLLM cannot be imported, or the model has no experts whose number could be set.
         """
         quiet_and_patient()
         self._log.begin()

@@ -20,7 +20,7 @@ from diversity_judge.errors import InputError, RunError
 from diversity_judge.hosts.address import read_address
 from diversity_judge.hosts.calls import CallError, FatalError, RejectedError, TransientError
 from diversity_judge.hosts.client import HostClient
-from diversity_judge.hosts.completion import Completion, read_completion
+from diversity_judge.hosts.completion import Completion, OddCompletionError, read_completion
 from diversity_judge.hosts.descriptors import fitting_concurrency
 from diversity_judge.hosts.secrets import credential_in, read_key
 from diversity_judge.rubric import THINK_END, THINK_START, Missing
@@ -33,6 +33,8 @@ _PROBE_SECONDS = 30.0
 _JITTER_S = 1.0
 _MOST_IN_FLIGHT = 2**16
 _LONGEST_NAME = 200
+_MOST_ODD = 3
+"""Completions without a message for one response: each may have been paid for. `score` asks as often."""
 _ASKS_TOO_LONG = "asks_too_long"
 
 
@@ -47,7 +49,7 @@ class ServerOptions:
         chat_template: Whether the server applies the chat template (else plain completions).
         chat_template_kwargs: Options of the chat template, such as enable_thinking.
         deadline: Seconds for one response, from sending to its last byte.
-        attempts: How often one response is tried.
+        attempts: How often one response is tried; where a completion comes that holds no message, three times at most.
         longest_wait: Seconds between two attempts at most, unless the server asks for more.
     """
 
@@ -131,7 +133,7 @@ class ServersEngine:
     async def generate(self, request: GenerationRequest) -> Generation:
         """See `Engine.generate`."""
         retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(self._options.attempts),
+            stop=self._is_enough,
             wait=tenacity.wait_random_exponential(multiplier=1, max=self._options.longest_wait),
             retry=tenacity.retry_if_exception(_is_tried_again),
             reraise=True,
@@ -163,6 +165,11 @@ class ServersEngine:
         """Close the connections."""
         for server in self._servers:
             await server.client.close()
+
+    def _is_enough(self, state: tenacity.RetryCallState) -> bool:
+        """Whether no further attempt is made. A completion without a message may have been paid for each time."""
+        is_odd = state.outcome is not None and isinstance(state.outcome.exception(), OddCompletionError)
+        return state.attempt_number >= min(self._options.attempts, _MOST_ODD if is_odd else self._options.attempts)
 
     async def _rejection(self, server: _Server, request: GenerationRequest) -> str | None:
         try:

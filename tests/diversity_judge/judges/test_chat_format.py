@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from diversity_judge.hosts.completion import completion_of
+from diversity_judge.hosts.completion import read_completion
 from diversity_judge.hosts.secrets import NO_KEY
 from diversity_judge.judges.base import Reply
 from diversity_judge.judges.chat import ChatJudge
@@ -59,4 +59,4 @@ def test_a_live_call_sends_that_body_and_its_reply_is_read_alike() -> None:
         "model": "loopback",
         "system_fingerprint": "fp_loopback",
     }
-    assert reply_of(completion_of(in_a_batch), live.latency_s) == live
+    assert reply_of(read_completion(json.dumps(in_a_batch)), live.latency_s) == live
