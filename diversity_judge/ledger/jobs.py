@@ -128,8 +128,10 @@ def forget_the_dead(connection: sqlite3.Connection) -> None:
     connection.executemany("DELETE FROM owners WHERE owner = ?", dead)
 
 
-def _is_alive(machine: str, process: int, heartbeat: float) -> bool:
-    """Whether the run behind a claim still works on it."""
+def _is_alive(machine: object, process: object, heartbeat: object) -> bool:
+    """Whether the run behind a claim still works on it; a row of a damaged ledger may hold anything, and nobody."""
+    if not isinstance(process, int) or not isinstance(heartbeat, int | float):
+        return False
     if time.time() - heartbeat > _DEAD_AFTER_S:
         return False
     return machine != socket.gethostname() or is_running(process)

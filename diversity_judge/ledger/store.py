@@ -86,6 +86,8 @@ class Ledger:
         self._has_written = False
         if read_only and not self.path.is_file():
             raise InputError(f"{self.path}: there is no ledger here; name it with --ledger, or run without --offline")
+        if self.path.is_dir():
+            raise InputError(f"{self.path}: is a folder; name a file in it with --ledger")
         with contextlib.ExitStack() as opening:
             try:
                 self._reader = opening.enter_context(reading(self.path) if read_only else _writable(self.path))

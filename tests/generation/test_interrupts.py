@@ -118,3 +118,43 @@ with signals_interrupt():
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "went on\n"), done.stderr
+
+
+COMMAND = """
+import asyncio, os, signal, sys
+from diversity_judge.interrupts import EXIT_INTERRUPTED
+from generation.interrupts import run_interruptible, signals_interrupt
+first, second = (signal.Signals[name] for name in sys.argv[1:])
+async def work():
+    try:
+        os.kill(os.getpid(), first)
+        await asyncio.Event().wait()
+    finally:
+        print("cleaning up", flush=True)
+        os.kill(os.getpid(), second)
+        await asyncio.Event().wait()  # for ever, if the second one is not heard
+def main(arguments):
+    with signals_interrupt():
+        try:
+            run_interruptible(work())
+        except KeyboardInterrupt:
+            return EXIT_INTERRUPTED
+"""
+
+
+@pytest.mark.parametrize("first", SIGNALS)
+@pytest.mark.parametrize("second", SIGNALS)
+def test_the_second_signal_of_whichever_kind_ends_the_process_at_once(
+    first: signal.Signals, second: signal.Signals, tmp_path: Path
+) -> None:
+    (tmp_path / "stubborn.py").write_text(COMMAND)
+    program = "from diversity_judge.command_process import run_as_process; run_as_process('stubborn')"
+    done = subprocess.run(
+        [sys.executable, "-c", program, first.name, second.name],
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "cleaning up\n", "")

@@ -15,6 +15,26 @@ pytest.importorskip("psutil")
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def sampled_by(vllm: str, folder: Path, *options: str) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """What the command says where `vllm` is a package of this text, and where it would have written."""
+    package = folder / "broken" / "vllm"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(vllm + "\n")
+    problems = folder / "p.jsonl"
+    problems.write_text(json.dumps({"problem_id": "a", "problem": "2+2?"}) + "\n")
+    out = folder / "out"
+    command = [sys.executable, "-m", "generation.sample", str(problems), "--model", "m", "--strategy", "token-normal"]
+    done = subprocess.run(
+        [*command, "--out", str(out / "r.jsonl"), *options],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": f"{package.parent}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done, out
+
+
 @pytest.mark.parametrize(
     ("broken", "cause"),
     [
@@ -27,24 +47,19 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_a_vllm_that_cannot_be_imported_is_one_line_and_exit_2(
     tmp_path: Path, broken: str, cause: str, replicas: list[str]
 ) -> None:
-    package = tmp_path / "broken" / "vllm"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text(broken + "\n")
-    problems = tmp_path / "p.jsonl"
-    problems.write_text(json.dumps({"problem_id": "a", "problem": "2+2?"}) + "\n")
-    out = tmp_path / "out"
-    command = [sys.executable, "-m", "generation.sample", str(problems), "--model", "m", "--strategy", "token-normal"]
-    done = subprocess.run(
-        [*command, "--out", str(out / "r.jsonl"), *replicas],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": f"{package.parent}:{ROOT}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done, out = sampled_by(broken, tmp_path, *replicas)
     assert done.returncode == 2, done.stderr
     _, error = done.stderr.splitlines()  # what is sampled, and why it is not
     assert error.startswith("error: vLLM is installed but cannot be imported (")
     assert cause in error
     assert "--base-url" in error
     assert not list(out.glob("*"))
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_reaches_a_replica_is_not_the_replicas_to_answer(tmp_path: Path, name: str) -> None:
+    """A scheduler sends it to all processes of a command; the one that samples decides what becomes of it."""
+    signalled = f"import os, signal; os.kill(os.getpid(), signal.{name}); raise ImportError('still here')"
+    done, _ = sampled_by(signalled, tmp_path, "--cpu-replicas", "1")
+    assert done.returncode == 2
+    assert "ImportError: still here" in done.stderr

@@ -91,9 +91,7 @@ def test_a_pipe_without_an_end(tmp_path: Path, data: bytes, name: str, said: str
 @pytest.mark.skipif(not ZERO.exists(), reason="no /dev/zero")
 def test_files_that_are_read_as_a_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(read_bounded, "__defaults__", (1 << 20,))
-    with pytest.raises(
-        InputError, match=r"/dev/zero: cannot read the problems: .*longer than 1 MiB"
-    ):
+    with pytest.raises(InputError, match=r"/dev/zero: cannot read the problems: .*longer than 1 MiB"):
         read_problems(ZERO)
     assert grade([str(ZERO)]) == 2
     assert "longer than 1 MiB, or without an end" in " ".join(capsys.readouterr().err.split())

@@ -271,6 +271,29 @@ def test_the_dead_are_removed_with_what_they_claimed(tmp_path: Path) -> None:
         assert connection.execute("SELECT key FROM claims").fetchall() == [("c",)]
 
 
+@pytest.mark.parametrize("life", ["'x', 'y', 'z'", "NULL, NULL, NULL", "'elsewhere', 1, 'late'", "?, x'00', 1e12"])
+def test_an_owner_that_no_run_has_written_keeps_no_other_dead_one_alive(tmp_path: Path, life: str) -> None:
+    """As a damaged ledger has them, or one that another program wrote to: nobody works behind such a row."""
+    path = tmp_path / "l.sqlite"
+    with Ledger(path), contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = 'owners'")
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO claims VALUES ('k', 'odd'), ('b', 'dead')")
+        node = (os.uname().nodename,) if "?" in life else ()
+        connection.execute(f"INSERT INTO owners VALUES ('odd', {life}), ('dead', 'elsewhere', 1, 0)", node)
+    with Ledger(path) as ledger:
+        assert asyncio.run(ledger.claim(["k"], newer_than=0)).granted == {"k"}
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT owner FROM owners").fetchall() == []
+        assert connection.execute("SELECT key FROM claims").fetchall() == []
+
+
+def test_a_folder_is_no_ledger(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder; name a file in it with --ledger"):
+        Ledger(tmp_path)
+
+
 def test_a_run_that_was_taken_for_dead_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "l.sqlite"
     with Ledger(path) as ledger, contextlib.closing(connect(path)) as connection:
