@@ -1,13 +1,18 @@
-"""How many problems a study needs for a difference to be confirmed."""
+"""How many problems a study needs for a difference to be confirmed, and which difference so many can confirm."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
+from diversity_judge.measures import few_problems
 from diversity_judge.measures.paired import LEVEL, MIN_PROBLEMS
+
+POWER = 0.8
+"""Chance of seeing a difference that a study is planned for."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class ProblemsNeeded:
 
 
 def problems_needed(
-    sd: float, difference: float, *, pilot: int, n_comparisons: int = 1, power: float = 0.8, level: float = LEVEL
+    sd: float, difference: float, *, pilot: int, n_comparisons: int = 1, power: float = POWER, level: float = LEVEL
 ) -> ProblemsNeeded | None:
     """Smallest number of problems on which a difference is confirmed with the given power.
 
@@ -64,24 +69,16 @@ def problems_needed(
     return ProblemsNeeded(n, low, high, abs(difference), power, n_comparisons)
 
 
-def fewest_problems(n_comparisons: int = 1, level: float = LEVEL) -> int:
-    """The fewest problems with which sign flips can confirm a difference among so many comparisons."""
-    n = MIN_PROBLEMS
-    while 2.0 ** (1 - n) > level / n_comparisons:
-        n += 1
-    return n
-
-
 def detectable_difference(
-    sd: float, n: int, *, n_comparisons: int = 1, power: float = 0.8, level: float = LEVEL
+    sd: float, n_problems: int, *, n_comparisons: int = 1, power: float = POWER, level: float = LEVEL
 ) -> float:
-    """The smallest true difference that a study of n problems confirms with the given power.
+    """The true mean difference that so many problems confirm with the given power: `problems_needed` the other way.
 
-    The inverse of `problems_needed` (noncentral t at level / comparisons); about (t_.975 + t_.8) sd / sqrt(n).
+    By the noncentral t, and for up to eleven problems by a simulation of both tests (`few_problems`).
 
     Args:
         sd: Standard deviation of the differences over problems.
-        n: Problems.
+        n_problems: Common problems.
         n_comparisons: Comparisons among which it is to be confirmed.
         power: Chance of seeing it.
         level: Two-sided level of the family of comparisons.
@@ -92,19 +89,21 @@ def detectable_difference(
     Raises:
         ValueError: Power or level isn't between 0 and 1.
     """
-    from scipy.optimize import brentq
-
     if not 0 < power < 1 or not 0 < level < 1 or n_comparisons < 1:
         raise ValueError("needs a power and a level between 0 and 1")
     if np.isnan(sd):
         return float("nan")
-    if n < fewest_problems(n_comparisons, level):
+    if n_problems < fewest_problems(n_comparisons, level):
         return float("inf")
-    confidence = 1 - level / n_comparisons
-    above = 1.0 / np.sqrt(n)  # far beyond the answer noncentral t is NaN, so it is approached from below
-    while t_test_power(n, above, confidence) < power:
-        above *= 1.5
-    return sd * float(brentq(lambda effect: t_test_power(n, effect, confidence) - power, above / 1.5, above))
+    return _effect(n_problems, power, level / n_comparisons) * sd
+
+
+def fewest_problems(n_comparisons: int = 1, level: float = LEVEL) -> int:
+    """The fewest problems with which sign flips can confirm a difference among so many comparisons."""
+    n = MIN_PROBLEMS
+    while 2.0 ** (1 - n) > level / n_comparisons:
+        n += 1
+    return n
 
 
 def _smallest_study(effect: float, power: float, level: float) -> int:
@@ -120,6 +119,17 @@ def _smallest_study(effect: float, power: float, level: float) -> int:
     return high
 
 
+@lru_cache(maxsize=1024)
+def _effect(n: int, power: float, level: float) -> float:
+    """The mean difference in standard deviations that n problems confirm with this power."""
+    if n <= few_problems.MOST:
+        return few_problems.effect_seen(n, power, level)
+    above = 1.0 / np.sqrt(n)  # far beyond the answer noncentral t is NaN, so it is approached from below
+    while t_test_power(n, above, 1 - level) < power:
+        above *= 1.5
+    return float(optimize.brentq(lambda effect: t_test_power(n, effect, 1 - level) - power, above / 1.5, above))
+
+
 def t_test_power(n: int, effect: float, confidence: float) -> float:
     """Power of the two-sided one-sample t-test for a true mean of `effect` standard deviations.
 
@@ -132,4 +142,5 @@ def t_test_power(n: int, effect: float, confidence: float) -> float:
         return 0.0
     critical = stats.t.ppf((1 + confidence) / 2, n - 1)
     shift = effect * np.sqrt(n)
-    return float(stats.nct.sf(critical, n - 1, shift) + stats.nct.cdf(-critical, n - 1, shift))
+    # Far from its mean the distribution's lower tail is NaN, for 0.
+    return float(stats.nct.sf(critical, n - 1, shift) + np.nan_to_num(stats.nct.cdf(-critical, n - 1, shift)))
