@@ -15,7 +15,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ class Kept:
 
 
 def cells(sample: Sample) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(m,) first and (m,) second response of the pairs that are judged; responses are exchangeable, so any seed does."""
+    """(m,) first and (m,) second response of the judged pairs; responses are exchangeable, so any seed does."""
     first, second = np.array(circulant_pairs(sample.responses, int(sample.pairs), seed=0)).T
     return first, second
 
@@ -121,7 +121,12 @@ def draw_scores(study: Study, levels: NDArray[np.float64], generator: np.random.
     parts, (first, second) = study.variances, cells(study.sample)
     effect = generator.normal(0, math.sqrt(parts.response), (len(levels), study.sample.responses))
     residual = math.sqrt(parts.residual(study.sample.draws))
-    return levels[:, None] + effect[:, first] + effect[:, second] + generator.normal(0, residual, (len(levels), len(first)))
+    return (
+        levels[:, None]
+        + effect[:, first]
+        + effect[:, second]
+        + generator.normal(0, residual, (len(levels), len(first)))
+    )
 
 
 def draw_study(

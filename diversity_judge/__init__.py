@@ -3,7 +3,8 @@
 In Python: `score(responses, judge="proxy")` judges responses, `load_run(folder)` reads a finished run, `compare(run)`
 puts strategies beside each other, `agree(run, reference)` holds a judge against another one or people,
 `reliability(run)` asks whether it can be believed, `labels_make(run)` and `labels_read(files, key=...)` have people
-label its pairs. All are imported when they are first used, so that importing the package costs nothing.
+label its pairs, `plan(responses)` says what a study would cost and show. All are imported when they are first used, so
+that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from diversity_judge.agree import agree as agree
     from diversity_judge.agreeing.labelled import LabelAgreement as LabelAgreement
     from diversity_judge.agreeing.result import JudgeAgreement as JudgeAgreement
+    from diversity_judge.budgeting.result import Plan as Plan
     from diversity_judge.compare import compare as compare
     from diversity_judge.comparing.result import CompareOptions as CompareOptions
     from diversity_judge.comparing.result import Comparison as Comparison
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from diversity_judge.labelling.sheet import Sheet as Sheet
     from diversity_judge.labels import labels_make as labels_make
     from diversity_judge.labels import labels_read as labels_read
+    from diversity_judge.plan import plan as plan
     from diversity_judge.probing.options import ReliabilityOptions as ReliabilityOptions
     from diversity_judge.probing.result import Reliability as Reliability
     from diversity_judge.reliability import reliability as reliability
@@ -54,6 +57,7 @@ publish(
         "LabelsRead": "diversity_judge.labelling.result",
         "Reliability": "diversity_judge.probing.result",
         "ReliabilityOptions": "diversity_judge.probing.options",
+        "Plan": "diversity_judge.budgeting.result",
         "Response": "diversity_judge.inputs.responses",
         "Run": "diversity_judge.runs.loading",
         "RunError": "diversity_judge.errors",
@@ -66,6 +70,7 @@ publish(
         "labels_read": "diversity_judge.labels",
         "load_run": "diversity_judge.runs.loading",
         "reliability": "diversity_judge.reliability",
+        "plan": "diversity_judge.plan",
         "score": "diversity_judge.score",
     },
 )

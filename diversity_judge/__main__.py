@@ -8,6 +8,7 @@ from diversity_judge import __version__
 from diversity_judge.command_process import run_as_process
 
 _COMMANDS = {
+    "plan": ("diversity_judge.plan", "how many pairs, problems and responses a study needs, and what they cost"),
     "score": ("diversity_judge.score", "process diversity of the responses in a file"),
     "compare": ("diversity_judge.compare", "strategies side by side: diversity, outcomes, differences, and a report"),
     "agree": ("diversity_judge.agree", "two judges on the same responses: does one score as the other does?"),

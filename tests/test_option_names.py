@@ -10,6 +10,7 @@ import pytest
 
 from diversity_judge.agree import main as agree
 from diversity_judge.compare import main as compare
+from diversity_judge.plan import main as plan
 from diversity_judge.reliability import main as reliability
 from diversity_judge.score import main as score
 from generation.grade import main as grade
@@ -23,6 +24,7 @@ COMMANDS: dict[str, tuple[Main, list[str]]] = {
     "compare": (compare, []),
     "agree": (agree, []),
     "reliability": (reliability, []),
+    "plan": (plan, []),
     "sample": (sample, []),
     "grade": (grade, []),
     "routing probabilities": (routing, ["probabilities"]),

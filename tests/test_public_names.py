@@ -19,7 +19,7 @@ def python(code: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("verb", ["score", "compare", "agree", "reliability"])
+@pytest.mark.parametrize("verb", ["score", "compare", "agree", "reliability", "plan"])
 @pytest.mark.parametrize(
     "imports",
     [
@@ -40,7 +40,8 @@ def test_a_verb_is_its_function_whatever_was_imported_before(verb: str, imports:
 
 
 def test_every_public_name_is_there_and_listed() -> None:
-    names = {"score", "compare", "agree", "load_run", "Run", "ScoreResult", "Comparison", "InputError", "Response"}
+    names = {"score", "compare", "agree", "plan", "load_run"}
+    names |= {"Run", "ScoreResult", "Comparison", "Plan", "InputError", "Response"}
     assert names <= set(dir(dj))
     for name in names:
         assert getattr(dj, name).__name__ == name

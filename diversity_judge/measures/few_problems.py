@@ -65,8 +65,11 @@ def widths_seen(n_problems: int, quantile: float) -> tuple[float, float]:
 
 
 def _studies(n_problems: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Simulated differences (studies, P) with mean 0 and standard deviation 1, and the members (P, 2^P - 1) of each
-    subset that is not empty."""
+    """Simulated differences and all subsets of the problems but the empty one.
+
+    Returns:
+        (studies, P) standard normal, and (P, 2^P - 1) which problems are members of which subset.
+    """
     subsets = np.arange(1, 2**n_problems)
     members = (subsets >> np.arange(n_problems)[:, None] & 1).astype(np.float64)
     n_studies = min(_MOST_STUDIES, _CELLS // len(subsets))

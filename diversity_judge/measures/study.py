@@ -167,11 +167,9 @@ def detectable(
         power: Chance of seeing it.
 
     Returns:
-        NaN where so few problems can confirm nothing, or the spread of differences is not known.
+        Infinity where so few problems can confirm nothing; NaN where the spread of differences is not known.
     """
-    return detectable_difference(
-        difference_sd(variances, variance), problems, n_comparisons=n_comparisons, power=power
-    )
+    return detectable_difference(difference_sd(variances, variance), problems, n_comparisons=n_comparisons, power=power)
 
 
 def smallest(is_enough: Callable[[int], bool], low: int, high: int) -> int | None:

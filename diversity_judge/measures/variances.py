@@ -7,7 +7,7 @@ Terms, in units of diversity (0..1):
     on the same problem, s_D^2.
 
 Within a group they are moments: scores that share a response have the covariance s_g^2, a pair in its two orders
-2 s_g^2 + s_h^2, and a score varies by 2 s_g^2 + s_h^2 + s_e^2 (`dyadic`). Over problems they are what is left of the
+2 s_g^2 + s_h^2, and a score varies by 2 s_g^2 + s_h^2 + s_e^2 (`intervals`). Over problems they are what is left of the
 variance of the groups' diversities when the variance that their pairs and responses explain is taken away.
 """
 
@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 
-from diversity_judge.measures.dyadic import covariances, relations
+from diversity_judge.measures.intervals import relation_covariances
 from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.measures.retest import Retest
 from diversity_judge.rubric import MAX_SCORE
@@ -76,7 +76,7 @@ class JudgedGroup:
     problem: str
     strategy: str
     matrix: SimilarityMatrix
-    retest: Retest = Retest()
+    retest: Retest = field(default_factory=Retest)
     draws: int = 1
 
 
@@ -94,20 +94,15 @@ class _Moments:
     def of(cls, group: JudgedGroup, noise: float) -> _Moments | None:
         """None where the group's design can't tell them."""
         scored = group.matrix.scored
-        if not scored.any():
+        pairs_of = (scored | scored.T).sum(axis=0)
+        found = relation_covariances(group.matrix)
+        if not pairs_of.max() > 1 or math.isnan(found.sharing):
             return None
-        y = group.matrix.scores[scored]
-        products, counts = relations(group.matrix.scores - y.mean(), scored)
-        found = covariances(products, counts, len(y))
-        if found is None:
-            return None
-        found = found / MAX_SCORE**2
-        response, same = float(found[-1]), float(found[0])
-        both_orders = len(found) == 3
-        if both_orders and math.isnan(noise):
-            noise = (same - float(found[1])) * group.draws
-        variance = float(counts.sum(axis=1) @ found) / len(y) ** 2
-        return cls(response, same - 2 * response, noise, variance, int(scored.any(axis=0).sum()))
+        response, same = found.sharing / MAX_SCORE**2, found.same / MAX_SCORE**2
+        if math.isnan(noise) and not math.isnan(found.reverse):
+            noise = (same - found.reverse / MAX_SCORE**2) * group.draws
+        n = int((pairs_of > 0).sum())
+        return cls(response, same - 2 * response, noise, found.mean / MAX_SCORE**2, n)
 
 
 def variances_of(groups: Sequence[JudgedGroup]) -> Variances:

@@ -56,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_input(group: argparse._ArgumentGroup) -> None:
-    """Which responses and pairs: the same words wherever a run is described."""
+def add_selection(group: argparse._ArgumentGroup) -> None:
+    """What of the input is judged, and in which orders; `plan` asks it too."""
     group.add_argument("--format", choices=("auto", *FORMATS), help="of the input (default: detected)")
     group.add_argument(
         "--strategy",
@@ -75,6 +75,11 @@ def add_input(group: argparse._ArgumentGroup) -> None:
         choices=ORDERS,
         help="judge each pair once, or in both orders (default: one)",
     )
+
+
+def add_input(group: argparse._ArgumentGroup) -> None:
+    """Which responses and pairs: the same words wherever a run is described."""
+    add_selection(group)
     group.add_argument("--pairs-per-group", type=int, metavar="M", help="a balanced choice of M pairs (default: all)")
     group.add_argument(
         "--all-pairs", action="store_true", help=f"judge all pairs of a group also where they are over {MOST_PAIRS:,}"

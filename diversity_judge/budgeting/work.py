@@ -1,0 +1,238 @@
+"""What would be judged, and at what price: of the groups of a file, or of a study that is no more than numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diversity_judge.budgeting.options import Counts, Part
+from diversity_judge.comparing.parts import is_cut
+from diversity_judge.engine.workload import check_fits, make_workload
+from diversity_judge.errors import InputError
+from diversity_judge.inputs.responses import Group, Response
+from diversity_judge.inputs.views import estimate_tokens
+from diversity_judge.judges.make import make_judge
+from diversity_judge.judges.presets import JudgeSpec
+from diversity_judge.measures.study import Sample
+from diversity_judge.planning.groups import GroupPlan, plan_groups
+from diversity_judge.planning.pairs import PairDesign
+from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.scoring.options import ScoreOptions
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """What is bought.
+
+    Attributes:
+        calls: Calls.
+        tokens_in: Of their prompts, estimated.
+        tokens_out: Of their replies, likewise.
+        cost_usd: None where no prices are known.
+    """
+
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float | None
+
+    def times(self, factor: float) -> Purchase:
+        """As much of it."""
+        return Purchase(
+            round(self.calls * factor),
+            round(self.tokens_in * factor),
+            round(self.tokens_out * factor),
+            None if self.cost_usd is None else self.cost_usd * factor,
+        )
+
+
+class Work(Protocol):
+    """A study that can be thinned, and enlarged."""
+
+    @property
+    def problems(self) -> int:
+        """Problems."""
+        ...
+
+    @property
+    def common(self) -> int:
+        """Problems that any two strategies have in common: the fewest over pairs of strategies."""
+        ...
+
+    @property
+    def strategies(self) -> Sequence[str]:
+        """Names of the strategies."""
+        ...
+
+    @property
+    def responses(self) -> int:
+        """Responses of a group, the most of them."""
+        ...
+
+    @property
+    def spec(self) -> JudgeSpec:
+        """The judge."""
+        ...
+
+    def samples(self, pairs: int, draws: int) -> Sequence[Sample]:
+        """What is judged of each group that has anything to say, with so many pairs a group."""
+        ...
+
+    def purchase(self, pairs: int, draws: int) -> Purchase:
+        """What that costs."""
+        ...
+
+
+@dataclass(frozen=True)
+class CountedWork:
+    """A study in numbers.
+
+    Attributes:
+        counts: The numbers.
+        score: How it would be scored.
+        overhead: Tokens of the template.
+    """
+
+    counts: Counts
+    score: ScoreOptions
+    overhead: int
+
+    @property
+    def spec(self) -> JudgeSpec:
+        """The judge."""
+        return self.score.judge
+
+    @property
+    def problems(self) -> int:
+        """Problems."""
+        return self.counts.problems
+
+    @property
+    def common(self) -> int:
+        """The same: each strategy has all of them."""
+        return self.counts.problems
+
+    @property
+    def strategies(self) -> Sequence[str]:
+        """Numbers for names."""
+        return [f"strategy {number + 1}" for number in range(self.counts.strategies)]
+
+    @property
+    def responses(self) -> int:
+        """Responses of a group."""
+        return self.counts.responses
+
+    @property
+    def _orders(self) -> int:
+        return 2 if self.score.design.orders == "both" else 1
+
+    def samples(self, pairs: int, draws: int) -> Sequence[Sample]:
+        """One for all: the groups are alike."""
+        return [Sample(self.responses, pairs, draws * self._orders)]
+
+    def purchase(self, pairs: int, draws: int) -> Purchase:
+        """Arithmetic."""
+        pairs = min(pairs, Sample(self.responses, 0).all_pairs)
+        calls = self.problems * len(self.strategies) * pairs * draws * self._orders
+        tokens_in = calls * (self.overhead + 2 * self.counts.tokens)
+        tokens_out = calls * self.spec.typical_output_tokens
+        prices = self.spec.prices
+        cost = None if prices is None else prices.cost(prompt_tokens=tokens_in, completion_tokens=tokens_out)
+        return Purchase(calls, tokens_in, tokens_out, cost)
+
+
+class FileWork:
+    """The groups of a file.
+
+    Args:
+        groups: The groups.
+        score: How they would be scored.
+        part: Which responses `compare` would look at.
+
+    Raises:
+        InputError: the responses cannot be judged so, or no group has two responses of the part.
+    """
+
+    def __init__(self, groups: Sequence[Group], score: ScoreOptions, part: Part) -> None:
+        self._groups = groups
+        self._score = score
+        self._template = PromptTemplate.load(score.prompt)
+        self._members = [members_of(group.responses, part) for group in groups]
+        self._told = [group for group, members in zip(groups, self._members, strict=True) if members.sum() > 1]
+        check_fits(self._plans(1, 1), score.judge, self._template)
+        if not self._told:
+            raise InputError(f"no group has two {part if part != 'all' else ''} responses, so there is nothing to plan")
+
+    @property
+    def spec(self) -> JudgeSpec:
+        """The judge."""
+        return self._score.judge
+
+    @property
+    def problems(self) -> int:
+        """Problems of which a group has something to say."""
+        return len({group.problem_id for group in self._told})
+
+    @property
+    def common(self) -> int:
+        """The fewest problems that two strategies have in common; with one strategy, its problems."""
+        by_strategy = {name: {g.problem_id for g in self._told if g.strategy == name} for name in self.strategies}
+        if len(by_strategy) < 2:
+            return self.problems
+        return min(len(one & other) for one, other in combinations(by_strategy.values(), 2))
+
+    @property
+    def strategies(self) -> Sequence[str]:
+        """Names of those of which a group has something to say."""
+        return list(dict.fromkeys(group.strategy for group in self._told))
+
+    @property
+    def responses(self) -> int:
+        """Of the largest group."""
+        return max(group.n_responses for group in self._groups)
+
+    @cache  # noqa: B019 - as long-lived as the one plan that a process makes
+    def samples(self, pairs: int, draws: int) -> Sequence[Sample]:
+        """One a group, counted in its plan."""
+        orders = 2 if self._score.design.orders == "both" else 1
+        return [
+            Sample(int(members.sum()), _pairs_within(plan, members) / orders, draws * orders)
+            for plan, members in zip(self._plans(pairs, 1), self._members, strict=True)
+            if members.sum() > 1
+        ]
+
+    @cache  # noqa: B019
+    def purchase(self, pairs: int, draws: int) -> Purchase:
+        """By the bill, as `score --dry-run` has it without a ledger."""
+        judge = make_judge(self.spec, self._template, sends_calls=False, deadline_s=self._score.engine.deadline_s)
+        bill = make_workload(self._plans(pairs, draws), judge, None, self._template).bill
+        return Purchase(bill.calls, bill.input_tokens, bill.output_tokens, bill.cost_usd)
+
+    def _plans(self, pairs: int, draws: int) -> list[GroupPlan]:
+        design: PairDesign = replace(self._score.design, pairs_per_group=pairs, draws=draws)
+        return plan_groups(self._groups, design, self._score.shown)
+
+
+def members_of(responses: Sequence[Response], part: Part) -> NDArray[np.bool_]:
+    """(n,) which responses belong to a part: all, the correct, or those that were not cut."""
+    if part == "correct":
+        return np.array([response.correct is True for response in responses], dtype=np.bool_)
+    if part == "complete":
+        return np.array([not is_cut(response) for response in responses], dtype=np.bool_)
+    return np.ones(len(responses), dtype=np.bool_)
+
+
+def template_tokens(prompt: str) -> int:
+    """Tokens that the template adds to the two texts."""
+    return estimate_tokens(PromptTemplate.load(prompt).file.body)
+
+
+def _pairs_within(plan: GroupPlan, members: NDArray[np.bool_]) -> int:
+    """Ordered pairs of the plan whose two responses are members."""
+    return sum(int(members[seconds].sum()) for first, seconds in plan.pairs.rows() if members[first])
