@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[Main, list[str]]] = {
 OPTION = re.compile(r"^  (?:-\w, )?(--[\w-]+)(?: ([^\s\]]+))?", re.MULTILINE)
 NOT_THE_SAME = {
     "--out": "a file of responses, or a folder of results",
+    "--problems": "a file of problems, or how many there will be",
     "--strategy": "names of what was sampled, or how to sample",
     "--active-experts": "a number, or the numbers to study",
 }
