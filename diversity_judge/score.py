@@ -12,7 +12,7 @@ if __name__ == "__main__":  # Before the imports: they take a second, in which C
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,11 +28,13 @@ from diversity_judge.engine.workload import check_fits, make_workload
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given, read_inputs
 from diversity_judge.inputs.reading import ReadResult
+from diversity_judge.inputs.references import reference_approaches
 from diversity_judge.inputs.selection import select
 from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
 from diversity_judge.planning.groups import plan_groups, too_many_pairs
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.planning.sorting import plan_sortings
 from diversity_judge.runs.instrument import refuse_another_instrument
 from diversity_judge.runs.layout import LEDGER
 from diversity_judge.scoring import console as show
@@ -122,7 +124,10 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
     started = time.time()
     plans = plan_groups(read.groups, options.design, options.shown)
     template = PromptTemplate.load(options.prompt)
-    check_fits(plans, options.judge, template)
+    sortings = plan_sortings(
+        plans, approaches=options.clusters == "judge", references=_reference_approaches(options, read)
+    )
+    check_fits(plans, options.judge, template, sortings)
     judge = make_judge(
         options.judge,
         template,
@@ -136,7 +141,7 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
     advice = None if options.all_pairs else too_many_pairs(plans, options.design)
     if options.dry_run:
         with Ledger.read_if_there(ledger_path) as stored:
-            workload = make_workload(plans, judge, stored, template)
+            workload = make_workload(plans, judge, stored, template, sortings)
         show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
         show.print_warnings(console, [advice] if advice else [])
         return workload.bill
@@ -144,7 +149,7 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
         raise InputError(advice)
 
     with Ledger(ledger_path, read_only=options.offline) as ledger:
-        workload = make_workload(plans, judge, ledger, template)
+        workload = make_workload(plans, judge, ledger, template, sortings)
         show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
         buys = options.sends_calls
         if buys:
@@ -158,6 +163,19 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
         files.write_run(options.folder, result, record, heatmaps=options.heatmaps)
     show.print_results(console, result, verbose=options.verbose)
     return result
+
+
+def _reference_approaches(options: ScoreOptions, read: ReadResult) -> Mapping[str, tuple[str, ...]]:
+    """Problem to the approaches that are asked about; nothing where that is not wanted."""
+    if not options.reference_approaches:
+        return {}
+    found = reference_approaches(read.groups)
+    if not found:
+        raise InputError(
+            "--reference-approaches: no problem carries a list; give its responses 'reference_approaches', a list of "
+            "texts, beside the response or in meta"
+        )
+    return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:

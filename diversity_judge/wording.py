@@ -36,6 +36,6 @@ def p_value(p: float, smallest: float = 0.0) -> str:
     return f"p = {p:.3f}" if p >= 0.001 else f"p = {p:.1g}"
 
 
-def percent(share: float) -> str:
+def percent(share: float, missing: str = NONE) -> str:
     """A share, rounded down so that 100 % means all."""
-    return NONE if math.isnan(share) else f"{math.floor(share * 1000) / 10:.1f} %"
+    return missing if math.isnan(share) else f"{math.floor(share * 1000) / 10:.1f} %"

@@ -22,13 +22,13 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tests.judge_faults import Faults, parse_rule
-from tests.judge_texts import KnownTexts, score_of
+from tests.judge_texts import KnownTexts, question_in, score_of
 from tests.judge_wire import (
     CHARS_PER_TOKEN,
     Call,
@@ -83,6 +83,8 @@ class JudgeServer:
         faults: Which calls are treated how.
         latency: Seconds between a request and its reply.
         scores: Scores of ordered pairs of keys that differ from `score_of`.
+        sort: What is replied to a question about a whole group (see `judge_texts.question_in`): from its name, the keys of
+            the responses as they are shown, and how often it was asked before.
         texts: Texts by key, for responses that carry no key of their own.
         api_key: Refuse other keys with 401; None takes any.
         keep_bodies: Keep request bodies on record (off for very long runs).
@@ -95,6 +97,7 @@ class JudgeServer:
         faults: Faults | None = None,
         latency: float = 0.0,
         scores: Mapping[tuple[str, str], int] | None = None,
+        sort: Callable[[str, tuple[str, ...], int], str] | None = None,
         texts: Mapping[str, str] | None = None,
         api_key: str | None = None,
         keep_bodies: bool = True,
@@ -103,6 +106,7 @@ class JudgeServer:
         self.faults = faults or Faults()
         self.latency = latency
         self.scores = dict(scores or {})
+        self.sort = sort
         self.texts = KnownTexts(dict(texts or {}))
         self.api_key = api_key
         self.keep_bodies = keep_bodies
@@ -225,7 +229,10 @@ class JudgeServer:
     def _register(self, request: Request) -> Call:
         body = json.loads(request.body)
         prompt = "\n".join(text_of(message) for message in body["messages"])
+        question = question_in(prompt)
         pair = self.texts.pair_in(prompt) or ("unknown", f"{zlib.crc32(prompt.encode()):08x}")
+        if question is not None:
+            pair = question[0], "|".join(question[1])
         prefix, record = pair[0], self.record
         tokens = len(prompt) // CHARS_PER_TOKEN
         call = Call(
@@ -238,6 +245,7 @@ class JudgeServer:
             body=body if self.keep_bodies else None,
             arrived=time.monotonic(),
             in_flight=record.in_flight + 1,
+            group=question[1] if question is not None else (),
             prompt_tokens=tokens,
             cached_tokens=prompt.rfind(f"R#{pair[1]}#") // CHARS_PER_TOKEN
             if prefix in self._prefixes_done and f"R#{pair[1]}#" in prompt
@@ -254,6 +262,8 @@ class JudgeServer:
         if how.hang:
             await reader.read(1)  # only the client's leaving ends this
             return False
+        if call.group and self.sort is not None and how is self.faults.otherwise:
+            how = replace(how, content=self.sort(call.pair[0], call.group, call.attempt))
         delay = self.latency + how.first_byte_after
         if delay > 0:
             await asyncio.sleep(delay)

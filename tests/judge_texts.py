@@ -55,6 +55,17 @@ class KnownTexts:
         return min(places)[1], max(again)[1]
 
 
+def question_in(prompt: str) -> tuple[str, tuple[str, ...]] | None:
+    """Which question about a whole group a prompt asks, and the keys of its responses as they are shown; None of a pair.
+
+    The question is `sorting` (which share an approach) or `references` (which approach of a list each takes).
+    """
+    for name, form in (("references", "[Reference approaches:"), ("sorting", "[Approaches:")):
+        if form in prompt:
+            return name, tuple(dict.fromkeys(KEY.findall(prompt)))
+    return None
+
+
 @dataclass(frozen=True)
 class Sample:
     """A set of responses whose keys say where they belong: `problem.strategy.index`."""

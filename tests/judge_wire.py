@@ -33,6 +33,7 @@ class Call:
     in_flight: int
     prompt_tokens: int
     cached_tokens: int = 0
+    group: tuple[str, ...] = ()
     answered: float | None = None
     bought: bool = False
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from diversity_judge.comparing.group_measures import ProcessMetric
 from diversity_judge.comparing.outcome_table import ties
+from diversity_judge.comparing.process_metrics import ProcessMetric
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow, ProcessRow
 from diversity_judge.terminal import Column, print_table
@@ -60,7 +60,7 @@ def _print_process(console: Console, comparison: Comparison, *, verbose: bool) -
         Column("problems", [str(count) for count in counts]),
     ]
     for metric in comparison.metrics:
-        if metric.is_compared and (verbose or not metric.is_detail):
+        if metric.is_shown and (verbose or not metric.is_detail):
             cells = [_process_cell(comparison, s, metric, n) for s, n in zip(strategies, counts, strict=True)]
             columns.append(Column(metric.name.replace("_", " "), cells))
         if metric.name == "diversity" and comparison.differences.where(metric="diversity"):
@@ -68,10 +68,15 @@ def _print_process(console: Console, comparison: Comparison, *, verbose: bool) -
             columns.append(Column(f"minus {_name(comparison.baseline)}", [shown for shown, _ in differences]))
             columns.append(Column("p (Holm)", [p for _, p in differences]))
     thresholds = comparison.options.thresholds
-    facts = (
+    facts = [
         f"judge: {'; '.join(comparison.judges) or 'none: responses alone'}",
         f"approaches: joined at {thresholds.approach:g}; other route: up to {thresholds.other_route:g}",
-    )
+    ]
+    if comparison.process.where(metric="judged_approaches"):
+        facts.append(
+            "judged approaches: as the judge sorts the responses; clusters agreement: with those joined at "
+            f"{thresholds.approach:g} (adjusted Rand index)"
+        )
     print_table(console, "Process diversity a strategy (means over problems, 95 % intervals)", facts, columns)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from diversity_judge.comparing.group_measures import ALL_RESPONSES, GroupMeasures, ProcessMetric, known_values
+from diversity_judge.comparing.group_measures import GroupMeasures
 from diversity_judge.comparing.parts import COMPLETE, is_cut
+from diversity_judge.comparing.process_metrics import ALL_RESPONSES, ProcessMetric, known_values
 from diversity_judge.comparing.tables import CountRow, CutRow
 from diversity_judge.measures.intervals import outcome_estimate
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from diversity_judge.comparing.group_measures import GroupMeasures, ProcessMetric, known_values
+from diversity_judge.comparing.group_measures import GroupMeasures
+from diversity_judge.comparing.process_metrics import ProcessMetric, known_values
 from diversity_judge.comparing.tables import DifferenceRow, PairRow
 from diversity_judge.measures.paired import PairedDifference, paired_difference, with_holm
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from diversity_judge.comparing.parts import PARTS, is_cut, judged_part, part_diversities
+from diversity_judge.comparing.parts import is_cut, judged_part, part_diversities
 from diversity_judge.measures.approaches import (
     OTHER_ROUTE,
     SAME_APPROACH,
@@ -20,23 +20,17 @@ from diversity_judge.measures.approaches import (
     other_route,
 )
 from diversity_judge.measures.diversity import estimate
-from diversity_judge.measures.intervals import Estimate, outcome_estimate, strategy_estimate
+from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.matrix import VendiScore, population_vendi_2
 from diversity_judge.measures.outcomes import Outcome, Skipped, curve_sizes, outcomes
 from diversity_judge.measures.rarefaction import rarefied_approaches, rarefied_vendi
 from diversity_judge.measures.retest import Retest, retest
 from diversity_judge.measures.selected import SelectedDiversity
-from diversity_judge.rubric import MAX_SCORE
+from diversity_judge.measures.sortings import clusters_agreement, expected_classes, expected_coverage
 from diversity_judge.runs.loading import RunGroup
 
 SENSITIVITY_THRESHOLDS = (3.0, 4.0, 5.0)
 """The number of approaches is shown at these too, so that a reader sees how much hangs on the threshold."""
-FEW_RESPONSES = 10
-"""Up to here a count has so few values that its mean is treated like an outcome's."""
-ALL_RESPONSES = "all"
-"""What most metrics look at."""
-LARGEST_SD = MAX_SCORE / math.sqrt(2)
-"""Of two draws, 0 and 5; more draws spread less."""
 NEVER_BELOW = 0.95
 """A group of less coverage is marked: too much of its diversity rests on what is missing."""
 
@@ -87,6 +81,9 @@ class Process:
         order_asymmetry: Mean difference between the two orders; NaN unless both were judged.
         parts: Diversity of parts of the responses, by the metric's name.
         retest: Spread of repeated draws.
+        judged_approaches: Approaches as the judge sorts them, at the common number of responses; NaN unless it did.
+        clusters_agreement: Agreement of its sorting with the clusters of the matrix; NaN where one is not known.
+        reference_coverage: Share of the problem's reference approaches that the common number of responses takes.
     """
 
     n_responses: int
@@ -100,6 +97,9 @@ class Process:
     order_asymmetry: float
     parts: Mapping[str, SelectedDiversity]
     retest: Retest
+    judged_approaches: float = math.nan
+    clusters_agreement: float = math.nan
+    reference_coverage: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -144,145 +144,6 @@ class GroupMeasures:
             if name == metric and k in (None, size):
                 return found
         return None
-
-
-@dataclass(frozen=True)
-class ProcessMetric:
-    """A figure of the process side, as all tables name it.
-
-    Attributes:
-        name: In the tables.
-        label: For people.
-        value: Of one group; NaN where it is not known.
-        bounds: Smallest and largest value; None where it has none that an interval should respect.
-        is_compared: Whether strategies are tested for a difference in it.
-        depends_on_n: Whether more responses alone make it larger, so that groups of two sizes cannot be compared.
-        needs: What would give it a value where it has none; empty where nothing need be said of that.
-        is_count: Whether it counts whole things, which few values tell apart.
-        needs_every_group: Whether what it lacks depends on the value itself, so that the groups that have one are
-            not a fair choice: it then has a value only where every judged group has.
-        part: Which responses it looks at.
-        is_detail: Whether it stands in the tables and not on the console.
-    """
-
-    name: str
-    label: str
-    value: Callable[[Process], float]
-    bounds: tuple[float, float] | None = None
-    is_compared: bool = True
-    depends_on_n: bool = False
-    needs: str = "pairs with a score"
-    is_count: bool = False
-    needs_every_group: bool = False
-    part: str = ALL_RESPONSES
-    is_detail: bool = False
-
-    def range_of(self, n: int) -> tuple[float, float] | None:
-        """Smallest and largest value among groups of up to n responses; None where there is none."""
-        return (1.0, float(max(n, 2))) if self.depends_on_n else self.bounds
-
-    def level(self, values: Sequence[float], n: int) -> Estimate:
-        """Mean over problems with its interval.
-
-        Args:
-            values: One a problem.
-            n: Responses of a group, where the metric depends on them.
-        """
-        bounds = self.range_of(n)
-        if bounds is None:
-            return strategy_estimate(values, bounds=None)
-        held = np.clip(values, *bounds)  # a Vendi score of 1 may come out below it in the last digit
-        return (outcome_estimate if self.is_count and n <= FEW_RESPONSES else strategy_estimate)(held, bounds=bounds)
-
-
-def process_metrics(thresholds: Thresholds) -> tuple[ProcessMetric, ...]:
-    """The metrics of the process side, in the order of the tables."""
-    share = (0.0, 1.0)
-    answers = "`answer` on the responses"
-    all_pairs = "a score for every pair (no --pairs-per-group, nothing missing)"
-    others = [t for t in SENSITIVITY_THRESHOLDS if t != thresholds.approach]
-    return (
-        ProcessMetric("diversity", "process diversity", lambda p: p.diversity.value, share),
-        ProcessMetric("vendi", "Vendi score", lambda p: p.vendi.value, depends_on_n=True, needs=all_pairs),
-        ProcessMetric(
-            "vendi_clipped_mass",
-            "clipped mass of the Vendi score",
-            lambda p: p.vendi.clipped_mass,
-            is_compared=False,
-            needs=all_pairs,
-        ),
-        ProcessMetric(
-            "approaches",
-            f"distinct approaches (joined at {thresholds.approach:g})",
-            _approaches_at(thresholds.approach),
-            depends_on_n=True,
-            needs=all_pairs,
-            is_count=True,
-            needs_every_group=True,
-        ),
-        *(
-            ProcessMetric(
-                f"approaches_at_{threshold:g}",
-                f"distinct approaches (joined at {threshold:g})",
-                _approaches_at(threshold),
-                is_compared=False,
-                depends_on_n=True,
-                needs=all_pairs,
-                is_count=True,
-                needs_every_group=True,
-            )
-            for threshold in others
-        ),
-        ProcessMetric(
-            "same_answer_other_route",
-            f"same answer, other route (similarity up to {thresholds.other_route:g})",
-            lambda p: p.other_route.share,
-            share,
-            needs=answers,
-        ),
-        ProcessMetric(
-            "other_route_of_same_answer",
-            "other route, of the pairs with the same answer",
-            lambda p: p.other_route.share_of_same_answer,
-            share,
-            is_compared=False,
-            needs=answers,
-        ),
-        ProcessMetric(
-            "order_asymmetry",
-            "order asymmetry (points)",
-            lambda p: p.order_asymmetry,
-            (0.0, MAX_SCORE),
-            needs="both orders judged (score --orders both)",
-        ),
-        ProcessMetric(
-            "retest_sd",
-            "retest noise (standard deviation, points)",
-            lambda p: p.retest.sd,
-            (0.0, LARGEST_SD),
-            needs="",
-        ),
-        ProcessMetric(
-            "vendi_2",
-            "Vendi score of order 2 of the population",
-            lambda p: p.vendi_2,
-            needs="a pair with a score above 0",
-            needs_every_group=True,
-            is_detail=True,
-        ),
-        *(
-            ProcessMetric(
-                part.metric,
-                f"process diversity, {part.label}",
-                _part_value(part.metric),
-                share,
-                needs=part.needs,
-                part=part.label,
-                is_detail=True,
-            )
-            for part in PARTS
-        ),
-    )
 
 
 def measure(member: RunGroup, sizes: Sequence[int], reading: Reading) -> GroupMeasures:
@@ -345,7 +206,26 @@ def _process(member: RunGroup, reading: Reading) -> Process:
         order_asymmetry=matrix.order_asymmetry,
         parts=part_diversities(matrix, member.responses),
         retest=retest(member.judgments),
+        judged_approaches=_judged_approaches(member, reading),
+        clusters_agreement=(
+            clusters_agreement(member.approaches, similarity, threshold=reading.thresholds.approach)
+            if member.approaches
+            else math.nan
+        ),
+        reference_coverage=_reference_coverage(member, reading),
     )
+
+
+def _judged_approaches(member: RunGroup, reading: Reading) -> float:
+    labels = member.approaches
+    return expected_classes(labels, reading.size or len(labels)) if labels else math.nan
+
+
+def _reference_coverage(member: RunGroup, reading: Reading) -> float:
+    labels = member.references
+    if not labels or not member.n_references:
+        return math.nan
+    return expected_coverage(labels, member.n_references, reading.size or len(labels))
 
 
 def _vendi(similarity: NDArray[np.float64], reading: Reading) -> VendiScore:
@@ -367,14 +247,6 @@ def _approaches(similarity: NDArray[np.float64], reading: Reading) -> dict[float
     }
 
 
-def _part_value(metric: str) -> Callable[[Process], float]:
-    return lambda process: process.parts[metric].value if metric in process.parts else math.nan
-
-
-def _approaches_at(threshold: float) -> Callable[[Process], float]:
-    return lambda process: process.approaches[threshold].value
-
-
 def values_of(
     groups: Iterable[GroupMeasures], value: Callable[[Process], float]
 ) -> Iterator[tuple[GroupMeasures, float]]:
@@ -382,17 +254,6 @@ def values_of(
     for group in groups:
         if group.process is not None:
             yield group, value(group.process)
-
-
-def known_values(groups: Sequence[GroupMeasures], metric: ProcessMetric) -> Iterator[tuple[GroupMeasures, float]]:
-    """Each judged group with its value where it is known.
-
-    Of a metric that needs every group, nothing of a strategy of which one judged group lacks it; a group of which no
-    two responses are looked at is none.
-    """
-    found = [(g, value) for g, value in values_of(groups, metric.value) if g.process and g.process.n_responses > 1]
-    lacking = {group.strategy for group, value in found if metric.needs_every_group and not is_known(value)}
-    yield from ((group, value) for group, value in found if is_known(value) and group.strategy not in lacking)
 
 
 def is_known(value: float) -> bool:

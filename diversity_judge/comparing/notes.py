@@ -7,15 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from diversity_judge.comparing.counts import cut_rows
 from diversity_judge.comparing.differences import StrategyDifference
-from diversity_judge.comparing.group_measures import (
-    ALL_RESPONSES,
-    NEVER_BELOW,
-    GroupMeasures,
-    ProcessMetric,
-    is_known,
-    known_values,
-    values_of,
-)
+from diversity_judge.comparing.group_measures import NEVER_BELOW, GroupMeasures, is_known, values_of
+from diversity_judge.comparing.process_metrics import ALL_RESPONSES, ProcessMetric, known_values
 from diversity_judge.wording import percent
 
 CUT_MATTERS = 0.01

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from diversity_judge import __version__
-from diversity_judge.comparing.group_measures import ProcessMetric
+from diversity_judge.comparing.process_metrics import ProcessMetric
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
 from diversity_judge.runs.loading import Run
@@ -90,7 +90,7 @@ def methods(comparison: Comparison) -> str:
 
 def _process(comparison: Comparison) -> PaperTable:
     metrics = [
-        m for m in comparison.metrics if m.is_compared and not m.is_detail and comparison.process.where(metric=m.name)
+        m for m in comparison.metrics if m.is_shown and not m.is_detail and comparison.process.where(metric=m.name)
     ]
     judges = "; ".join(comparison.judges)
     return PaperTable(

@@ -58,7 +58,17 @@ def judged_part(member: RunGroup, *, complete_only: bool) -> RunGroup:
         for judgment in member.judgments
         if (first := judgment.pair.first) in places and (second := judgment.pair.second) in places
     )
-    return replace(member, group=replace(member.group, responses=responses), judgments=judgments)
+    return replace(
+        member,
+        group=replace(member.group, responses=responses),
+        judgments=judgments,
+        approaches=_kept(member.approaches, kept),
+        references=_kept(member.references, kept),
+    )
+
+
+def _kept(labels: tuple[int, ...] | None, kept: Sequence[int]) -> tuple[int, ...] | None:
+    return None if labels is None else tuple(labels[position] for position in kept)
 
 
 def part_diversities(matrix: SimilarityMatrix, responses: Sequence[Response]) -> dict[str, SelectedDiversity]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from diversity_judge.comparing.group_measures import GroupMeasures, ProcessMetric
+from diversity_judge.comparing.group_measures import GroupMeasures
+from diversity_judge.comparing.process_metrics import ProcessMetric
 from diversity_judge.comparing.tables import frame_html
 from diversity_judge.display import counted
 from diversity_judge.measures.outcomes import Tier

@@ -18,14 +18,11 @@ from diversity_judge.comparing.differences import (
 )
 from diversity_judge.comparing.group_measures import (
     GroupMeasures,
-    ProcessMetric,
     Reading,
     Thresholds,
     common_curve_sizes,
     common_size,
-    known_values,
     measure,
-    process_metrics,
     typical_size,
 )
 from diversity_judge.comparing.notes import all_notes
@@ -33,6 +30,7 @@ from diversity_judge.comparing.outcome_table import outcome_rows, problem_tiers
 from diversity_judge.comparing.parts import COMPLETE, is_cut
 from diversity_judge.comparing.payoff import payoff_rows, payoff_sentences
 from diversity_judge.comparing.problem_table import ProblemTable
+from diversity_judge.comparing.process_metrics import ProcessMetric, known_values, process_metrics
 from diversity_judge.comparing.tables import (
     ALL_TIERS,
     CountRow,

@@ -24,15 +24,24 @@ _WHAT_AN_EMBEDDED_JUDGE_LACKS: dict[str, str] = {
     Missing.UNPARSABLE: "the judge cannot read one of the two responses; asking again changes nothing",
 }
 
+_WHAT_IS_NOT_SORTED: dict[str, str] = {
+    Missing.UNPARSABLE: "the reply gives not every response one place: the same command asks again",
+}
+_WHAT_AN_EMBEDDED_JUDGE_CANNOT_SORT: dict[str, str] = {
+    Missing.UNPARSABLE: "the judge cannot read one of the responses; asking again changes nothing",
+}
 
-def advice(missing: Mapping[str, int], *, is_embedded: bool) -> Iterator[str]:
+
+def advice(missing: Mapping[str, int], *, is_embedded: bool, of_groups: bool = False) -> Iterator[str]:
     """A line a reason: how many, why, and what to do.
 
     Args:
         missing: Number of judgments by reason, in the order of the lines.
         is_embedded: Whether the judge computes, so that asking again changes nothing.
+        of_groups: Whether it is sortings of whole groups that are missing, and not judgments of pairs.
     """
-    known = _WHAT_TO_DO | (_WHAT_AN_EMBEDDED_JUDGE_LACKS if is_embedded else {})
+    embedded = _WHAT_AN_EMBEDDED_JUDGE_CANNOT_SORT if of_groups else _WHAT_AN_EMBEDDED_JUDGE_LACKS
+    known = _WHAT_TO_DO | (_WHAT_IS_NOT_SORTED if of_groups else {}) | (embedded if is_embedded else {})
     for reason, count in missing.items():
         what = known.get(reason, "see the message in the ledger's table 'failures'; the same command asks again")
         yield f"{count:,} x {reason}: {what}"

@@ -8,8 +8,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from diversity_judge.inputs.views import estimate_tokens
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.planning.groups import GroupPlan
+from diversity_judge.planning.sorting import SortingPlan
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class Bill:
         input_tokens: Of the prompts of these calls.
         output_tokens: Of their replies, at the preset's typical length.
         cost_usd: Without any cache hit.
+        sortings: Questions about whole groups that are wanted; `calls`, tokens and cost hold theirs too.
+        sortings_reused: Of these, found in the ledger.
+        sortings_not_asked_again: Of these, truncated earlier at the present limit.
     """
 
     groups: int
@@ -43,6 +48,9 @@ class Bill:
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
+    sortings: int = 0
+    sortings_reused: int = 0
+    sortings_not_asked_again: int = 0
 
     @property
     def cost_of_a_call_usd(self) -> float | None:
@@ -74,8 +82,6 @@ def group_bill(
     pairs, not_identical = len(plan.pairs) // draws, int(plan.needs_call().sum()) // draws
     input_tokens = overhead_tokens * calls + plan.pair_tokens(is_missing)
     output_tokens = calls * spec.typical_output_tokens
-    prices = spec.prices
-    cost = prices.cost(prompt_tokens=input_tokens, completion_tokens=output_tokens) if prices is not None else None
     return Bill(
         groups=1,
         responses=plan.group.n_responses,
@@ -88,8 +94,45 @@ def group_bill(
         calls=calls,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        cost_usd=cost,
+        cost_usd=_cost(spec, input_tokens, output_tokens),
     )
+
+
+def sorting_bill(sorting: SortingPlan, *, is_known: bool, is_missing: bool, spec: JudgeSpec) -> Bill:
+    """The bill of one question about a group.
+
+    Args:
+        sorting: The question; one that needs a call.
+        is_known: Whether the ledger has its answer.
+        is_missing: Whether a call is needed.
+        spec: The judge, for its prices and typical reply.
+    """
+    input_tokens = output_tokens = 0
+    if is_missing:
+        input_tokens = sorting.shown_tokens + estimate_tokens(sorting.template.file.body)
+        output_tokens = sorting.reply_tokens(spec.typical_output_tokens, spec.output_limit)
+    return Bill(
+        **_NOTHING,
+        calls=int(is_missing),
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cost_usd=_cost(spec, input_tokens, output_tokens),
+        sortings=1,
+        sortings_reused=int(is_known),
+        sortings_not_asked_again=int(not is_known and not is_missing),
+    )
+
+
+def _cost(spec: JudgeSpec, input_tokens: int, output_tokens: int) -> float | None:
+    if spec.prices is None:
+        return None
+    return spec.prices.cost(prompt_tokens=input_tokens, completion_tokens=output_tokens)
+
+
+_NOTHING = dict.fromkeys(
+    ("groups", "responses", "pairs", "duplicates", "repeats", "judgments", "reused", "not_asked_again"), 0
+)
+"""Of pairs, in a bill that is about none."""
 
 
 def total(bills: Sequence[Bill]) -> Bill:

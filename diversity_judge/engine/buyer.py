@@ -17,8 +17,7 @@ from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.errors import RunError
 from diversity_judge.judges.base import CallError, FatalError, Judge, Reply, TransientError
 from diversity_judge.ledger import Failure, Ledger
-from diversity_judge.planning.groups import Task
-from diversity_judge.planning.prompting import parse_reply
+from diversity_judge.planning.question import Fault, Question
 from diversity_judge.rubric import Missing
 
 _FIRST_CALLS = 8
@@ -39,7 +38,7 @@ class _StoppedError(Exception):
 class _Purchase:
     """The state of buying one judgment."""
 
-    task: Task
+    task: Question
     has_slot: bool = True
     calls: int = 0
     unusable: int = 0
@@ -77,12 +76,12 @@ class Buyer(Endable):
         self._schedule = PrefixSchedule(options.prefix_lead_s, stock=options.concurrency)
         self._ramp = Ramp(options.concurrency, options.prefix_lead_s)
         self._open: set[asyncio.Task[None]] = set()
-        self._held_elsewhere: deque[Task] = deque()
+        self._held_elsewhere: deque[Question] = deque()
         self._planned_at = ledger.last_id() if planned_at is None else planned_at
         self._ended_before_contact = 0
         self._broken: BaseException | None = None
 
-    async def run(self, work: Iterable[list[Task]]) -> Tally:
+    async def run(self, work: Iterable[list[Question]]) -> Tally:
         """Buy the judgments of these bundles (tasks that share their first text); returns the tally.
 
         Where the ledger cannot be written any more, nothing is sent any more: the run ends as failed, with what is on
@@ -106,7 +105,7 @@ class Buyer(Endable):
         super()._end(ending, message)
         self._limiter.close()
 
-    async def _send_all(self, bundles: Iterator[list[Task]]) -> None:
+    async def _send_all(self, bundles: Iterator[list[Question]]) -> None:
         """Send until nothing is left or the run is stopped."""
         try:
             while True:
@@ -133,7 +132,7 @@ class Buyer(Endable):
                 self._broken = self._broken or error
             self._end(Ending.FAILED, str(error))
 
-    async def _next_task(self, bundles: Iterator[list[Task]]) -> Task | None:
+    async def _next_task(self, bundles: Iterator[list[Question]]) -> Question | None:
         """The next task to send; waits for followers whose lead has not passed. None when nothing is left."""
         clock = asyncio.get_running_loop().time
         while not self._stop.is_set():
@@ -148,13 +147,13 @@ class Buyer(Endable):
             await self._sleep(wait)
         return None
 
-    async def _claim_more(self, bundles: Iterator[list[Task]]) -> bool:
+    async def _claim_more(self, bundles: Iterator[list[Question]]) -> bool:
         """Claim the next bundles in one transaction; what another run holds is left to it for now.
 
         Returns:
             Whether there was anything to claim.
         """
-        taken: list[list[Task]] = []
+        taken: list[list[Question]] = []
         while sum(map(len, taken)) < _KEYS_A_CLAIM and (bundle := next(bundles, None)) is not None:
             taken.append(bundle)
         if not taken:
@@ -229,8 +228,8 @@ class Buyer(Endable):
             raise _StoppedError
 
     async def _keep(self, purchase: _Purchase, reply: Reply) -> None:
-        """Commit a reply, then count it. Raises UnusableReplyError when it holds no score."""
-        parsed = parse_reply(reply.content, reply.finish_reason)
+        """Commit a reply, then count it. Raises UnusableReplyError when it is no answer."""
+        fault = purchase.task.fault_of(reply.content, reply.finish_reason)
         spec = self._judge.spec
         cost = None
         if spec.prices is not None and reply.prompt_tokens is not None and reply.completion_tokens is not None:
@@ -242,23 +241,23 @@ class Buyer(Endable):
         await self._ledger.add_reply(
             purchase.task.key,
             reply,
-            is_last=parsed.score is not None,
+            is_last=fault is None,
             cost_usd=cost,
             host=spec.host,
             attempt=purchase.calls,
             output_limit=spec.output_limit,
         )
         self._tally.count_reply(reply, cost)
-        if parsed.reason is not None:
+        if fault is not None:
             purchase.unusable += 1
-            self._tally.trouble = f"{parsed.reason}: {reply.content[-80:]!r}"
-            raise UnusableReplyError(parsed.reason, self._explain(parsed.reason), count=purchase.unusable)
+            self._tally.trouble = f"{fault.reason}: {reply.content[-80:]!r}"
+            raise UnusableReplyError(fault.reason, self._explain(fault), count=purchase.unusable)
 
-    def _explain(self, reason: str) -> str:
-        if reason == Missing.TRUNCATED:
+    def _explain(self, fault: Fault) -> str:
+        if fault.reason == Missing.TRUNCATED:
             limit = self._judge.spec.output_limit
             return f"the reply was cut at {self._judge.spec.limit_parameter} {limit or '(set by the host)'}: raise it"
-        return "the reply holds no valid score"
+        return fault.message
 
     async def _give_up(self, purchase: _Purchase, error: CallError) -> None:
         """Decide first whether the run goes on: while the failure is written, the next call would be sent."""
@@ -285,7 +284,7 @@ class Buyer(Endable):
             self._tally.missing[Ending.INTERRUPTED.value] += 1
         await asyncio.gather(*self._open, return_exceptions=True)
 
-    def _count_unsent(self, bundles: Iterator[list[Task]]) -> None:
+    def _count_unsent(self, bundles: Iterator[list[Question]]) -> None:
         unsent = sum(1 for _ in self._schedule.drain()) + len(self._held_elsewhere) + sum(map(len, bundles))
         if unsent:
             self._tally.missing[self._tally.ending.value] += unsent

@@ -17,8 +17,7 @@ from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.errors import RunError
 from diversity_judge.judges.base import EmbeddedJudge, Reply
 from diversity_judge.ledger import Failure, Ledger
-from diversity_judge.planning.groups import Task
-from diversity_judge.planning.prompting import parse_reply
+from diversity_judge.planning.question import Question
 
 _AT_ONCE = 500
 """About the pairs of a group of 32."""
@@ -44,9 +43,9 @@ class Computer(Endable):
         self._judge, self._ledger, self._options = judge, ledger, options
         self._budget = Budget(options, tally, None)
         self._planned_at = planned_at
-        self._held_elsewhere: list[Task] = []
+        self._held_elsewhere: list[Question] = []
 
-    async def run(self, work: Iterable[Task]) -> Tally:
+    async def run(self, work: Iterable[Question]) -> Tally:
         """Compute these judgments; returns the tally. Where the ledger cannot be written any more, the run failed."""
         tasks = iter(work)
         try:
@@ -68,7 +67,7 @@ class Computer(Endable):
         if self._held_elsewhere:
             await self._sleep(_POLL_OTHERS_S)
 
-    async def _compute_all(self, tasks: Iterator[Task]) -> None:
+    async def _compute_all(self, tasks: Iterator[Question]) -> None:
         while not self._stop.is_set() and (batch := list(islice(tasks, _AT_ONCE))):
             claim = await self._ledger.claim([task.key for task in batch], newer_than=self._planned_at)
             self._tally.reused += len(claim.answered)
@@ -77,7 +76,7 @@ class Computer(Endable):
             if granted:
                 await self._keep(granted, self._judge.compute(granted))
 
-    def _within_limits(self, tasks: list[Task]) -> list[Task]:
+    def _within_limits(self, tasks: list[Question]) -> list[Question]:
         """Those that the user's limits leave room for."""
         limit = self._options.max_calls
         fitting = tasks if limit is None else tasks[: max(0, limit - self._tally.calls)]
@@ -86,15 +85,14 @@ class Computer(Endable):
             self._end(Ending.BUDGET, refusal)
         return fitting
 
-    async def _keep(self, tasks: list[Task], replies: list[Reply]) -> None:
+    async def _keep(self, tasks: list[Question], replies: list[Reply]) -> None:
         """Commit replies, then count them; those without a score are noted as such."""
-        reasons = [parse_reply(reply.content, reply.finish_reason).reason for reply in replies]
+        faults = [task.fault_of(one.content, one.finish_reason) for task, one in zip(tasks, replies, strict=True)]
         await self._ledger.add_computed([task.key for task in tasks], replies, host=self._judge.spec.host)
-        for task, reply, reason in zip(tasks, replies, reasons, strict=True):
+        for task, reply, fault in zip(tasks, replies, faults, strict=True):
             self._tally.count_reply(reply, None)
-            if reason is None:
+            if fault is None:
                 self._tally.scored += 1
             else:
-                self._tally.missing[reason] += 1
-                failure = Failure(reason, "the reply holds no valid score", 1)
-                await self._ledger.give_up(task.key, failure)
+                self._tally.missing[fault.reason] += 1
+                await self._ledger.give_up(task.key, Failure(fault.reason, fault.message, 1))

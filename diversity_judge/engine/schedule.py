@@ -6,15 +6,15 @@ A host's prefix cache can serve the shared part (instructions and first text) on
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from diversity_judge.planning.groups import Task
+from diversity_judge.planning.question import Question
 
 
-def bundles(tasks: Iterable[Task]) -> Iterator[list[Task]]:
-    """Group consecutive tasks of a group that share their first response."""
-    for _, tasks_of_one in groupby(tasks, key=lambda task: (id(task.plan), task.pair.first)):
+def bundles(tasks: Iterable[Question]) -> Iterator[list[Question]]:
+    """Group consecutive tasks whose prompts begin alike: of pairs, those that share their first response."""
+    for _, tasks_of_one in groupby(tasks, key=lambda task: task.bundle):
         yield list(tasks_of_one)
 
 
@@ -33,20 +33,20 @@ class PrefixSchedule:
         self._lead_s = lead_s
         self._stock = stock
         self._n_following = 0
-        self._waiting: deque[list[Task]] = deque()
-        self._following: deque[tuple[float, deque[Task]]] = deque()
+        self._waiting: deque[list[Question]] = deque()
+        self._following: deque[tuple[float, deque[Question]]] = deque()
 
-    def add(self, bundle: list[Task]) -> None:
+    def add(self, bundle: Sequence[Question]) -> None:
         """Queue a bundle."""
         if bundle:
-            self._waiting.append(bundle)
+            self._waiting.append(list(bundle))
 
     @property
     def needs_bundles(self) -> bool:
         """Whether no bundle is left to be begun."""
         return not self._waiting
 
-    def next(self, now: float) -> Task | None:
+    def next(self, now: float) -> Question | None:
         """The task to send now, or None when there is none (yet).
 
         Args:
@@ -72,7 +72,7 @@ class PrefixSchedule:
         """Seconds until a follower is ready, None when nothing is left."""
         return max(0.0, self._following[0][0] - now) if self._following else None
 
-    def drain(self) -> Iterator[Task]:
+    def drain(self) -> Iterator[Question]:
         """All tasks that were never handed out."""
         for _, followers in self._following:
             yield from followers

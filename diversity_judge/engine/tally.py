@@ -25,7 +25,7 @@ class Tally:
     """Counts of a run; judgments are counted only once their reply is on disk.
 
     Attributes:
-        wanted: Judgments that the plan wants.
+        wanted: Judgments and sortings that the plan wants.
         reused: Of these, found in the ledger.
         scored: Scored in this run.
         missing: Ended without a score in this run, by reason.
@@ -63,9 +63,9 @@ class Tally:
     @classmethod
     def of(cls, bill: Bill) -> Tally:
         """The counts before the first call."""
-        tally = cls(wanted=bill.judgments, reused=bill.reused)
-        if bill.not_asked_again:
-            tally.missing[Missing.TRUNCATED] = bill.not_asked_again
+        tally = cls(wanted=bill.judgments + bill.sortings, reused=bill.reused + bill.sortings_reused)
+        if not_asked_again := bill.not_asked_again + bill.sortings_not_asked_again:
+            tally.missing[Missing.TRUNCATED] = not_asked_again
         return tally
 
     @property

@@ -9,18 +9,21 @@ from itertools import chain, compress
 import numpy as np
 from numpy.typing import NDArray
 
-from diversity_judge.engine.bill import Bill, group_bill, total
+from diversity_judge.engine.bill import Bill, group_bill, sorting_bill, total
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.views import estimate_tokens
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.ledger import Ledger
 from diversity_judge.ledger.judgments import need_call, read_judgments
+from diversity_judge.ledger.sortings import read_sortings
 from diversity_judge.planning.groups import GroupPlan, Task, check_context
 from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.pairs import MOST_PAIRS, Pair
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.planning.question import Question
 from diversity_judge.planning.repeats import needs_judgment
+from diversity_judge.planning.sorting import SortingPlan, SortingTask, check_sortings_fit
 from diversity_judge.text_safety import printable
 
 _PAIRS_A_LOOK = MOST_PAIRS
@@ -56,21 +59,28 @@ class Workload:
 
     Attributes:
         groups: The groups, in the order of the input.
+        sortings: Questions about whole groups.
         bill: The number of calls and their likely cost.
         planned_at: The id of the ledger's newest reply before it was read: later ones are other runs'.
     """
 
     groups: Sequence[GroupWork]
+    sortings: Sequence[SortingPlan]
     bill: Bill
     planned_at: int
+    missing_sortings: Sequence[SortingTask] = ()
 
-    def tasks(self, judge: Judge) -> Iterator[Task]:
-        """The calls that are needed, made one after the other as they are asked for."""
-        return chain.from_iterable(work.tasks(judge) for work in self.groups)
+    def tasks(self, judge: Judge) -> Iterator[Question]:
+        """The calls that are needed, made one after the other as they are asked for; those about pairs first."""
+        return chain(chain.from_iterable(work.tasks(judge) for work in self.groups), self.missing_sortings)
 
 
 def make_workload(
-    plans: Sequence[GroupPlan], judge: Judge, ledger: Ledger | None, template: PromptTemplate
+    plans: Sequence[GroupPlan],
+    judge: Judge,
+    ledger: Ledger | None,
+    template: PromptTemplate,
+    sortings: Sequence[SortingPlan] = (),
 ) -> Workload:
     """Look up what is known (None: nothing is) and list the rest."""
     planned_at = ledger.last_id() if ledger is not None else 0
@@ -99,7 +109,27 @@ def make_workload(
                 overhead_tokens=overhead,
             )
         )
-    return Workload(groups, total(bills), planned_at)
+    missing, sorting_bills = _look_up_sortings(sortings, judge, known)
+    return Workload(groups, sortings, total([*bills, *sorting_bills]), planned_at, missing)
+
+
+def _look_up_sortings(
+    sortings: Sequence[SortingPlan], judge: Judge, ledger: Ledger | None
+) -> tuple[list[SortingTask], list[Bill]]:
+    """Hold the questions about groups against the ledger; one that two groups share is asked once."""
+    found = read_sortings(sortings, judge, ledger)
+    distinct = list({sorting.key: sorting for sorting in found if sorting.key is not None}.values())
+    needed = need_call(distinct, ledger, judge.spec.output_limit)
+    bills = [
+        sorting_bill(sorting.plan, is_known=sorting.reason is None, is_missing=is_missing, spec=judge.spec)
+        for sorting, is_missing in zip(distinct, needed, strict=True)
+    ]
+    missing = [
+        SortingTask(sorting.plan, sorting.key)
+        for sorting, is_missing in zip(distinct, needed, strict=True)
+        if is_missing and sorting.key is not None
+    ]
+    return missing, bills
 
 
 def _look_up(plan: GroupPlan, wanted: NDArray[np.bool_], judge: Judge, ledger: Ledger) -> tuple[GroupWork, int]:
@@ -154,11 +184,14 @@ def _is_among(values: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[
     return np.asarray(known[places] == values, dtype=np.bool_)
 
 
-def check_fits(plans: Sequence[GroupPlan], spec: JudgeSpec, template: PromptTemplate) -> None:
+def check_fits(
+    plans: Sequence[GroupPlan], spec: JudgeSpec, template: PromptTemplate, sortings: Sequence[SortingPlan] = ()
+) -> None:
     """Find what an LLM judge could not be shown, before anything is sent.
 
     Raises:
-        InputError: a problem's text is wanted and missing, or a response does not fit the judge's context.
+        InputError: a problem's text is wanted and missing, or a response, or a group that is to be sorted in one call,
+            does not fit the judge's context.
     """
     if spec.is_embedded:
         return
@@ -175,6 +208,11 @@ def check_fits(plans: Sequence[GroupPlan], spec: JudgeSpec, template: PromptTemp
     check_context(
         plans,
         overhead_tokens=overhead,
+        output_tokens=spec.output_limit or spec.typical_output_tokens,
+        context_tokens=spec.context_tokens,
+    )
+    check_sortings_fit(
+        sortings,
         output_tokens=spec.output_limit or spec.typical_output_tokens,
         context_tokens=spec.context_tokens,
     )

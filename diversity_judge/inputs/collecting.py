@@ -16,6 +16,7 @@ from diversity_judge.errors import InputError
 from diversity_judge.inputs.accepting import accepted
 from diversity_judge.inputs.fields import FIELDS, OPTIONAL_FIELDS, clean, faults, unsafe_ids
 from diversity_judge.inputs.records import Found, RowError
+from diversity_judge.inputs.references import REFERENCE_APPROACHES
 from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.text_safety import printable
 
@@ -152,7 +153,8 @@ class Collector:
             return
         places[str(sample_id)] = place
         for name in extras:
-            self._extra_fields.setdefault(name, place)
+            if name != REFERENCE_APPROACHES:
+                self._extra_fields.setdefault(name, place)
         if not record["response"].strip():
             self._empty_places.append(place)
         group.append(

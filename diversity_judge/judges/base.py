@@ -16,7 +16,8 @@ from diversity_judge.hosts.calls import RejectedError as RejectedError
 from diversity_judge.hosts.calls import TransientError as TransientError
 from diversity_judge.hosts.completion import Completion
 from diversity_judge.judges.presets import JudgeSpec
-from diversity_judge.planning.groups import GroupPlan, Task
+from diversity_judge.planning.groups import GroupPlan
+from diversity_judge.planning.question import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ class Judge(Protocol):
         """Hash of everything except the two texts and the draw that can change this group's scores."""
         ...
 
-    async def ask(self, task: Task) -> Reply:
-        """Judge one ordered pair.
+    async def ask(self, task: Question) -> Reply:
+        """Answer one question: judge an ordered pair, or sort a group.
 
         Raises:
             CallError: there is no reply; the subclass says what to do about it.
@@ -59,6 +60,6 @@ class Judge(Protocol):
 class EmbeddedJudge(Judge, Protocol):
     """A judge that is part of this package: it computes, so it can be asked about many pairs at once."""
 
-    def compute(self, tasks: Sequence[Task]) -> list[Reply]:
-        """Judge ordered pairs, of one group or of several; replies in the same order."""
+    def compute(self, tasks: Sequence[Question]) -> list[Reply]:
+        """Answer questions about one group or several; replies in the same order."""
         ...

@@ -17,8 +17,9 @@ from diversity_judge.hosts.secrets import is_telling
 from diversity_judge.judges.base import Reply
 from diversity_judge.judges.chat_format import PATH, chat_fingerprint, reply_of, request_body
 from diversity_judge.judges.presets import JudgeSpec
-from diversity_judge.planning.groups import GroupPlan, Task
+from diversity_judge.planning.groups import GroupPlan
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.planning.question import Question
 
 
 class ChatJudge:
@@ -59,7 +60,7 @@ class ChatJudge:
         """Hash of template, model, endpoint, parameters and, where the template shows it, the problem."""
         return chat_fingerprint(self._spec, self._template, plan)
 
-    async def ask(self, task: Task) -> Reply:
+    async def ask(self, task: Question) -> Reply:
         """One call; a completion that cannot be read is a reply too, one without a score, as it may have been paid for.
 
         Raises:
@@ -67,7 +68,7 @@ class ChatJudge:
         """
         assert self._client is not None, "a judge without a key is not asked"
         started = time.perf_counter()
-        prompt = self._template.fill(task.text1, task.text2, task.plan.group.problem)
+        prompt = task.prompt(self._template)
         body = await self._client.post(PATH, request_body(self._spec, prompt))
         try:
             completion = read_completion(body)

@@ -16,6 +16,7 @@ from diversity_judge.judges.base import Reply
 from diversity_judge.judges.presets import LIMIT_PARAMETERS, JudgeSpec
 from diversity_judge.planning.groups import GroupPlan
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.planning.sorting import SortingPlan
 
 PATH = "/chat/completions"
 """Below the base URL."""
@@ -45,7 +46,15 @@ def chat_fingerprint(spec: JudgeSpec, template: PromptTemplate, plan: GroupPlan)
     The limit on a reply's length is left out: it cannot change a reply that ends by itself, and a truncated reply is
     no score. So raising it buys again only the pairs that were truncated.
     """
+    return _fingerprint(spec, template.digest, plan.group.problem if template.uses_problem else None)
+
+
+def sorting_fingerprint(spec: JudgeSpec, plan: SortingPlan) -> str:
+    """Hash of what besides the texts and the list of approaches can change how a group is sorted."""
+    return _fingerprint(spec, plan.template.digest, None)
+
+
+def _fingerprint(spec: JudgeSpec, template_digest: str, problem: str | None) -> str:
     parameters = {key: value for key, value in spec.parameters.items() if key not in LIMIT_PARAMETERS}
-    problem = plan.group.problem if template.uses_problem else None
-    parts = [template.digest, spec.model, spec.host, parameters, problem]
+    parts = [template_digest, spec.model, spec.host, parameters, problem]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

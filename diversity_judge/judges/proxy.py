@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from diversity_judge.judges.base import Reply
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.planning.groups import GroupPlan, Task
+from diversity_judge.planning.question import Question
 from diversity_judge.rubric import MAX_SCORE
 
 Sparse = Any
@@ -65,13 +66,22 @@ class ProxyJudge:
         """The same for every group: a score depends on its two texts alone."""
         return f"proxy\n{self._spec.model}\n{_VERSION}"
 
-    async def ask(self, task: Task) -> Reply:
-        """The similarity as a reply in the form of an LLM's, with the cosine before the score."""
+    async def ask(self, task: Question) -> Reply:
+        """The similarity as a reply in the form of an LLM's, with the cosine before the score.
+
+        Raises:
+            TypeError: it is asked about something else than a pair.
+        """
         return self.compute([task])[0]
 
-    def compute(self, tasks: Sequence[Task]) -> list[Reply]:
+    def compute(self, tasks: Sequence[Question]) -> list[Reply]:
         """The same for many pairs."""
-        return [self._reply(float(self._of(task.plan)[task.pair.first, task.pair.second])) for task in tasks]
+        return [self._reply(self._cosine_of(task)) for task in tasks]
+
+    def _cosine_of(self, task: Question) -> float:
+        if not isinstance(task, Task):
+            raise TypeError("the proxy judge compares pairs and cannot sort")
+        return float(self._of(task.plan)[task.pair.first, task.pair.second])
 
     def _reply(self, cosine: float) -> Reply:
         content = f"Proxy judge, not an LLM: cosine {cosine:.9f}\n[Final Score: {proxy_score(cosine)}]"

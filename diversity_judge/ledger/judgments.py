@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from diversity_judge.judges.base import Judge
 from diversity_judge.ledger.store import Ledger, StoredReply
@@ -27,24 +28,38 @@ def read_judgments(
     return _with_failures(judgments, ledger)
 
 
-def need_call(judgments: Sequence[Judgment], ledger: Ledger | None, limit: int | None) -> list[bool]:
-    """For each judgment whether a call could still bring a score.
+class Wanted(Protocol):
+    """What has an answer or a reason why not: a judgment of a pair, or a sorting of a group."""
 
-    A pair whose newest reply was cut at the present limit or a higher one is left out: it would be cut again,
-    and paid for again.
+    @property
+    def key(self) -> str | None:
+        """In the ledger; None where no call is needed."""
+        ...
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no answer; None where there is one."""
+        ...
+
+
+def need_call(wanted: Sequence[Wanted], ledger: Ledger | None, limit: int | None) -> list[bool]:
+    """For each of them whether a call could still bring an answer.
+
+    Where the newest reply was cut at the present limit or a higher one, none could: it would be cut again, and paid
+    for again.
 
     Args:
-        judgments: Of a group, as read from the ledger.
+        wanted: As read from the ledger.
         ledger: To see at which limit a reply was cut.
         limit: The most tokens that a reply may have now.
     """
-    cut = [j.key for j in judgments if j.reason == Missing.TRUNCATED and j.key is not None]
+    cut = [one.key for one in wanted if one.reason == Missing.TRUNCATED and one.key is not None]
     stored = ledger.replies(cut) if ledger is not None and cut else {}
     return [
-        judgment.score is None
-        and judgment.key is not None
-        and (judgment.reason != Missing.TRUNCATED or _raised(stored.get(judgment.key, []), limit))
-        for judgment in judgments
+        one.reason is not None
+        and one.key is not None
+        and (one.reason != Missing.TRUNCATED or _raised(stored.get(one.key, []), limit))
+        for one in wanted
     ]
 
 

@@ -6,7 +6,7 @@ Everything here is decided, and can be printed and priced, before anything is se
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +19,8 @@ from diversity_judge.inputs.responses import Group
 from diversity_judge.inputs.views import ShownText, View, estimate_tokens, truncate, view_of
 from diversity_judge.planning.lots import drawn_order
 from diversity_judge.planning.pairs import MOST_PAIRS, Pair, PairDesign, PlannedPairs
+from diversity_judge.planning.prompting import PromptTemplate, parse_reply
+from diversity_judge.planning.question import Fault
 from diversity_judge.text_safety import printable, slug
 
 _KEY_FORMAT = "1"
@@ -140,6 +142,20 @@ class Task:
     def text2(self) -> str:
         """What the judge reads second."""
         return self.plan.shown[self.pair.second].text
+
+    @property
+    def bundle(self) -> Hashable:
+        """Those of a group that share their first response."""
+        return id(self.plan), self.pair.first
+
+    def prompt(self, template: PromptTemplate) -> str:
+        """The judge's template with both texts."""
+        return template.fill(self.text1, self.text2, self.plan.group.problem)
+
+    def fault_of(self, content: str, finish_reason: str | None) -> Fault | None:
+        """Why a reply holds no score; None where it does."""
+        reason = parse_reply(content, finish_reason).reason
+        return None if reason is None else Fault(reason, "the reply holds no valid score")
 
 
 @dataclass(frozen=True)

@@ -80,11 +80,11 @@ class PromptTemplate:
         texts = {"text1": text1, "text2": text2, "problem": problem or ""}
         names = {"text1": "RESPONSE 1", "text2": "RESPONSE 2", "problem": "PROBLEM"}
         others = tuple(texts.values())
-        return _PLACEHOLDER.sub(lambda place: _enclose(names[place[1]], texts[place[1]], others), self.file.body)
+        return _PLACEHOLDER.sub(lambda place: enclosed(names[place[1]], texts[place[1]], others), self.file.body)
 
 
-def _enclose(name: str, text: str, all_texts: tuple[str, ...]) -> str:
-    """Put a text between markers whose code is derived from it and occurs in none of the texts.
+def enclosed(name: str, text: str, all_texts: tuple[str, ...]) -> str:
+    """A text between markers whose code is derived from it and occurs in none of the texts.
 
     The code depends on this text alone (unless it happens to occur in another), so all prompts that share
     their first text share it to the byte, and a prefix cache can serve it.

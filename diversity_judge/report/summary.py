@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from diversity_judge.comparing.group_measures import ProcessMetric
 from diversity_judge.comparing.outcome_table import TIERS, ties
+from diversity_judge.comparing.process_metrics import ProcessMetric
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, DifferenceRow, OutcomeRow
 from diversity_judge.display import counted
@@ -75,7 +75,7 @@ def process_table(comparison: Comparison, *, is_detail: bool) -> list[SummaryRow
     """
     rows = []
     for metric in comparison.metrics:
-        if not metric.is_compared or metric.is_detail != is_detail:
+        if not metric.is_shown or metric.is_detail != is_detail:
             continue
         cells = tuple(_level(comparison, metric, strategy) for strategy in comparison.strategies)
         if any(cell.text for cell in cells):

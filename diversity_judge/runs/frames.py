@@ -9,7 +9,21 @@ import pandas as pd
 
 from diversity_judge.files import text_of_cell
 
-_TEXT_COLUMNS = ("problem_id", "strategy", "first", "second", "missing", "key", "interval", "judge", "prompt", "group")
+_TEXT_COLUMNS = (
+    "problem_id",
+    "strategy",
+    "first",
+    "second",
+    "missing",
+    "key",
+    "interval",
+    "judge",
+    "prompt",
+    "group",
+    "sample",
+    "reference_missing",
+    "reference_key",
+)
 """Read as they are: an id "NA" or "007" is neither missing nor a number."""
 
 

@@ -33,9 +33,9 @@ from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.pairs import Pair
 from diversity_judge.rubric import MAX_SCORE
 from diversity_judge.runs import layout
-from diversity_judge.runs.frames import read_frame
 from diversity_judge.runs.instrument import Instrument
-from diversity_judge.text_safety import printable
+from diversity_judge.runs.sortings import Labels, read_labels
+from diversity_judge.runs.table_files import broken, part_of, read_table, whole_numbers
 from diversity_judge.wording import NONE, interval, number, percent, spread
 
 if TYPE_CHECKING:
@@ -50,9 +50,6 @@ _PAIR_COLUMNS = (
     *_GROUP_COLUMNS, "first_position", "second_position", "draw", "key", "score", "missing", "n_replies", "reply_id",
 )  # fmt: skip
 _ESTIMATE_COLUMNS = ("diversity", "ci_low", "ci_high", "coverage")
-_HIGHEST = 2.0**53
-"""Up to here a float holds every whole number."""
-_REWRITE = "`score --offline` writes it again from the ledger"
 
 
 @dataclass(frozen=True)
@@ -76,11 +73,17 @@ class RunGroup:
         group: The responses, in the order of the matrix.
         judgments: What was wanted of the judge and what came; empty where nothing was judged.
         estimator: Of the diversity, as the run's manifest names it.
+        approaches: (n,) approach of each response from 1, as the judge sorted them; None where it did not.
+        references: (n,) which approach of the problem's list each response takes, 0 for none; None where not known.
+        n_references: Approaches of that list; 0 where nothing was asked about one.
     """
 
     group: Group
     judgments: tuple[Judgment, ...] = ()
     estimator: str = MEAN_OF_SCORED_PAIRS
+    approaches: tuple[int, ...] | None = None
+    references: tuple[int, ...] | None = None
+    n_references: int = 0
 
     @property
     def problem_id(self) -> str:
@@ -346,14 +349,14 @@ def load_run(path: PathLike) -> Run:
         read = read_responses(path)
         return Run(path, tuple(RunGroup(group) for group in read.groups), warnings=read.warnings)
     manifest = _manifest(path)
-    pairs = _table(path, layout.PAIRS, _PAIR_COLUMNS)
-    read = read_responses(_part(path, layout.RESPONSES))
+    pairs = read_table(path, layout.PAIRS, _PAIR_COLUMNS)
+    read = read_responses(part_of(path, layout.RESPONSES))
     return Run(
         path,
-        _groups(path, read.groups, pairs, _estimator(path, manifest)),
+        _groups(path, read.groups, pairs, _estimator(path, manifest), read_labels(path, read.groups)),
         manifest,
-        _table(path, layout.SCORES, _GROUP_COLUMNS, _ESTIMATE_COLUMNS),
-        _table(path, layout.STRATEGIES, _GROUP_COLUMNS[1:], ("n_problems", *_ESTIMATE_COLUMNS)),
+        read_table(path, layout.SCORES, _GROUP_COLUMNS, _ESTIMATE_COLUMNS),
+        read_table(path, layout.STRATEGIES, _GROUP_COLUMNS[1:], ("n_problems", *_ESTIMATE_COLUMNS)),
         pairs,
     )
 
@@ -390,7 +393,13 @@ def _estimator(folder: Path, manifest: Mapping[str, Any]) -> str:
     return name
 
 
-def _groups(folder: Path, groups: Sequence[Group], pairs: pd.DataFrame, estimator: str) -> tuple[RunGroup, ...]:
+def _groups(
+    folder: Path,
+    groups: Sequence[Group],
+    pairs: pd.DataFrame,
+    estimator: str,
+    labels: Mapping[tuple[str, str], Labels],
+) -> tuple[RunGroup, ...]:
     by_group = pairs.groupby(["problem_id", "strategy"], sort=False).indices
     judgments = list(_judgments(folder / layout.PAIRS, pairs))
     found = []
@@ -402,68 +411,24 @@ def _groups(folder: Path, groups: Sequence[Group], pairs: pd.DataFrame, estimato
                 f"{folder / layout.PAIRS}: names response {last} of {group.problem_id} / {group.strategy}, which "
                 f"has {group.n_responses}; the tables are of different runs: run score --offline again"
             )
-        found.append(RunGroup(group, mine, estimator))
+        found.append(RunGroup(group, mine, estimator, *labels.get((group.problem_id, group.strategy), Labels())))
     return tuple(found)
 
 
 def _judgments(path: Path, rows: pd.DataFrame) -> Iterable[Judgment]:
     numbers = {
-        "first_position": _whole(path, rows, "first_position"),
-        "second_position": _whole(path, rows, "second_position"),
-        "draw": _whole(path, rows, "draw"),
-        "score": _whole(path, rows, "score", highest=MAX_SCORE, may_be_missing=True),
-        "n_replies": _whole(path, rows, "n_replies"),
-        "reply_id": _whole(path, rows, "reply_id", may_be_missing=True),
+        "first_position": whole_numbers(path, rows, "first_position"),
+        "second_position": whole_numbers(path, rows, "second_position"),
+        "draw": whole_numbers(path, rows, "draw"),
+        "score": whole_numbers(path, rows, "score", highest=MAX_SCORE, may_be_missing=True),
+        "n_replies": whole_numbers(path, rows, "n_replies"),
+        "reply_id": whole_numbers(path, rows, "reply_id", may_be_missing=True),
     }
     if (rows["first_position"] == rows["second_position"]).any():
-        raise _broken(path, "pairs a response with itself")
+        raise broken(path, "pairs a response with itself")
     for first, second, draw, score, n_replies, reply_id, key, missing in zip(
         *numbers.values(), rows["key"].tolist(), rows["missing"].tolist(), strict=True
     ):
         yield Judgment(
             Pair(first, second, draw), key or None, score, missing or None, n_replies=n_replies, reply_id=reply_id
         )
-
-
-def _whole(
-    path: Path, rows: pd.DataFrame, column: str, *, highest: float = _HIGHEST, may_be_missing: bool = False
-) -> list[Any]:
-    """A column of whole numbers from 0 on, None for those that are missing."""
-    if len(rows) and rows[column].dtype == np.int64 and rows[column].min() >= 0 and rows[column].max() <= highest:
-        return rows[column].tolist()
-    values = pd.to_numeric(rows[column], errors="coerce").to_numpy(dtype=np.float64)
-    is_there = rows[column].notna().to_numpy()
-    with np.errstate(invalid="ignore"):
-        is_good = (values >= 0) & (values <= highest) & (values == np.floor(values))
-    wrong = np.flatnonzero(~is_good & (is_there | (not may_be_missing)))
-    if wrong.size:
-        value = printable(str(rows[column].iloc[wrong[0]]), 40)
-        raise _broken(path, f"{value!r} in row {wrong[0] + 1} is no {column.replace('_', ' ')}")
-    return [int(value) if there else None for value, there in zip(values.tolist(), is_there.tolist(), strict=True)]
-
-
-def _broken(path: Path, what: str) -> InputError:
-    return InputError(f"{path}: {what}; {_REWRITE}")
-
-
-def _part(folder: Path, name: str) -> Path:
-    path = folder / name
-    if not path.is_file():
-        raise _broken(path, "is missing")
-    return path
-
-
-def _table(folder: Path, name: str, needed: Sequence[str], numbers: Sequence[str] = ()) -> pd.DataFrame:
-    """A table, its ids and texts as they are and its numbers as numbers."""
-    path = _part(folder, name)
-    try:
-        table = read_frame(path)
-    except (ValueError, OSError) as error:
-        raise _broken(path, f"cannot read the table: {printable(str(error))}") from error
-    lacking = [column for column in (*needed, *numbers) if column not in table.columns]
-    if lacking:
-        raise _broken(path, f"has no column {', '.join(lacking)}")
-    texts = [column for column in numbers if not pd.api.types.is_numeric_dtype(table[column])]
-    if texts:
-        raise _broken(path, f"holds something else than numbers in the column {', '.join(texts)}")
-    return table

@@ -17,7 +17,7 @@ from diversity_judge.judges.presets import DEFAULT_JUDGE
 from diversity_judge.planning.pairs import MOST_PAIRS, ORDERS
 from diversity_judge.planning.prompting import DEFAULT_PROMPT
 from diversity_judge.scoring.keywords import make_options
-from diversity_judge.scoring.options import ScoreOptions, default_folder
+from diversity_judge.scoring.options import CLUSTERS, ScoreOptions, default_folder
 
 _EPILOG = """\
 exit codes: 0 all wanted pairs scored; 1 the run failed; 2 bad usage or input, nothing was sent;
@@ -88,6 +88,16 @@ def add_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", type=int, help="of the choice of pairs (default: 0)")
     group.add_argument(
         "--judge-duplicates", action="store_true", help="ask about identical texts too (else: 5, no call)"
+    )
+    group.add_argument(
+        "--clusters",
+        choices=CLUSTERS,
+        help="judge: also sort all responses of a group by approach, one call a group (default: matrix, by the scores)",
+    )
+    group.add_argument(
+        "--reference-approaches",
+        action="store_true",
+        help="ask which approach of its problem's list each response takes, one call a group",
     )
 
 

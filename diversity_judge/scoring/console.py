@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -36,6 +36,7 @@ def print_bill(console: Console, bill: Bill, spec: JudgeSpec, prompt: str) -> No
         ("groups", f"{bill.groups:,} with {bill.responses:,} responses"),
         ("pairs", f"{bill.pairs:,}{_without_a_judgment(bill)}"),
         ("judgments", f"{bill.judgments:,} wanted{_without_a_call(bill)}"),
+        *([("sortings", f"{bill.sortings:,} wanted, one a group{_without_a_sorting(bill)}")] if bill.sortings else []),
         ("calls", f"{bill.calls:,}"),
     ]
     if not spec.is_embedded:
@@ -77,7 +78,7 @@ def print_results(console: Console, result: ScoreResult, *, verbose: bool = Fals
     calls = f"{tally.calls:,} calls" + (f" ({unanswered:,} without a reply)" if unanswered else "")
     place = "nothing was written" if result.folder is None else f"results in {result.folder}"
     console.print(Text(printable(f"{place} · {calls}, {cost} in this run")))
-    if result.folder is not None and not result.missing:
+    if result.folder is not None and not result.missing and not result.missing_sortings:
         console.print(Text(printable(f"next: python -m diversity_judge.compare {shlex.quote(str(result.folder))}")))
 
 
@@ -91,8 +92,24 @@ def _print_strategies(console: Console, result: ScoreResult, facts: Sequence[str
         Column("coverage", _unless_whole([row.coverage for row in found])),
         Column("order asymmetry", [number(row.order_asymmetry, 2, missing="") for row in found]),
         Column("retest sd", [number(row.retest_sd, 2, missing="") for row in found]),
+        Column("approaches", [number(row.judged_approaches, 2, missing="") for row in found]),
+        Column("agree", [number(row.clusters_agreement, 2, missing="") for row in found]),
+        Column("covered", [percent(row.reference_coverage, missing="") for row in found]),
     )
+    if result.sortings:
+        facts = (*facts, *_sorting_facts(result))
     print_table(console, "Process diversity a strategy (intervals over problems)", facts, columns)
+
+
+def _sorting_facts(result: ScoreResult) -> Iterator[str]:
+    """What the columns about sortings are."""
+    if any(group.sorting for group in result.groups):
+        yield (
+            "approaches: as the judge sorts the responses; agree: with the clusters of the similarities (adjusted "
+            "Rand index, 1 the same, 0 chance)"
+        )
+    if any(group.references for group in result.groups):
+        yield "covered: share of the problems' reference approaches that the responses take"
 
 
 def print_failure(result: ScoreResult) -> None:
@@ -136,12 +153,17 @@ def _bounds(matrix: SimilarityMatrix) -> str:
 
 
 def _print_missing(console: Console, result: ScoreResult) -> None:
-    reasons = result.missing
-    total = sum(reasons.values())
-    if not total:
-        return
-    console.print(Text(f"{total:,} judgment(s) have no score:", style="bold"))
-    for line in advice(dict(reasons.most_common()), is_embedded=result.is_embedded):
+    if result.missing:
+        found = advice(dict(result.missing.most_common()), is_embedded=result.is_embedded)
+        _print_reasons(console, f"{sum(result.missing.values()):,} judgment(s) have no score", found)
+    if result.missing_sortings:
+        found = advice(dict(result.missing_sortings.most_common()), is_embedded=result.is_embedded, of_groups=True)
+        _print_reasons(console, f"{sum(result.missing_sortings.values()):,} sorting(s) are missing", found)
+
+
+def _print_reasons(console: Console, what: str, lines: Iterable[str]) -> None:
+    console.print(Text(f"{what}:", style="bold"))
+    for line in lines:
         console.print(Text(printable(f"  {line}")))
 
 
@@ -164,6 +186,14 @@ def _without_a_call(bill: Bill) -> str:
     return _in_brackets(
         f"{bill.reused:,} found in the ledger" if bill.reused else "",
         f"{bill.not_asked_again:,} cut earlier at this limit (raise --max-tokens)" if bill.not_asked_again else "",
+    )
+
+
+def _without_a_sorting(bill: Bill) -> str:
+    again = bill.sortings_not_asked_again
+    return _in_brackets(
+        f"{bill.sortings_reused:,} found in the ledger" if bill.sortings_reused else "",
+        f"{again:,} cut earlier at this limit (raise --max-tokens)" if again else "",
     )
 
 

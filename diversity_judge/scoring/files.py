@@ -12,7 +12,7 @@ import numpy as np
 from diversity_judge.errors import RunError
 from diversity_judge.files import write_csv, write_whole
 from diversity_judge.inputs.responses import write_responses
-from diversity_judge.runs.layout import HEATMAPS, MATRICES, PAIRS, RESPONSES, SCORES, STRATEGIES
+from diversity_judge.runs.layout import APPROACHES, HEATMAPS, MATRICES, PAIRS, RESPONSES, SCORES, STRATEGIES
 from diversity_judge.runs.replacing import replacing
 from diversity_judge.scoring import tables
 from diversity_judge.scoring.group_results import GroupResult
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from diversity_judge.drawing.heatmaps import Heatmap
 
 _TABLES = (RESPONSES, SCORES, STRATEGIES, PAIRS, MATRICES)
+"""Of every run; `APPROACHES` besides where groups were sorted."""
 
 
 def write_run(folder: Path, result: ScoreResult, manifest: Mapping[str, Any], *, heatmaps: bool = True) -> None:
@@ -36,14 +37,17 @@ def write_run(folder: Path, result: ScoreResult, manifest: Mapping[str, Any], *,
     Raises:
         RunError: the disk does not take them.
     """
+    is_sorted = any(group.sortings for group in result.groups)
+    sure, possible = (*_TABLES, *([APPROACHES] if is_sorted else [])), [APPROACHES]
     if not heatmaps:
-        with replacing(folder, manifest, sure=_TABLES):
+        with replacing(folder, manifest, sure=sure, possible=possible):
             _write_tables(folder, result)
         return
     from diversity_judge.drawing.heatmaps import heatmap_names
 
     pictures = _heatmaps(result)
-    with replacing(folder, manifest, sure=_TABLES, possible=[f"{HEATMAPS}/{name}" for name in heatmap_names(pictures)]):
+    possible += [f"{HEATMAPS}/{name}" for name in heatmap_names(pictures)]
+    with replacing(folder, manifest, sure=sure, possible=possible):
         _write_tables(folder, result)
         _draw(folder, pictures, result.judge)
 
@@ -59,6 +63,8 @@ def _write_tables(folder: Path, result: ScoreResult) -> None:
         write_responses(folder / RESPONSES, responses)
         for name, rows in csv_files.items():
             write_csv(folder / name, rows)
+        if any(group.sortings for group in groups):
+            write_csv(folder / APPROACHES, tables.approaches(groups))
         write_whole(folder / PAIRS, partial(tables.write_pairs, groups))
         write_whole(folder / MATRICES, partial(_write_matrices, groups))
     except OSError as error:

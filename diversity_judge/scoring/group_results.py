@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +14,16 @@ from diversity_judge.engine.workload import Workload
 from diversity_judge.judges.base import Judge
 from diversity_judge.ledger import Ledger
 from diversity_judge.ledger.judgments import read_judgments
+from diversity_judge.ledger.sortings import read_sortings
+from diversity_judge.measures.approaches import SAME_APPROACH, approach_labels, count_approaches
 from diversity_judge.measures.diversity import estimate
 from diversity_judge.measures.intervals import Estimate, strategy_estimate
 from diversity_judge.measures.matrix import SimilarityMatrix, build_matrix
 from diversity_judge.measures.retest import Retest, retest
+from diversity_judge.measures.sortings import clusters_agreement, expected_classes, expected_coverage
 from diversity_judge.planning.groups import GroupPlan
 from diversity_judge.planning.judgment import Judgment
+from diversity_judge.planning.sorting import Sorting
 from diversity_judge.wording import interval
 
 
@@ -31,6 +36,8 @@ class GroupResult:
     matrix: SimilarityMatrix
     diversity: Estimate
     vendi: float
+    sorting: Sorting | None = None
+    references: Sorting | None = None
 
     @property
     def problem_id(self) -> str:
@@ -53,6 +60,38 @@ class GroupResult:
         return retest(self.judgments)
 
     @property
+    def sortings(self) -> tuple[Sorting, ...]:
+        """The questions that were asked about the whole group."""
+        return tuple(one for one in (self.sorting, self.references) if one is not None)
+
+    def judged_approaches(self, size: int | None = None) -> float:
+        """Approaches as the judge sorts them, expected among `size` responses (None: all); NaN where not known."""
+        labels = self.sorting.labels if self.sorting else None
+        return expected_classes(labels, size or len(labels)) if labels else math.nan
+
+    @cached_property
+    def clusters_agreement(self) -> float:
+        """Agreement of the judge's sorting with the clusters of the matrix; NaN where one is not known."""
+        labels = self.sorting.labels if self.sorting else None
+        similarity = self.matrix.symmetric()
+        return clusters_agreement(labels, similarity, threshold=SAME_APPROACH) if labels else math.nan
+
+    @cached_property
+    def matrix_approaches(self) -> tuple[int, ...] | None:
+        """(n,) clusters of the matrix from 1; None where missing pairs could change them."""
+        similarity = self.matrix.symmetric()
+        if math.isnan(count_approaches(similarity).value):
+            return None
+        return tuple(int(label) + 1 for label in approach_labels(similarity))
+
+    def reference_coverage(self, size: int | None = None) -> float:
+        """Share of the list's approaches, expected among `size` responses (None: all); NaN where not known."""
+        asked = self.references
+        if asked is None or asked.labels is None:
+            return math.nan
+        return expected_coverage(asked.labels, len(asked.plan.references), size or len(asked.labels))
+
+    @property
     def missing_reasons(self) -> Counter[str]:
         """Number of judgments without a score, by reason."""
         return Counter(j.reason for j in self.judgments if j.reason is not None)
@@ -68,6 +107,10 @@ class StrategyResult:
         coverage: Share of all its wanted judgments that have a score.
         order_asymmetry: Mean over problems, in points; NaN unless both orders were judged.
         retest_sd: Standard deviation of a draw, pooled over all pairs drawn more than once; NaN without one.
+        judged_approaches: Mean over problems, at the number of responses of the run's smallest group; NaN unless the
+            judge sorted.
+        clusters_agreement: Mean over problems of the agreement of these with the matrix's clusters; NaN likewise.
+        reference_coverage: Mean over problems that carry a list, at the same number; NaN unless the judge was asked.
     """
 
     strategy: str
@@ -75,23 +118,38 @@ class StrategyResult:
     coverage: float
     order_asymmetry: float
     retest_sd: float
+    judged_approaches: float
+    clusters_agreement: float
+    reference_coverage: float
 
 
 def group_results(workload: Workload, judge: Judge, ledger: Ledger) -> list[GroupResult]:
     """The groups' results, with what the ledger holds now."""
+    sortings = {
+        (sorting.plan.group.name, bool(sorting.plan.references)): sorting
+        for sorting in read_sortings(workload.sortings, judge, ledger)
+    }
     return [
-        _group_result(work.plan, read_judgments(work.plan, judge, ledger) if work.known is None else work.known)
+        _group_result(
+            work.plan,
+            read_judgments(work.plan, judge, ledger) if work.known is None else work.known,
+            sortings.get((work.plan.name, False)),
+            sortings.get((work.plan.name, True)),
+        )
         for work in workload.groups
     ]
 
 
-def _group_result(plan: GroupPlan, judgments: Sequence[Judgment]) -> GroupResult:
+def _group_result(
+    plan: GroupPlan, judgments: Sequence[Judgment], sorting: Sorting | None, references: Sorting | None
+) -> GroupResult:
     matrix = build_matrix(plan.group.n_responses, judgments)
-    return GroupResult(plan, judgments, matrix, estimate(matrix), matrix.vendi().value)
+    return GroupResult(plan, judgments, matrix, estimate(matrix), matrix.vendi().value, sorting, references)
 
 
 def strategy_results(groups: Sequence[GroupResult]) -> list[StrategyResult]:
     """One result a strategy, in order of appearance: problems are the clusters."""
+    smallest = min((group.plan.group.n_responses for group in groups if group.plan.group.n_responses > 1), default=1)
     by_strategy: dict[str, list[GroupResult]] = {}
     for group in groups:
         by_strategy.setdefault(group.strategy, []).append(group)
@@ -102,6 +160,9 @@ def strategy_results(groups: Sequence[GroupResult]) -> list[StrategyResult]:
             _pooled_coverage(members),
             _mean([group.matrix.order_asymmetry for group in members]),
             sum((group.retest for group in members), Retest()).sd,
+            _mean([group.judged_approaches(smallest) for group in members]),
+            _mean([group.clusters_agreement for group in members]),
+            _mean([group.reference_coverage(smallest) for group in members]),
         )
         for strategy, members in by_strategy.items()
     ]

@@ -20,7 +20,7 @@ from diversity_judge.inputs.views import VIEWS, View
 from diversity_judge.judges.presets import DEFAULT_JUDGE, JudgeSpec, adjust, find_judge
 from diversity_judge.planning.groups import Showing
 from diversity_judge.planning.pairs import ORDERS, Orders, PairDesign
-from diversity_judge.scoring.options import ScoreOptions
+from diversity_judge.scoring.options import CLUSTERS, Clusters, ScoreOptions
 from diversity_judge.text_safety import printable
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ class ScoreKeywords(TypedDict, total=False):
     """The options by name.
 
     What is compared: `format`, `strategies` and `limit` (problems) of the input, `view`, `truncate_tokens`, `orders`,
-    `pairs_per_group`, `all_pairs`, `draws`, `seed`, `judge_duplicates`. The judge: `judge` (a preset's name or a
-    `JudgeSpec`), `judges_file`, `base_url`, `model`, `api_key_env`, `max_tokens`, `params` (request parameters),
-    `prompt`. Cost and speed: `max_calls`, `max_cost`, `concurrency`, `deadline`, `max_attempts`, `retry_wait`. Outputs:
-    `out`, `ledger`, `offline`, `overwrite`, `heatmaps`, `quiet`, `verbose`.
+    `pairs_per_group`, `all_pairs`, `draws`, `seed`, `judge_duplicates`, `clusters`, `reference_approaches`. The judge:
+    `judge` (a preset's name or a `JudgeSpec`), `judges_file`, `base_url`, `model`, `api_key_env`, `max_tokens`,
+    `params` (request parameters), `prompt`. Cost and speed: `max_calls`, `max_cost`, `concurrency`, `deadline`,
+    `max_attempts`, `retry_wait`. Outputs: `out`, `ledger`, `offline`, `overwrite`, `heatmaps`, `quiet`, `verbose`.
     """
 
     format: str
@@ -51,6 +51,8 @@ class ScoreKeywords(TypedDict, total=False):
     draws: int
     seed: int
     judge_duplicates: bool
+    clusters: Clusters
+    reference_approaches: bool
     judge: str | JudgeSpec | None
     judges_file: PathLike | None
     base_url: str | None
@@ -97,6 +99,8 @@ _REST = {
         for name in (
             "strategies",
             "limit",
+            "clusters",
+            "reference_approaches",
             "all_pairs",
             "offline",
             "dry_run",
@@ -199,7 +203,8 @@ _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
     "a number": (_number, ("max_cost", "deadline", "retry_wait")),
     "True or False": (
         _flag,
-        ("judge_duplicates", "all_pairs", "offline", "dry_run", "overwrite", "heatmaps", "quiet", "verbose"),
+        ("judge_duplicates", "reference_approaches", "all_pairs", "offline", "dry_run", "overwrite", "heatmaps",
+         "quiet", "verbose"),
     ),
     "a text": (_text, ("format", "base_url", "model", "api_key_env")),
     "a list of texts": (_texts, ("strategies",)),
@@ -209,6 +214,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
     "a mapping of request parameters": (_parameters, ("params",)),
     f"one of {', '.join(VIEWS)}": (_one_of(VIEWS), ("view",)),
     f"one of {', '.join(ORDERS)}": (_one_of(ORDERS), ("orders",)),
+    f"one of {', '.join(CLUSTERS)}": (_one_of(CLUSTERS), ("clusters",)),
 }  # fmt: skip
 _KIND_OF = {name: (take, wanted) for wanted, (take, names) in _KINDS.items() for name in names}
 

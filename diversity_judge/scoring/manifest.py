@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
@@ -18,6 +20,7 @@ from diversity_judge.judges.base import Judge
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.diversity import MEAN_OF_SCORED_PAIRS
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.planning.sorting import APPROACHES, REFERENCES, Sorting, SortingTemplate
 from diversity_judge.runs.instrument import Instrument
 from diversity_judge.scoring.options import ScoreOptions
 from diversity_judge.scoring.result import ScoreResult
@@ -53,6 +56,7 @@ def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, read
         "warnings": list(read.warnings),
         "judge": _judge(judge.spec),
         "prompt": {"label": judge.prompt_label, **(_prompt(template) if not judge.spec.is_embedded else {})},
+        "sortings": _sortings(options),
         "design": asdict(options.design),
         "showing": asdict(options.shown),
         "estimator": {"name": MEAN_OF_SCORED_PAIRS},
@@ -88,6 +92,7 @@ def complete(record: Manifest, result: ScoreResult, *, started: float) -> Manife
             "completion_tokens": sum(judgment.completion_tokens for judgment in judgments),
             "cost_usd": sum(judgment.cost_usd for judgment in judgments),
         },
+        "sortings": record["sortings"] | _sorted(result.sortings),
         "truncated_responses": [
             {"group": group.plan.name, "sample_id": response.sample_id, "tokens_cut": shown.tokens_cut}
             for group in result.groups
@@ -130,13 +135,36 @@ def _judge(spec: JudgeSpec) -> Manifest:
     }
 
 
-def _prompt(template: PromptTemplate) -> Manifest:
+def _prompt(template: PromptTemplate | SortingTemplate) -> Manifest:
     return {
         "name": template.file.name,
         "version": template.file.version,
         "sha256": template.digest,
         "file": template.file.path.name,
         "text": template.file.body,
+    }
+
+
+def _sortings(options: ScoreOptions) -> Manifest:
+    """What is asked about whole groups, and in which prompts."""
+    asked = {APPROACHES: options.clusters == "judge", REFERENCES: options.reference_approaches}
+    prompts = {name: SortingTemplate.load(name) for name, is_asked in asked.items() if is_asked}
+    return {
+        "clusters": options.clusters,
+        "reference_approaches": options.reference_approaches,
+        "prompts": {} if options.judge.is_embedded else {name: _prompt(prompt) for name, prompt in prompts.items()},
+    }
+
+
+def _sorted(sortings: Sequence[Sorting]) -> Manifest:
+    return {
+        "wanted": len(sortings),
+        "answered": sum(sorting.labels is not None for sorting in sortings),
+        "missing": dict(Counter(sorting.reason for sorting in sortings if sorting.reason is not None)),
+        "replies": sum(sorting.n_replies for sorting in sortings),
+        "prompt_tokens": sum(sorting.prompt_tokens for sorting in sortings),
+        "completion_tokens": sum(sorting.completion_tokens for sorting in sortings),
+        "cost_usd": sum(sorting.cost_usd for sorting in sortings),
     }
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from diversity_judge.engine.options import EngineOptions
+from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given, InMemory, as_inputs
 from diversity_judge.inputs.opening import default_name
 from diversity_judge.judges.presets import JudgeSpec, find_judge
@@ -14,6 +15,9 @@ from diversity_judge.planning.groups import Showing
 from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.planning.prompting import DEFAULT_PROMPT
 from diversity_judge.runs.layout import LEDGER
+
+Clusters = Literal["matrix", "judge"]
+CLUSTERS: tuple[Clusters, ...] = ("matrix", "judge")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class ScoreOptions:
         offline: Rebuild every output from the ledger, without a call.
         dry_run: Show the bill and stop.
         overwrite: Replace the run of another instrument in the folder.
+        clusters: Who sorts the responses of a group by approach: the similarities alone (`matrix`), or the judge too,
+            in one call a group (`judge`).
+        reference_approaches: Ask, in one call a group, which approach of its problem's list each response takes.
         all_pairs: Judge all pairs of a group, however many they are.
         heatmaps: Draw the pictures.
         quiet: Print errors only.
@@ -56,6 +63,8 @@ class ScoreOptions:
     offline: bool = False
     dry_run: bool = False
     overwrite: bool = False
+    clusters: Clusters = "matrix"
+    reference_approaches: bool = False
     all_pairs: bool = False
     heatmaps: bool = True
     quiet: bool = False
@@ -65,12 +74,13 @@ class ScoreOptions:
         """Bring what may be given in several forms into one.
 
         Raises:
-            InputError: there is no preset of this name, or no input.
+            InputError: there is no preset of this name, or no input; or the judge cannot sort.
         """
         inputs = as_inputs(self.inputs)
         judge = find_judge(self.judge) if isinstance(self.judge, str) else self.judge
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "judge", judge)
+        _refuse_what_cannot_be_sorted(self, judge)
         if judge.is_embedded:
             # No cache to warm, and the same texts get the same reply however often they are shown.
             object.__setattr__(self, "engine", replace(self.engine, prefix_lead_s=0.0, max_unusable=1))
@@ -99,6 +109,17 @@ class ScoreOptions:
     def sends_calls(self) -> bool:
         """Whether the judge may be asked at all."""
         return not (self.offline or self.dry_run)
+
+
+def _refuse_what_cannot_be_sorted(options: ScoreOptions, judge: JudgeSpec) -> None:
+    """A judge that computes asks no LLM: the proxy sorts nothing, the exact one knows no lists."""
+    if options.clusters == "judge" and judge.is_proxy:
+        raise InputError(
+            "--clusters judge asks an LLM to sort the responses, and the proxy judge is none; compare counts the "
+            "approaches from its similarities without that"
+        )
+    if options.reference_approaches and judge.is_embedded:
+        raise InputError(f"--reference-approaches asks an LLM, and the judge {judge.name} is none")
 
 
 def default_folder(source: tuple[Path, ...] | InMemory) -> Path:

@@ -16,6 +16,7 @@ from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.files import csv_text
 from diversity_judge.judges.base import Judge
 from diversity_judge.planning.judgment import Judgment
+from diversity_judge.planning.sorting import Sorting
 from diversity_judge.scoring import tables
 from diversity_judge.scoring.group_results import GroupResult, StrategyResult, strategy_results
 
@@ -69,7 +70,7 @@ class ScoreResult:
         name = self.manifest["estimator"]["name"]
         return Run(
             self.folder or _IN_MEMORY,
-            tuple(RunGroup(group.plan.group, tuple(group.judgments), name) for group in self.groups),
+            tuple(RunGroup(group.plan.group, tuple(group.judgments), name, *_labels(group)) for group in self.groups),
             self.manifest,
             read_frame(csv_text(tables.scores(self.groups, self.judge, self.prompt))),
             read_frame(csv_text(tables.strategies(self.strategy_results, self.judge, self.prompt))),
@@ -122,6 +123,8 @@ class ScoreResult:
             yield f"in {self.folder}"
         if self.missing:
             yield "missing: " + ", ".join(f"{count:,} x {reason}" for reason, count in self.missing.most_common())
+        if self.missing_sortings:
+            yield f"sortings missing: {sum(self.missing_sortings.values()):,}"
         if self.tally.message:
             yield f"stopped: {self.tally.message}"
         yield from (f"warning: {warning}" for warning in self.warnings[:3])
@@ -138,11 +141,32 @@ class ScoreResult:
         return list(by_key.values())
 
     @property
+    def sortings(self) -> list[Sorting]:
+        """The questions about whole groups, each once: groups of the same texts share theirs."""
+        asked = [sorting for group in self.groups for sorting in group.sortings if sorting.key is not None]
+        return list({sorting.key: sorting for sorting in asked}.values())
+
+    @property
+    def missing_sortings(self) -> Counter[str]:
+        """Sortings that are missing, by reason."""
+        return Counter(sorting.reason for sorting in self.sortings if sorting.reason is not None)
+
+    @property
     def exit_code(self) -> int:
-        """0 all scored, 1 the run failed, 3 pairs are missing, 130 interrupted."""
+        """0 all scored, 1 the run failed, 3 pairs or sortings are missing, 130 interrupted."""
         if self.tally.ending in _EXIT_CODES:
             return _EXIT_CODES[self.tally.ending]
-        return EXIT_MISSING if self.missing else 0
+        return EXIT_MISSING if self.missing or self.missing_sortings else 0
+
+
+def _labels(group: GroupResult) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None, int]:
+    """As a run holds what the judge said of the whole group."""
+    judged, listed = group.sorting, group.references
+    return (
+        judged.labels if judged else None,
+        listed.labels if listed else None,
+        len(listed.plan.references) if listed else 0,
+    )
 
 
 def score_result(groups: Sequence[GroupResult], judge: Judge, tally: Tally) -> ScoreResult:

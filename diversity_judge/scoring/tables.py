@@ -33,6 +33,9 @@ def scores(groups: Iterable[GroupResult], judge: str, prompt: str) -> Iterator[R
             "diversity_if_missing_different": group.matrix.diversity_if_missing_different,
             "order_asymmetry": group.matrix.order_asymmetry,
             "retest_sd": group.retest.sd,
+            "judged_approaches": group.judged_approaches(),
+            "clusters_agreement": group.clusters_agreement,
+            "reference_coverage": group.reference_coverage(),
             "vendi": group.vendi,
             "n_duplicate_pairs": sum(judgment.is_duplicate for judgment in group.judgments),
             "missing": "; ".join(f"{reason}: {n}" for reason, n in sorted(group.missing_reasons.items())),
@@ -56,10 +59,36 @@ def strategies(results: Iterable[StrategyResult], judge: str, prompt: str) -> It
             "coverage": strategy.coverage,
             "order_asymmetry": strategy.order_asymmetry,
             "retest_sd": strategy.retest_sd,
+            "judged_approaches": strategy.judged_approaches,
+            "clusters_agreement": strategy.clusters_agreement,
+            "reference_coverage": strategy.reference_coverage,
             "interval": strategy.diversity.reason or strategy.diversity.method,
             "judge": judge,
             "prompt": prompt,
         }
+
+
+def approaches(groups: Iterable[GroupResult]) -> Iterator[Row]:
+    """One row a response of the groups that were sorted; a cell is empty where its question was not asked."""
+    for group in groups:
+        if not group.sortings:
+            continue
+        judged, listed, clusters = group.sorting, group.references, group.matrix_approaches
+        for position, response in enumerate(group.plan.group.responses):
+            yield {
+                "problem_id": group.problem_id,
+                "strategy": group.strategy,
+                "sample": str(response.sample_id),
+                "position": position,
+                "approach": judged.labels[position] if judged and judged.labels else None,
+                "matrix_approach": clusters[position] if clusters else None,
+                "reference_approach": listed.labels[position] if listed and listed.labels else None,
+                "n_reference_approaches": len(listed.plan.references) if listed else None,
+                "missing": judged.reason if judged else None,
+                "reference_missing": listed.reason if listed else None,
+                "key": judged.key if judged else None,
+                "reference_key": listed.key if listed else None,
+            }
 
 
 PAIR_COLUMNS = (

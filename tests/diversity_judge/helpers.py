@@ -10,6 +10,7 @@ from diversity_judge.judges.base import CallError, Reply
 from diversity_judge.judges.presets import JudgeSpec, Prices
 from diversity_judge.planning.groups import GroupPlan, Showing, Task, plan_groups
 from diversity_judge.planning.pairs import PairDesign
+from diversity_judge.planning.question import Question
 
 
 def group(texts: Sequence[str], problem_id: str = "p", strategy: str = "s", problem: str | None = None) -> Group:
@@ -61,8 +62,9 @@ class ScriptedJudge:
         """Nothing but the texts changes a score."""
         return "scripted"
 
-    async def ask(self, task: Task) -> Reply:
+    async def ask(self, task: Question) -> Reply:
         """The next of the script."""
+        assert isinstance(task, Task)
         self.asked.append(task)
         answer = self.script.pop(0) if self.script else self.otherwise
         if isinstance(answer, CallError):
