@@ -83,8 +83,8 @@ class JudgeServer:
         faults: Which calls are treated how.
         latency: Seconds between a request and its reply.
         scores: Scores of ordered pairs of keys that differ from `score_of`.
-        sort: What is replied to a question about a whole group (see `judge_texts.question_in`): from its name, the keys of
-            the responses as they are shown, and how often it was asked before.
+        sort: What is replied to a question about a whole group (see `judge_texts.question_in`): from its name, the
+            keys of the responses as they are shown, and how often it was asked before.
         texts: Texts by key, for responses that carry no key of their own.
         api_key: Refuse other keys with 401; None takes any.
         keep_bodies: Keep request bodies on record (off for very long runs).

@@ -56,7 +56,7 @@ class KnownTexts:
 
 
 def question_in(prompt: str) -> tuple[str, tuple[str, ...]] | None:
-    """Which question about a whole group a prompt asks, and the keys of its responses as they are shown; None of a pair.
+    """Which question about a whole group a prompt asks, and the keys of its responses as shown; None of a pair.
 
     The question is `sorting` (which share an approach) or `references` (which approach of a list each takes).
     """
