@@ -18,6 +18,7 @@ _COMMANDS = {
     "generate": ("generation.sample", "sample responses to problems by several strategies"),
     "grade": ("generation.grade", "extract and grade the answers of a file of responses again"),
     "routing": ("generation.routing", "which experts a model uses, and how many of them it needs"),
+    "docs": ("diversity_judge.documentation", "where the documentation lies that came with the package"),
 }
 """Name to module and purpose. A command that needs an extra says so itself, in one sentence."""
 

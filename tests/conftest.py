@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 
 import pytest
+from hypothesis import settings
 
 from tests import llm_server
+
+settings.register_profile("any speed", deadline=None)  # How long an example takes says how busy the machine is.
+settings.load_profile("any speed")
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,15 @@ def test_an_unknown_command_is_refused_with_the_one_that_was_meant() -> None:
     assert "usage: diversity-judge" in done.stderr
 
 
+def test_docs_names_the_documents_of_the_checkout() -> None:
+    done = console_command("docs")
+    assert done.returncode == 0, done.stderr
+    listed = [Path(line) for line in done.stdout.splitlines()]
+    assert ROOT / "README.md" in listed
+    assert ROOT / "docs" / "statistics.md" in listed
+    assert all(path.is_file() for path in listed)
+
+
 def test_no_command_shows_the_usage() -> None:
     done = console_command()
     assert done.returncode == 2

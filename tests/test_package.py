@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from readme_renderer import markdown
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,6 +30,37 @@ def test_the_wheel_holds_code_prompts_and_presets_and_no_more(wheel: Path) -> No
     assert "diversity_judge/judges/presets.toml" in names
     assert "diversity_judge/bands.toml" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"diversity_judge", "generation"}
+
+
+def test_the_package_page_has_no_link_or_picture_that_leads_nowhere(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = message_from_bytes(archive.read(next(n for n in archive.namelist() if n.endswith("METADATA"))))
+    page = markdown.render(metadata.get_payload())
+    assert page is not None
+    targets = re.findall(r"(?:href|src)=\"([^\"]*)\"", page)
+    assert [target for target in targets if not target.startswith(("https://", "http://", "#"))] == []
+    assert "<img" not in page
+    assert "<code>docs/statistics.md</code>" in page
+    assert "diversity-judge docs" in page
+
+
+def test_the_documentation_is_installed_and_its_links_hold_there(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    manual = tmp_path / "diversity_judge" / "manual"
+    links = {
+        (page, target)
+        for page in (manual / "README.md", *(manual / "docs").glob("*.md"))
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    }
+    assert (manual / "README.md", "docs/images/report.png") in links
+    assert {(page.name, target) for page, target in links if not (page.parent / target).exists()} == {
+        ("api.md", "../notebooks/similarity_heatmaps.ipynb"),
+        ("api.md", "../notebooks/compare_strategies.ipynb"),
+    }, "notebooks are in the repository only"
+    listed = "import runpy; runpy.run_module('diversity_judge.documentation', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", listed], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert str(manual / "docs" / "statistics.md") in done.stdout, done.stderr
 
 
 def test_the_wheel_works_outside_of_the_repository(wheel: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from diversity_judge.judges.base import Judge, Reply
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.planning.groups import GroupPlan, Task
+from diversity_judge.planning.question import Question
 
 
 class TemplatedJudge:
@@ -38,9 +39,10 @@ class TemplatedJudge:
         """Of the plan under its template."""
         return self._of(plan).fingerprint(plan)
 
-    async def ask(self, task: Task) -> Reply:
-        """One call, under the template of its plan."""
-        return await self._of(task.plan).ask(task)
+    async def ask(self, task: Question) -> Reply:
+        """One call, a pair under the template of its plan."""
+        judge = self._of(task.plan) if isinstance(task, Task) else self._judge
+        return await judge.ask(task)
 
     async def aclose(self) -> None:
         """Give back what all of them hold."""
