@@ -35,7 +35,7 @@ def test_the_wheel_holds_code_prompts_and_presets_and_no_more(wheel: Path) -> No
 def test_the_package_page_has_no_link_or_picture_that_leads_nowhere(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         metadata = message_from_bytes(archive.read(next(n for n in archive.namelist() if n.endswith("METADATA"))))
-    page = markdown.render(metadata.get_payload())
+    page = markdown.render(str(metadata.get_payload()))
     assert page is not None
     targets = re.findall(r"(?:href|src)=\"([^\"]*)\"", page)
     assert [target for target in targets if not target.startswith(("https://", "http://", "#"))] == []
