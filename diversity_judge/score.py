@@ -12,7 +12,7 @@ if __name__ == "__main__":  # Before the imports: they take a second, in which C
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,13 +28,11 @@ from diversity_judge.engine.workload import check_fits, make_workload
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given, read_inputs
 from diversity_judge.inputs.reading import ReadResult
-from diversity_judge.inputs.references import reference_approaches
 from diversity_judge.inputs.selection import select
 from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
 from diversity_judge.planning.groups import plan_groups, too_many_pairs
 from diversity_judge.planning.prompting import PromptTemplate
-from diversity_judge.planning.sorting import plan_sortings
 from diversity_judge.runs.instrument import refuse_another_instrument
 from diversity_judge.runs.layout import LEDGER
 from diversity_judge.scoring import console as show
@@ -45,6 +43,7 @@ from diversity_judge.scoring.keywords import ScoreKeywords, make_options
 from diversity_judge.scoring.on_their_way import refuse_what_is_on_its_way
 from diversity_judge.scoring.options import ScoreOptions
 from diversity_judge.scoring.result import ScoreResult, score_result
+from diversity_judge.scoring.sortings import wanted_sortings
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -124,9 +123,7 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
     started = time.time()
     plans = plan_groups(read.groups, options.design, options.shown)
     template = PromptTemplate.load(options.prompt)
-    sortings = plan_sortings(
-        plans, approaches=options.clusters == "judge", references=_reference_approaches(options, read)
-    )
+    sortings = wanted_sortings(options, read.groups, plans)
     check_fits(plans, options.judge, template, sortings)
     judge = make_judge(
         options.judge,
@@ -163,19 +160,6 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
         files.write_run(options.folder, result, record, heatmaps=options.heatmaps)
     show.print_results(console, result, verbose=options.verbose)
     return result
-
-
-def _reference_approaches(options: ScoreOptions, read: ReadResult) -> Mapping[str, tuple[str, ...]]:
-    """Problem to the approaches that are asked about; nothing where that is not wanted."""
-    if not options.reference_approaches:
-        return {}
-    found = reference_approaches(read.groups)
-    if not found:
-        raise InputError(
-            "--reference-approaches: no problem carries a list; give its responses 'reference_approaches', a list of "
-            "texts, beside the response or in meta"
-        )
-    return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -28,6 +28,7 @@ def print_exported(console: Console, found: Exported, run: Path) -> None:
             ("prompt", found.prompt),
             ("pairs", f"{found.bill.pairs:,}"),
             ("judgments", f"{found.bill.judgments:,} wanted, {found.bill.reused:,} in the ledger already"),
+            *([("sortings", f"{found.bill.sortings:,} wanted, one a group")] if found.bill.sortings else []),
             ("calls", _calls(found)),
             ("cost", _cost(found)),
         ],

@@ -17,8 +17,9 @@ from diversity_judge.judges.base import Judge
 from diversity_judge.judges.make import make_judge
 from diversity_judge.judges.presets import BatchTerms
 from diversity_judge.ledger import Ledger
-from diversity_judge.planning.groups import Task, plan_groups, too_many_pairs
+from diversity_judge.planning.groups import plan_groups, too_many_pairs
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.planning.question import Question
 from diversity_judge.runs.batches import (
     ON_THEIR_WAY,
     BatchFile,
@@ -32,6 +33,7 @@ from diversity_judge.runs.batches import (
 from diversity_judge.runs.instrument import refuse_another_instrument
 from diversity_judge.scoring.manifest import instrument_of
 from diversity_judge.scoring.options import ScoreOptions
+from diversity_judge.scoring.sortings import wanted_sortings
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,15 @@ def export(options: ScoreOptions) -> Exported:
     groups = select(read.groups, strategies=options.strategies, limit=options.limit)
     plans = plan_groups(groups, options.design, options.shown)
     template = PromptTemplate.load(options.prompt)
-    check_fits(plans, options.judge, template)
+    sortings = wanted_sortings(options, read.groups, plans)
+    check_fits(plans, options.judge, template, sortings)
     if (advice := None if options.all_pairs else too_many_pairs(plans, options.design)) is not None:
         raise InputError(advice)
     judge = make_judge(options.judge, template, sends_calls=False, deadline_s=options.engine.deadline_s)
     if not options.overwrite:
         refuse_another_instrument(run, instrument_of(options, judge, template))
     with Ledger.read_if_there(ledger_path) as ledger:
-        workload = make_workload(plans, judge, ledger, template)
+        workload = make_workload(plans, judge, ledger, template, sortings)
     return _write(options, run, ledger_path, workload, judge, template, read.warnings)
 
 
@@ -158,7 +161,7 @@ def _of_the_same_judge(run: Path, judge: BatchJudge) -> BatchRecord | None:
 class _Counting:
     """Tasks without those that a host works on, which are counted."""
 
-    def __init__(self, tasks: Iterable[Task], left_out: frozenset[str]) -> None:
+    def __init__(self, tasks: Iterable[Question], left_out: frozenset[str]) -> None:
         self._tasks = iter(tasks)
         self._left_out = left_out
         self.n_left_out = 0
@@ -166,7 +169,7 @@ class _Counting:
     def __iter__(self) -> _Counting:
         return self
 
-    def __next__(self) -> Task:
+    def __next__(self) -> Question:
         for task in self._tasks:
             if task.key not in self._left_out:
                 return task

@@ -20,6 +20,7 @@ from diversity_judge.judges.base import Reply
 from diversity_judge.ledger import Failure, Ledger
 from diversity_judge.ledger.store import StoredReply
 from diversity_judge.planning.prompting import parse_reply
+from diversity_judge.planning.sorting import is_about_a_group
 
 _AT_ONCE = 256
 """Lines that one look at the ledger and a few commits serve."""
@@ -126,7 +127,8 @@ async def _keep(
     )
     counts.stored += 1
     counts.cost_usd += cost or 0.0
-    counts.without_score += parse_reply(reply.content, reply.finish_reason)[0] is None
+    has_score = parse_reply(reply.content, reply.finish_reason).score is not None
+    counts.without_score += not has_score and not is_about_a_group(reply.content)
 
 
 def _is_same(there: StoredReply, reply: Reply) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 from diversity_judge.files import write_whole
 from diversity_judge.judges.chat_format import PATH, request_body
 from diversity_judge.judges.presets import BatchTerms, JudgeSpec
-from diversity_judge.planning.groups import Task
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.planning.question import Question
 from diversity_judge.runs.batches import BatchFile
 
 URL = f"/v1{PATH}"
@@ -19,11 +19,11 @@ URL = f"/v1{PATH}"
 _MEGABYTE = 10**6
 
 
-def request_lines(tasks: Iterable[Task], spec: JudgeSpec, template: PromptTemplate) -> Iterator[bytes]:
+def request_lines(tasks: Iterable[Question], spec: JudgeSpec, template: PromptTemplate) -> Iterator[bytes]:
     """One line a call; its `custom_id` is the judgment's key, by which the result finds its place."""
     for task in tasks:
-        prompt = template.fill(task.text1, task.text2, task.plan.group.problem)
-        call = {"custom_id": task.key, "method": "POST", "url": URL, "body": request_body(spec, prompt)}
+        body = request_body(spec, task.prompt(template))
+        call = {"custom_id": task.key, "method": "POST", "url": URL, "body": body}
         yield json.dumps(call, ensure_ascii=False).encode() + b"\n"
 
 

@@ -293,6 +293,12 @@ def check_sortings_fit(sortings: Sequence[SortingPlan], *, output_tokens: int, c
         )
 
 
+def is_about_a_group(content: str) -> bool:
+    """Whether a reply has the line of a question about a group, right or wrong, so that it need not hold a score."""
+    answer = visible_answer(content)
+    return any(pattern.search(answer) for pattern in (_SORTED, _ASSIGNED))
+
+
 def _last(pattern: re.Pattern[str], answer: str, form: str) -> str:
     found = pattern.findall(answer)
     if not found:

@@ -21,7 +21,7 @@ from diversity_judge.judges.presets import BatchTerms, load_presets
 from tests.batch_server import BatchServer, completion, failed_line, provider_line
 from tests.diversity_judge.score_runs import KEY, KEY_VARIABLE, assert_exact, run
 from tests.judge_server import JudgeServer
-from tests.judge_texts import Sample
+from tests.judge_texts import Sample, question_in
 
 SAMPLE = Sample(n=4)
 NOBODY = "http://127.0.0.1:9/v1"
@@ -98,6 +98,27 @@ def test_results_in_any_order_and_twice_end_in_the_matrices_that_live_calls_give
     assert finished.code == 0
     assert_exact(finished, SAMPLE)
     assert finished.manifest["judgments"]["replies"] == SAMPLE.n_pairs
+
+
+def test_sortings_of_groups_go_out_and_come_back_with_the_pairs(responses: Path, tmp_path: Path) -> None:
+    out, results, sort = tmp_path / "out", tmp_path / "results.jsonl", ("--clusters", "judge")
+    code, said = export(responses, out, NOBODY, *sort)
+    assert code == 0
+    assert f"{len(SAMPLE.groups)} wanted, one a group" in said
+    lines = []
+    for call in calls_of(out):
+        line = provider_line(call)
+        if question_in(call["body"]["messages"][0]["content"]) is not None:
+            line["response"]["body"]["choices"][0]["message"]["content"] = "[Approaches: 1, 2; 3, 4]"
+        lines.append(json.dumps(line) + "\n")
+    results.write_text("".join(lines), encoding="utf-8")
+    code, said = batch("ingest", results, "--out", out)
+    assert code == 0
+    assert f"{SAMPLE.n_pairs + len(SAMPLE.groups)} new replies" in said
+    assert "hold no score" not in said
+    finished = run(responses, NOBODY, out, *sort, "--offline")
+    assert finished.code == 0, finished.output
+    assert finished.manifest["sortings"]["answered"] == len(SAMPLE.groups)
 
 
 def test_a_kill_in_the_middle_of_an_ingest_loses_and_doubles_nothing(responses: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from diversity_judge.ledger import Ledger
 from diversity_judge.ledger.jobs import AddReplies
 from diversity_judge.planning.groups import GroupPlan, Showing, Task, plan_groups
 from diversity_judge.planning.pairs import PairDesign
+from diversity_judge.planning.question import Question
 from diversity_judge.score import main
 from tests.diversity_judge.helpers import group
 from tests.judge_texts import Sample
@@ -126,7 +127,7 @@ def test_an_interruption_ends_it_after_the_batch_in_hand(tmp_path: Path) -> None
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
 
         class Impatient(ProxyJudge):
-            def compute(self, tasks: Sequence[Task]) -> list[Reply]:
+            def compute(self, tasks: Sequence[Question]) -> list[Reply]:
                 made[0].interrupt()
                 return super().compute(tasks)
 
