@@ -44,6 +44,7 @@ from diversity_judge.scoring.on_their_way import refuse_what_is_on_its_way
 from diversity_judge.scoring.options import ScoreOptions
 from diversity_judge.scoring.result import ScoreResult, score_result
 from diversity_judge.scoring.sortings import wanted_sortings
+from diversity_judge.scoring.surrogates import estimator_record, find_surrogate, with_surrogate
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -125,6 +126,7 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
     template = PromptTemplate.load(options.prompt)
     sortings = wanted_sortings(options, read.groups, plans)
     check_fits(plans, options.judge, template, sortings)
+    surrogate = find_surrogate(options.surrogate, plans, folder=options.folder)
     judge = make_judge(
         options.judge,
         template,
@@ -152,9 +154,9 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
         if buys:
             refuse_what_is_on_its_way(options.folder, workload, judge)
         tally = buy(workload, judge, ledger, options.engine, console) if buys else Tally.of(workload.bill)
-        groups = group_results(workload, judge, ledger)
+        groups = with_surrogate(group_results(workload, judge, ledger), surrogate)
     result = score_result(groups, judge, tally)
-    record = manifest.complete(record, result, started=started)
+    record = manifest.complete(record, result, started=started) | {"estimator": estimator_record(groups, surrogate)}
     result = replace(result, manifest=record, folder=options.folder, warnings=read.warnings)
     if options.folder is not None:
         files.write_run(options.folder, result, record, heatmaps=options.heatmaps)

@@ -99,6 +99,7 @@ def manifest(comparison: Comparison) -> dict[str, Any]:
                 "judge": run.judge or None,
                 "prompt": run.prompt or None,
                 "instrument": asdict(run.instrument) if run.is_judged else None,
+                "estimator": run.manifest.get("estimator"),
                 "groups": len(run.groups),
             }
             for run in comparison.runs

@@ -198,7 +198,7 @@ def _process(member: RunGroup, reading: Reading) -> Process:
         n_responses=matrix.n_responses,
         n_pairs=int(np.triu(matrix.scored | matrix.scored.T, 1).sum()),
         coverage=matrix.coverage,
-        diversity=estimate(matrix, member.estimator),
+        diversity=estimate(matrix, member.surrogate),
         vendi=_vendi(similarity, reading),
         vendi_2=population_vendi_2(similarity),
         approaches=_approaches(similarity, reading),

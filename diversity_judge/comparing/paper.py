@@ -13,6 +13,7 @@ from diversity_judge.comparing.process_metrics import ProcessMetric
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
 from diversity_judge.runs.loading import Run
+from diversity_judge.runs.surrogates import estimator_sentence
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval, number
 
@@ -213,6 +214,8 @@ def _judged_sentences(run: Run) -> Iterator[str]:
         shared += [f"{counts['repeats']:,} by the judgment of the same two texts"] * (counts.get("repeats", 0) > 0)
         yield f"({'; '.join(shared)});" if shared else ";"
         yield "diversity is 1 - mean / 5 over those that have."
+        if estimator := estimator_sentence(manifest):
+            yield f"Diversity of a group: {printable(estimator)} (PPI++, Angelopoulos et al. 2023, arXiv 2311.01453)."
         yield f"The judge gave {counts['replies']:,} replies"
         if counts.get("prompt_tokens"):
             yield f"to {counts['prompt_tokens']:,} tokens with {counts['completion_tokens']:,} tokens"

@@ -58,10 +58,12 @@ def judged_part(member: RunGroup, *, complete_only: bool) -> RunGroup:
         for judgment in member.judgments
         if (first := judgment.pair.first) in places and (second := judgment.pair.second) in places
     )
+    kept_of = np.isin(np.arange(len(member.responses)), kept)
     return replace(
         member,
         group=replace(member.group, responses=responses),
         judgments=judgments,
+        surrogate=None if member.surrogate is None else member.surrogate.part(kept_of),
         approaches=_kept(member.approaches, kept),
         references=_kept(member.references, kept),
     )

@@ -49,6 +49,7 @@ from diversity_judge.errors import InputError
 from diversity_judge.inputs.selection import check_strategies
 from diversity_judge.measures.outcomes import Tier
 from diversity_judge.runs.loading import Run, RunGroup
+from diversity_judge.runs.surrogates import estimator_sentence
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import NONE, interval
 
@@ -290,6 +291,7 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
     filled = replace(options, baseline=baseline, tier_strategy=tier_strategy)
     notes = (
         *(f"--allow-mixed: {sentence}" for sentence in mixed),
+        *_estimator_notes(runs),
         *(f"no tier from {tier_strategy}: needs {reason}" for reason in untiered),
         *all_notes(
             groups,
@@ -315,6 +317,12 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
         trends=all_trends(main_series(series), strategies, seed=options.seed),
         notes=tuple(printable(note) for note in notes),
     )
+
+
+def _estimator_notes(runs: Sequence[Run]) -> Iterator[str]:
+    for run in runs:
+        if said := estimator_sentence(run.manifest):
+            yield f"process diversity of {run.path} is estimated as {said}; its parts are means of their scored pairs"
 
 
 def _metrics(members: Sequence[RunGroup], thresholds: Thresholds) -> tuple[ProcessMetric, ...]:

@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diversity_judge.measures.clustered import codes_of, jackknife_se, ratio
-from diversity_judge.measures.intervals import relation_covariances, t_quantile
+from diversity_judge.measures.dyadic import relation_covariances
+from diversity_judge.measures.intervals import t_quantile
 from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.measures.probes.order import order_variance
 from diversity_judge.measures.probes.retest import within

@@ -4,16 +4,7 @@ Pairs share responses. Treating 496 pairs of 32 responses as 496 independent fac
 are several times too narrow, so the unit that varies is the response within a group and the problem
 across groups, never the pair.
 
-Terms, used with just these meanings below:
-    cell: an ordered pair (i, j), i shown first; a score belongs to a cell.
-    relation: how two cells are related: the same cell, each other's reverse, or sharing one response.
-        Cells that share no response are independent.
-
-One group. Scores of exchangeable responses are a U-statistic plus the judge's noise, so by Hoeffding's
-decomposition their covariance depends on the relation alone: three numbers, whatever the distribution.
-Each is estimated from the residual products of its relation, the sums of the dyadic-robust sandwich
-(Fafchamps and Gubert 2007; Aronow, Samii and Assenova 2015, arXiv 1312.3398), and the bias that comes
-from subtracting the estimated mean is removed exactly, for the design as it was scored. So one formula
+One group. The covariance of two scores depends on how their pairs are related (`dyadic`), so one formula
 serves every pair, both orders, a thinned design and missing pairs, as long as pairs are missing by
 chance. The sum over relations is the variance of the mean. It is held at or above what independent pairs
 would give, because the part that shared responses add is itself a variance. The interval is Student's t
@@ -41,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diversity_judge.measures.dirichlet import WeightedMean
+from diversity_judge.measures.dyadic import variance_of_mean
 from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.rubric import MAX_SCORE
 
@@ -50,8 +42,6 @@ MIN_RESPONSES = 4
 """Below this no two pairs are disjoint, and the spread between responses can't be told from the mean."""
 NO_SPREAD = "no spread seen: what the equal values leave open"
 """The method's name where all values are equal."""
-SINGULAR = 1e-9
-"""A scaled determinant below this is 0 but for rounding: the relations can't be told apart."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +94,7 @@ def group_estimate(matrix: SimilarityMatrix, *, confidence: float = 0.95) -> Est
     if involved < MIN_RESPONSES:
         reason = f"{involved} responses have scores; an interval needs {MIN_RESPONSES}"
         return _unknown(matrix.diversity, involved, method, reason, confidence)
-    variance = _variance_of_mean(matrix.scores, scored)
+    variance = variance_of_mean(matrix.scores, scored)
     if np.isnan(variance):
         reason = "no two scored pairs are without a response in common"
         return _unknown(matrix.diversity, involved, method, reason, confidence)
@@ -260,95 +250,3 @@ def _logit_interval(share: float, se: float, quantile: float) -> tuple[float, fl
     half = quantile * se / (share * (1 - share))
     odds = share / (1 - share)
     return odds / (odds + np.exp(half)), odds / (odds + np.exp(-half))
-
-
-@dataclass(frozen=True)
-class RelationCovariances:
-    """Unbiased covariances of the scores of one group's cells, by how two cells are related.
-
-    Attributes:
-        same: Of a cell with itself: its variance, points squared.
-        reverse: Of a cell with its reverse; NaN where no cell's reverse is scored.
-        sharing: Of two cells that share one response.
-        mean: Variance of the mean of the scored cells, without the bound that `group_estimate` holds it at.
-    """
-
-    same: float
-    reverse: float
-    sharing: float
-    mean: float
-
-
-def relation_covariances(matrix: SimilarityMatrix) -> RelationCovariances:
-    """The moments that the variance of a group's mean is made of; all NaN where the design cannot tell them apart."""
-    scored = matrix.scored
-    nan = float("nan")
-    if not scored.any():
-        return RelationCovariances(nan, nan, nan, nan)
-    products, counts = _relations(matrix.scores - matrix.scores[scored].mean(), scored)
-    n_cells = int(scored.sum())
-    covariances = _covariances(products, counts, n_cells)
-    mean = float(counts.sum(axis=1) @ covariances) / n_cells**2
-    reverse = float(covariances[1]) if len(covariances) == 3 else nan
-    return RelationCovariances(float(covariances[0]), reverse, float(covariances[-1]), mean)
-
-
-def _variance_of_mean(scores: NDArray[np.float64], scored: NDArray[np.bool_]) -> float:
-    """Variance of the mean of the scored cells; NaN if the design can't tell.
-
-    With y the N scores, e = y - mean(y), and R_k the 0/1 matrix that marks the pairs of cells in
-    relation k: Cov(y) = sum_k c_k R_k, so Var(mean(y)) = sum_k c_k n_k / N^2 with n_k = 1'R_k 1, and
-    E[e'R_k e] = sum_l B_kl c_l with B_kl = n_k [k = l] - 2 u_k'u_l / N + n_k n_l / N^2, u_k = R_k 1.
-    Solving B c = (e'R_k e)_k gives unbiased c_k. No R_k is ever formed: u_k and e'R_k e follow from
-    row and column sums.
-    """
-    y = scores[scored]
-    if np.ptp(y) == 0:
-        return 0.0
-    products, counts = _relations(scores - y.mean(), scored)
-    n_cells = len(y)
-    independent = _solve_variance(products[:-1], counts[:-1], n_cells)
-    shared = _solve_variance(products, counts, n_cells)
-    return float(np.fmax(np.fmax(independent, 0.0), shared)) if not np.isnan(shared) else float("nan")
-
-
-def _relations(
-    residuals: NDArray[np.float64], scored: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sums of residual products e'R_k e (K,) and the counts u_k (K, N), for the relations that occur.
-
-    Order: same cell, reverse cell (if any cell has its reverse), sharing one response (always last).
-    """
-    e = np.where(scored, residuals, 0.0)
-    first, second = np.nonzero(scored)
-    has_reverse = scored.T[scored].astype(np.float64)
-    cells_of = (scored.sum(axis=0) + scored.sum(axis=1)).astype(np.float64)
-    same, reverse = float((e**2).sum()), float((e * e.T).sum())
-    by_response = e.sum(axis=0) + e.sum(axis=1)
-    # A cell meets itself and its reverse twice, once through either response.
-    sharing = float((by_response**2).sum()) - 2 * (same + reverse)
-    sharing_count = cells_of[first] + cells_of[second] - 2 * (1 + has_reverse)
-    ones = np.ones_like(has_reverse)
-    if has_reverse.any():
-        return np.array([same, reverse, sharing]), np.array([ones, has_reverse, sharing_count])
-    return np.array([same, sharing]), np.array([ones, sharing_count])
-
-
-def _solve_variance(products: NDArray[np.float64], counts: NDArray[np.float64], n_cells: int) -> float:
-    """Unbiased variance of the mean from the given relations alone; NaN if they can't be told apart."""
-    covariances = _covariances(products, counts, n_cells)
-    return float(counts.sum(axis=1) @ covariances) / n_cells**2
-
-
-def _covariances(products: NDArray[np.float64], counts: NDArray[np.float64], n_cells: int) -> NDArray[np.float64]:
-    """(K,) unbiased covariance of each relation, 0 for one that no two cells have; NaN if they can't be told apart."""
-    found = np.zeros(len(products))
-    totals = counts.sum(axis=1)
-    present = totals > 0
-    products, counts, totals = products[present], counts[present], totals[present]
-    bias = np.diag(totals) - 2 * counts @ counts.T / n_cells + np.outer(totals, totals) / n_cells**2
-    # Scaled to unit totals, so that what counts as singular doesn't depend on how many cells there are.
-    if np.linalg.det(bias / np.sqrt(np.outer(totals, totals))) < SINGULAR:
-        return np.full(len(found), np.nan)
-    found[present] = np.linalg.solve(bias, products)
-    return found

@@ -23,6 +23,7 @@ _TEXT_COLUMNS = (
     "sample",
     "reference_missing",
     "reference_key",
+    "estimator",
 )
 """Read as they are: an id "NA" or "007" is neither missing nor a number."""
 

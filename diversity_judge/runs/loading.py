@@ -26,15 +26,17 @@ from diversity_judge.inputs.responses import Group, PathLike, Response
 from diversity_judge.inputs.rows import is_dataset_folder
 from diversity_judge.judges.presets import PROXY
 from diversity_judge.ledger import Ledger
-from diversity_judge.measures.diversity import ESTIMATORS, MEAN_OF_SCORED_PAIRS, estimate
+from diversity_judge.measures.diversity import DIFFERENCE, ESTIMATORS, MEAN_OF_SCORED_PAIRS, estimate
 from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.matrix import SimilarityMatrix, build_matrix
+from diversity_judge.measures.surrogate import Surrogate
 from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.pairs import Pair
 from diversity_judge.rubric import MAX_SCORE
 from diversity_judge.runs import layout
 from diversity_judge.runs.instrument import Instrument
 from diversity_judge.runs.sortings import Labels, read_labels
+from diversity_judge.runs.surrogates import read_surrogates
 from diversity_judge.runs.table_files import broken, part_of, read_table, whole_numbers
 from diversity_judge.wording import NONE, interval, number, percent, spread
 
@@ -72,7 +74,7 @@ class RunGroup:
     Attributes:
         group: The responses, in the order of the matrix.
         judgments: What was wanted of the judge and what came; empty where nothing was judged.
-        estimator: Of the diversity, as the run's manifest names it.
+        surrogate: Of the diversity's estimate; None where the scored pairs alone are looked at.
         approaches: (n,) approach of each response from 1, as the judge sorted them; None where it did not.
         references: (n,) which approach of the problem's list each response takes, 0 for none; None where not known.
         n_references: Approaches of that list; 0 where nothing was asked about one.
@@ -80,7 +82,7 @@ class RunGroup:
 
     group: Group
     judgments: tuple[Judgment, ...] = ()
-    estimator: str = MEAN_OF_SCORED_PAIRS
+    surrogate: Surrogate | None = None
     approaches: tuple[int, ...] | None = None
     references: tuple[int, ...] | None = None
     n_references: int = 0
@@ -108,7 +110,7 @@ class RunGroup:
     @cached_property
     def diversity(self) -> Estimate:
         """Process diversity 0..1 with its 95 % interval over responses, by the estimator of the run."""
-        return estimate(self.matrix, self.estimator)
+        return estimate(self.matrix, self.surrogate)
 
     def __repr__(self) -> str:
         name = f"{short(self.problem_id)} / {short(self.strategy)}: {counted(len(self.responses), 'response')}"
@@ -350,12 +352,14 @@ def load_run(path: PathLike) -> Run:
         return Run(path, tuple(RunGroup(group) for group in read.groups), warnings=read.warnings)
     manifest = _manifest(path)
     pairs = read_table(path, layout.PAIRS, _PAIR_COLUMNS)
+    scores = read_table(path, layout.SCORES, _GROUP_COLUMNS, _ESTIMATE_COLUMNS)
+    surrogates = read_surrogates(path, scores) if _estimator(path, manifest) == DIFFERENCE else {}
     read = read_responses(part_of(path, layout.RESPONSES))
     return Run(
         path,
-        _groups(path, read.groups, pairs, _estimator(path, manifest), read_labels(path, read.groups)),
+        _groups(path, read.groups, pairs, surrogates, read_labels(path, read.groups)),
         manifest,
-        read_table(path, layout.SCORES, _GROUP_COLUMNS, _ESTIMATE_COLUMNS),
+        scores,
         read_table(path, layout.STRATEGIES, _GROUP_COLUMNS[1:], ("n_problems", *_ESTIMATE_COLUMNS)),
         pairs,
     )
@@ -397,7 +401,7 @@ def _groups(
     folder: Path,
     groups: Sequence[Group],
     pairs: pd.DataFrame,
-    estimator: str,
+    surrogates: Mapping[tuple[str, str], Surrogate],
     labels: Mapping[tuple[str, str], Labels],
 ) -> tuple[RunGroup, ...]:
     by_group = pairs.groupby(["problem_id", "strategy"], sort=False).indices
@@ -411,7 +415,11 @@ def _groups(
                 f"{folder / layout.PAIRS}: names response {last} of {group.problem_id} / {group.strategy}, which "
                 f"has {group.n_responses}; the tables are of different runs: run score --offline again"
             )
-        found.append(RunGroup(group, mine, estimator, *labels.get((group.problem_id, group.strategy), Labels())))
+        name = (group.problem_id, group.strategy)
+        surrogate = surrogates.get(name)
+        if surrogate is not None and len(surrogate.values) != group.n_responses:
+            raise broken(folder / layout.SURROGATE, f"is of other responses of {group.problem_id} / {group.strategy}")
+        found.append(RunGroup(group, mine, surrogate, *labels.get(name, Labels())))
     return tuple(found)
 
 

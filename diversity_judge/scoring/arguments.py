@@ -82,6 +82,11 @@ def add_input(group: argparse._ArgumentGroup) -> None:
     add_selection(group)
     group.add_argument("--pairs-per-group", type=int, metavar="M", help="a balanced choice of M pairs (default: all)")
     group.add_argument(
+        "--surrogate",
+        metavar="none|proxy|RUN",
+        help="sharpen the estimate of --pairs-per-group by cheap scores of all pairs (default: none)",
+    )
+    group.add_argument(
         "--all-pairs", action="store_true", help=f"judge all pairs of a group also where they are over {MOST_PAIRS:,}"
     )
     group.add_argument("--draws", type=int, metavar="K", help="repeated judgments of each pair (default: 1)")

@@ -16,6 +16,7 @@ from diversity_judge.engine.tally import Ending
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.runs.surrogates import estimator_sentence
 from diversity_judge.scoring.result import ScoreResult
 from diversity_judge.terminal import Column, print_table
 from diversity_judge.text_safety import printable
@@ -66,7 +67,12 @@ def print_results(console: Console, result: ScoreResult, *, verbose: bool = Fals
     """
     if console.quiet:  # It would lay out the tables before it throws them away.
         return
-    facts = (f"judge: {result.judge}", f"prompt: {result.prompt}")
+    estimator = estimator_sentence(result.manifest)
+    facts = (
+        f"judge: {result.judge}",
+        f"prompt: {result.prompt}",
+        *([f"estimator: {estimator}"] if estimator else []),
+    )
     _print_strategies(console, result, facts)
     _print_groups(console, result, verbose=verbose)
     _print_missing(console, result)

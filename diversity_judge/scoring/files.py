@@ -12,8 +12,18 @@ import numpy as np
 from diversity_judge.errors import RunError
 from diversity_judge.files import write_csv, write_whole
 from diversity_judge.inputs.responses import write_responses
-from diversity_judge.runs.layout import APPROACHES, HEATMAPS, MATRICES, PAIRS, RESPONSES, SCORES, STRATEGIES
+from diversity_judge.runs.layout import (
+    APPROACHES,
+    HEATMAPS,
+    MATRICES,
+    PAIRS,
+    RESPONSES,
+    SCORES,
+    STRATEGIES,
+    SURROGATE,
+)
 from diversity_judge.runs.replacing import replacing
+from diversity_judge.runs.surrogates import write_surrogates
 from diversity_judge.scoring import tables
 from diversity_judge.scoring.group_results import GroupResult
 from diversity_judge.scoring.result import ScoreResult
@@ -38,7 +48,9 @@ def write_run(folder: Path, result: ScoreResult, manifest: Mapping[str, Any], *,
         RunError: the disk does not take them.
     """
     is_sorted = any(group.sortings for group in result.groups)
-    sure, possible = (*_TABLES, *([APPROACHES] if is_sorted else [])), [APPROACHES]
+    is_sharpened = any(group.surrogate for group in result.groups)
+    sure = (*_TABLES, *([APPROACHES] if is_sorted else []), *([SURROGATE] if is_sharpened else []))
+    possible = [APPROACHES]
     if not heatmaps:
         with replacing(folder, manifest, sure=sure, possible=possible):
             _write_tables(folder, result)
@@ -67,6 +79,8 @@ def _write_tables(folder: Path, result: ScoreResult) -> None:
             write_csv(folder / APPROACHES, tables.approaches(groups))
         write_whole(folder / PAIRS, partial(tables.write_pairs, groups))
         write_whole(folder / MATRICES, partial(_write_matrices, groups))
+        if surrogates := {group.plan.name: group.surrogate for group in groups if group.surrogate}:
+            write_whole(folder / SURROGATE, partial(write_surrogates, surrogates))
     except OSError as error:
         raise RunError(f"{folder}: cannot write the tables: {error}") from error
 

@@ -21,6 +21,7 @@ from diversity_judge.measures.intervals import Estimate, strategy_estimate
 from diversity_judge.measures.matrix import SimilarityMatrix, build_matrix
 from diversity_judge.measures.retest import Retest, retest
 from diversity_judge.measures.sortings import clusters_agreement, expected_classes, expected_coverage
+from diversity_judge.measures.surrogate import Surrogate, explained_share
 from diversity_judge.planning.groups import GroupPlan
 from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.sorting import Sorting
@@ -38,6 +39,7 @@ class GroupResult:
     vendi: float
     sorting: Sorting | None = None
     references: Sorting | None = None
+    surrogate: Surrogate | None = None
 
     @property
     def problem_id(self) -> str:
@@ -58,6 +60,11 @@ class GroupResult:
     def retest(self) -> Retest:
         """How much the judge differs from itself, where pairs were drawn more than once."""
         return retest(self.judgments)
+
+    @property
+    def explained_share(self) -> float:
+        """R2 of the surrogate; NaN without one."""
+        return explained_share(self.matrix, self.surrogate) if self.surrogate else float(np.nan)
 
     @property
     def sortings(self) -> tuple[Sorting, ...]:

@@ -26,6 +26,8 @@ from diversity_judge.text_safety import printable
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from diversity_judge.runs.sources import RunLike
+
 _USUAL_REPLY = 3000
 """Tokens of a reasoning judge's reply, for the estimate only."""
 
@@ -36,8 +38,9 @@ class ScoreKeywords(TypedDict, total=False):
     What is compared: `format`, `strategies` and `limit` (problems) of the input, `view`, `truncate_tokens`, `orders`,
     `pairs_per_group`, `all_pairs`, `draws`, `seed`, `judge_duplicates`, `clusters`, `reference_approaches`. The judge:
     `judge` (a preset's name or a `JudgeSpec`), `judges_file`, `base_url`, `model`, `api_key_env`, `max_tokens`,
-    `params` (request parameters), `prompt`. Cost and speed: `max_calls`, `max_cost`, `concurrency`, `deadline`,
-    `max_attempts`, `retry_wait`. Outputs: `out`, `ledger`, `offline`, `overwrite`, `heatmaps`, `quiet`, `verbose`.
+    `params` (request parameters), `prompt`. The estimate: `surrogate` (`"proxy"`, or another run). Cost and speed:
+    `max_calls`, `max_cost`, `concurrency`, `deadline`, `max_attempts`, `retry_wait`. Outputs: `out`, `ledger`,
+    `offline`, `overwrite`, `heatmaps`, `quiet`, `verbose`.
     """
 
     format: str
@@ -67,6 +70,7 @@ class ScoreKeywords(TypedDict, total=False):
     deadline: float
     max_attempts: int
     retry_wait: float
+    surrogate: RunLike
     out: PathLike | None
     ledger: PathLike | None
     offline: bool
@@ -102,6 +106,7 @@ _REST = {
             "clusters",
             "reference_approaches",
             "all_pairs",
+            "surrogate",
             "offline",
             "dry_run",
             "overwrite",
@@ -181,6 +186,15 @@ def _path_text(value: Any) -> Any:
     return str(value) if isinstance(value, str | Path) else None
 
 
+def _run(value: Any) -> Any:
+    if isinstance(value, str | Path) or hasattr(value, "__fspath__"):
+        return value
+    from diversity_judge.runs.loading import Run  # pandas, which a run that names a folder need not wait for
+    from diversity_judge.runs.sources import HoldsRun
+
+    return value if isinstance(value, Run | HoldsRun) else None
+
+
 def _spec(value: Any) -> Any:
     return value if isinstance(value, str | JudgeSpec) else None
 
@@ -211,6 +225,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
     "a path": (_path, ("judges_file", "out", "ledger")),
     "a template's name or path": (_path_text, ("prompt",)),
     "a preset's name or a JudgeSpec": (_spec, ("judge",)),
+    "none, proxy, or another run": (_run, ("surrogate",)),
     "a mapping of request parameters": (_parameters, ("params",)),
     f"one of {', '.join(VIEWS)}": (_one_of(VIEWS), ("view",)),
     f"one of {', '.join(ORDERS)}": (_one_of(ORDERS), ("orders",)),

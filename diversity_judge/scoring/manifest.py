@@ -18,11 +18,11 @@ from diversity_judge.inputs.in_memory import InMemory
 from diversity_judge.inputs.reading import ReadResult
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.presets import JudgeSpec
-from diversity_judge.measures.diversity import MEAN_OF_SCORED_PAIRS
+from diversity_judge.measures.diversity import DIFFERENCE, MEAN_OF_SCORED_PAIRS
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.planning.sorting import APPROACHES, REFERENCES, Sorting, SortingTemplate
 from diversity_judge.runs.instrument import Instrument
-from diversity_judge.scoring.options import ScoreOptions
+from diversity_judge.scoring.options import NO_SURROGATE, ScoreOptions
 from diversity_judge.scoring.result import ScoreResult
 
 Manifest = dict[str, Any]
@@ -59,7 +59,7 @@ def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, read
         "sortings": _sortings(options),
         "design": asdict(options.design),
         "showing": asdict(options.shown),
-        "estimator": {"name": MEAN_OF_SCORED_PAIRS},
+        "estimator": {"name": DIFFERENCE if options.surrogate != NO_SURROGATE else MEAN_OF_SCORED_PAIRS},
         "engine": asdict(options.engine),
         "ledger": str(options.ledger_path),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.errors import InputError
@@ -16,8 +16,13 @@ from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.planning.prompting import DEFAULT_PROMPT
 from diversity_judge.runs.layout import LEDGER
 
+if TYPE_CHECKING:
+    from diversity_judge.runs.sources import RunLike
+
 Clusters = Literal["matrix", "judge"]
 CLUSTERS: tuple[Clusters, ...] = ("matrix", "judge")
+NO_SURROGATE, PROXY_SURROGATE = "none", "proxy"
+"""What `--surrogate` takes besides a run."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class ScoreOptions:
         limit: Problems of the input that are scored, the first ones; None for all.
         offline: Rebuild every output from the ledger, without a call.
         dry_run: Show the bill and stop.
+        surrogate: What sharpens the estimate of a thinned design: `none`, `proxy`, or another run of these responses.
         overwrite: Replace the run of another instrument in the folder.
         clusters: Who sorts the responses of a group by approach: the similarities alone (`matrix`), or the judge too,
             in one call a group (`judge`).
@@ -62,6 +68,7 @@ class ScoreOptions:
     limit: int | None = None
     offline: bool = False
     dry_run: bool = False
+    surrogate: RunLike = NO_SURROGATE
     overwrite: bool = False
     clusters: Clusters = "matrix"
     reference_approaches: bool = False

@@ -67,10 +67,12 @@ class ScoreResult:
         from diversity_judge.runs.frames import read_frame
         from diversity_judge.runs.loading import Run, RunGroup
 
-        name = self.manifest["estimator"]["name"]
         return Run(
             self.folder or _IN_MEMORY,
-            tuple(RunGroup(group.plan.group, tuple(group.judgments), name, *_labels(group)) for group in self.groups),
+            tuple(
+                RunGroup(group.plan.group, tuple(group.judgments), group.surrogate, *_labels(group))
+                for group in self.groups
+            ),
             self.manifest,
             read_frame(csv_text(tables.scores(self.groups, self.judge, self.prompt))),
             read_frame(csv_text(tables.strategies(self.strategy_results, self.judge, self.prompt))),

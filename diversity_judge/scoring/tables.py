@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from diversity_judge.files import Row, text_cell
+from diversity_judge.measures.diversity import estimator_of
 from diversity_judge.scoring.group_results import GroupResult, StrategyResult
 
 
@@ -40,6 +41,9 @@ def scores(groups: Iterable[GroupResult], judge: str, prompt: str) -> Iterator[R
             "n_duplicate_pairs": sum(judgment.is_duplicate for judgment in group.judgments),
             "missing": "; ".join(f"{reason}: {n}" for reason, n in sorted(group.missing_reasons.items())),
             "interval": group.diversity.reason or group.diversity.method,
+            "estimator": estimator_of(group.diversity),
+            "lambda": group.surrogate.coefficient if group.surrogate else None,
+            "surrogate_r2": group.explained_share,
             "judge": judge,
             "prompt": prompt,
             "group": group.plan.name,

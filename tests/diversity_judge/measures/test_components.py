@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from diversity_judge.measures.components import Components, ScoredGroup, variance_components
-from diversity_judge.measures.intervals import group_estimate, relation_covariances
+from diversity_judge.measures.dyadic import relation_covariances
+from diversity_judge.measures.intervals import group_estimate
 from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.measures.probes.sample import Sample
 from tests.diversity_judge.measures.planted import Study
