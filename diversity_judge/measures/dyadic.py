@@ -106,7 +106,7 @@ def relations(
     return np.array([same, sharing]), np.array([ones, sharing_count])
 
 
-def covariances(products: NDArray[np.float64], counts: NDArray[np.float64], n_cells: int) -> NDArray[np.float64] | None:
+def covariances(products: NDArray[np.float64], counts: NDArray[np.float64], n_cells: int) -> NDArray[np.float64]:
     """Unbiased covariance (K,) of two cells of each relation; 0 for one that does not occur.
 
     Args:
