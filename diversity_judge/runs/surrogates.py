@@ -12,7 +12,6 @@ import numpy as np
 from diversity_judge.measures.diversity import DIFFERENCE
 from diversity_judge.measures.surrogate import Surrogate
 from diversity_judge.runs.layout import SCORES, SURROGATE
-from diversity_judge.runs.table_files import broken, part_of
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import number
 
@@ -49,6 +48,8 @@ def read_surrogates(folder: Path, scores: pd.DataFrame) -> dict[tuple[str, str],
     Raises:
         InputError: the file is not there, or is broken.
     """
+    from diversity_judge.runs.table_files import broken, part_of  # pandas, which a run that only judges need not import
+
     path = part_of(folder, SURROGATE)
     if "group" not in scores:
         raise broken(folder / SCORES, "has no column group")
