@@ -20,7 +20,7 @@ from itertools import combinations
 
 import numpy as np
 
-from diversity_judge.measures.intervals import relation_covariances
+from diversity_judge.measures.dyadic import relation_covariances
 from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.measures.retest import Retest
 from diversity_judge.rubric import MAX_SCORE
