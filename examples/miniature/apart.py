@@ -13,6 +13,7 @@ from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 
 from diversity_judge.command import exit_code
+from generation.engines.vllm_processes import end_quickly
 from generation.interrupts import signals_interrupt
 
 
@@ -63,4 +64,6 @@ def _call(place: str | None, function: Callable[..., int], arguments: tuple[obje
         os.dup2(file, 2)
     with signals_interrupt():
         code = exit_code(lambda: function(*arguments), when_interrupted="interrupted; the same command continues")
+    if code == 0:
+        end_quickly()
     sys.exit(code)

@@ -37,6 +37,20 @@ def die() -> int:
     return 0
 
 
+class _Large:
+    def __init__(self) -> None:
+        self._write = os.write  # modules are emptied before it is freed
+
+    def __del__(self) -> None:
+        self._write(1, b"freed\n")
+
+
+def keep_much() -> int:
+    sys.kept = _Large()  # type: ignore[attr-defined]
+    print("done")
+    return 0
+
+
 def wait_for_ever(up: str) -> int:
     Path(up).write_text(str(os.getpid()))
     threading.Event().wait()
@@ -51,6 +65,11 @@ def test_typed_options_arrive_and_all_that_is_printed_comes_back() -> None:
 
 def test_an_error_is_one_line_and_its_exit_code() -> None:
     assert Apart().run(refuse, OPTIONS, shown=False) == (2, "error: no model m\n")
+
+
+def test_what_it_held_is_not_freed_one_by_one_at_its_end() -> None:
+    """Of torch and vLLM that takes seconds."""
+    assert Apart().run(keep_much, shown=False) == (0, "done\n")
 
 
 def test_a_process_that_dies_is_a_failure() -> None:
