@@ -150,4 +150,8 @@ def cost_in_words(bill: Bill, spec: JudgeSpec) -> str:
     """What the calls will likely cost, as a person reads it."""
     if bill.cost_usd is None:
         return "unknown: this judge has no prices; give them in a --judges-file"
-    return f"about {bill.cost_usd:,.2f} USD (prices of {spec.prices_as_of or 'an unknown date'}, no cache hit assumed)"
+    off_peak = f"; {spec.off_peak.price_share * 100:g} % of it with --when cheap" if spec.off_peak is not None else ""
+    return (
+        f"about {bill.cost_usd:,.2f} USD (prices of {spec.prices_as_of or 'an unknown date'}, no cache hit assumed"
+        f"{off_peak})"
+    )

@@ -6,10 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from diversity_judge.engine.budget import Budget
 from diversity_judge.engine.endable import Endable
 from diversity_judge.engine.limiter import AdaptiveLimiter, LimiterClosedError
+from diversity_judge.engine.opening import Clock, Opening, utc_now
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.engine.retry import UnusableReplyError, retrying
 from diversity_judge.engine.schedule import PrefixSchedule, Ramp
@@ -28,6 +30,8 @@ _OPEN_TASKS_PER_SLOT = 4
 """Judgments that wait to be asked again hold no slot; their number is bounded so that memory is."""
 
 _POLL_OTHERS_S = 2.0
+_POLL_CLOCK_S = 30.0
+"""A machine that was asleep meanwhile looks at the clock again that soon."""
 
 
 class _StoppedError(Exception):
@@ -42,6 +46,7 @@ class _Purchase:
     has_slot: bool = True
     calls: int = 0
     unusable: int = 0
+    sent_at: datetime | None = None
 
 
 class Buyer(Endable):
@@ -55,6 +60,8 @@ class Buyer(Endable):
         estimated_cost_usd: Of one call, for the budget before any reply came.
         planned_at: The id of the newest reply in the ledger before the plan was held against it: what another run has
             bought since is not bought again. None: the newest now.
+        opening: When calls may be sent; None: at any time.
+        clock: What time it is: hosts may take less at some hours.
     """
 
     def __init__(
@@ -66,11 +73,15 @@ class Buyer(Endable):
         *,
         estimated_cost_usd: float | None = None,
         planned_at: int | None = None,
+        opening: Opening | None = None,
+        clock: Clock = utc_now,
     ) -> None:
         super().__init__(tally)
         self._judge = judge
         self._ledger = ledger
         self._options = options
+        self._opening = Opening(None) if opening is None else opening
+        self._clock = clock
         self._limiter = AdaptiveLimiter(options.concurrency)
         self._budget = Budget(options, tally, estimated_cost_usd)
         self._schedule = PrefixSchedule(options.prefix_lead_s, stock=options.concurrency)
@@ -112,6 +123,7 @@ class Buyer(Endable):
                 await self._limiter.acquire()
                 if (wait := self._ramp.wait_s(asyncio.get_running_loop().time())) > 0:
                     await self._sleep(wait)
+                await self._wait_for_the_opening()
                 task = await self._next_task(bundles)
                 if task is None:
                     self._limiter.release()
@@ -123,6 +135,10 @@ class Buyer(Endable):
                     await _first(self._open, self._stop)
         except LimiterClosedError:
             return
+
+    async def _wait_for_the_opening(self) -> None:
+        while not self._stop.is_set() and (wait := self._opening.wait_s()) > 0:
+            await self._sleep(min(wait, _POLL_CLOCK_S))
 
     def _closed(self, buying: asyncio.Task[None]) -> None:
         self._open.discard(buying)
@@ -195,6 +211,7 @@ class Buyer(Endable):
         """
         if not purchase.has_slot:
             await self._limiter.acquire()
+            await self._wait_for_the_opening()
         purchase.has_slot = False
         calls_before = purchase.calls
         try:
@@ -210,6 +227,7 @@ class Buyer(Endable):
         self._tally.calls += 1
         self._tally.in_flight += 1
         purchase.calls += 1
+        purchase.sent_at = self._clock()
         try:
             reply = await self._judge.ask(purchase.task)
         except TransientError as error:
@@ -237,7 +255,7 @@ class Buyer(Endable):
                 prompt_tokens=reply.prompt_tokens,
                 completion_tokens=reply.completion_tokens,
                 cached_tokens=reply.cached_tokens or 0,
-            )
+            ) * self._price_share(purchase)
         await self._ledger.add_reply(
             purchase.task.key,
             reply,
@@ -252,6 +270,11 @@ class Buyer(Endable):
             purchase.unusable += 1
             self._tally.trouble = f"{fault.reason}: {reply.content[-80:]!r}"
             raise UnusableReplyError(fault.reason, self._explain(fault), count=purchase.unusable)
+
+    def _price_share(self, purchase: _Purchase) -> float:
+        """Of the price: less than all of it where the host's cheap hours held the call from its sending to its end."""
+        hours = self._judge.spec.off_peak
+        return 1.0 if hours is None or purchase.sent_at is None else hours.share(purchase.sent_at, self._clock())
 
     def _explain(self, fault: Fault) -> str:
         if fault.reason == Missing.TRUNCATED:

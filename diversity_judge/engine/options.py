@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from diversity_judge.errors import InputError
 
@@ -10,6 +11,11 @@ DEFAULT_CONCURRENCY = 64
 DEFAULT_DEADLINE_S = 30 * 60.0
 PREFIX_LEAD_S = 1.0
 """Long enough for a host to have read a shared text once, short against the minutes that a reasoning judge takes."""
+
+ASK_ABOVE_USD = 5.0
+"""Nobody minds a run of this price that was not meant."""
+When = Literal["now", "cheap"]
+WHEN: tuple[When, ...] = ("now", "cheap")
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,9 @@ class EngineOptions:
         retry_time_s: Seconds after which a judgment is no longer asked again.
         max_calls: Most calls of this run, or None.
         max_cost_usd: Most USD of this run, or None.
+        yes: Whether the user has agreed to whatever the run costs.
+        ask_above_usd: A run that will likely cost more needs `yes`, a limit on its cost, or an answer at the terminal.
+        when: `cheap` waits for the hours at which the host takes less; `now` doesn't.
         prefix_lead_s: Seconds by which the first call of those that share their first text goes ahead. The first
             calls of a run, which all go ahead of others, are spread evenly over as long.
         grace_s: Seconds that calls in flight get after an interrupt.
@@ -40,6 +49,9 @@ class EngineOptions:
     retry_time_s: float = 60 * 60.0
     max_calls: int | None = None
     max_cost_usd: float | None = None
+    yes: bool = False
+    ask_above_usd: float = ASK_ABOVE_USD
+    when: When = "now"
     prefix_lead_s: float = PREFIX_LEAD_S
     grace_s: float = 5.0
 
@@ -54,3 +66,5 @@ class EngineOptions:
             raise InputError(f"--max-calls must not be negative, not {self.max_calls}")
         if self.max_cost_usd is not None and not self.max_cost_usd >= 0:
             raise InputError(f"--max-cost must not be negative, not {self.max_cost_usd}")
+        if not self.ask_above_usd >= 0:
+            raise InputError(f"--ask-above must not be negative, not {self.ask_above_usd}")

@@ -15,9 +15,11 @@ from rich.text import Text
 from diversity_judge.engine.buyer import Buyer
 from diversity_judge.engine.computer import Computer
 from diversity_judge.engine.endable import Endable
+from diversity_judge.engine.opening import Opening
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.engine.progress import progress_of
 from diversity_judge.engine.schedule import bundles
+from diversity_judge.engine.spending import check_spending
 from diversity_judge.engine.tally import Tally
 from diversity_judge.engine.workload import Workload
 from diversity_judge.hosts.descriptors import fitting_concurrency
@@ -46,15 +48,18 @@ def buy(
         What was done, and how it ended.
 
     Raises:
+        InputError: the bill is above the sum that is asked about, and nobody said yes; nothing was sent.
         asyncio.CancelledError: a second Ctrl-C.
     """
     begun: Future[tuple[asyncio.AbstractEventLoop, Endable]] = Future()
 
+    check_spending(workload.bill, options, price_share=_price_share(judge, options))
     tally = Tally.of(workload.bill)
     options = _within_descriptors(options, judge, console)
 
     async def session() -> Tally:
-        work, running = _begin(workload, judge, ledger, options, tally)
+        opening = _opening(judge, options, console)
+        work, running = _begin(workload, judge, ledger, options, tally, opening)
         begun.set_result((asyncio.get_running_loop(), work))
         try:
             with _signals(work, console, options.grace_s), progress_of(tally, console):
@@ -75,21 +80,34 @@ def buy(
 
 
 def _begin(
-    workload: Workload, judge: Judge, ledger: Ledger, options: EngineOptions, tally: Tally
+    workload: Workload, judge: Judge, ledger: Ledger, options: EngineOptions, tally: Tally, opening: Opening
 ) -> tuple[Endable, Coroutine[Any, Any, Tally]]:
     """The work, and what it comes to: a judge that is part of this package computes, others are bought from."""
     if judge.spec.is_embedded:
         computer = Computer(cast(EmbeddedJudge, judge), ledger, options, tally, planned_at=workload.planned_at)
         return computer, computer.run(workload.tasks(judge))
+    a_call = workload.bill.cost_of_a_call_usd
     buyer = Buyer(
         judge,
         ledger,
         options,
         tally,
-        estimated_cost_usd=workload.bill.cost_of_a_call_usd,
+        estimated_cost_usd=None if a_call is None else a_call * _price_share(judge, options),
         planned_at=workload.planned_at,
+        opening=opening,
     )
     return buyer, buyer.run(bundles(workload.tasks(judge)))
+
+
+def _price_share(judge: Judge, options: EngineOptions) -> float:
+    """Of the price: what the calls will cost at the hours at which they are going to be sent; at most all of it."""
+    hours = judge.spec.off_peak
+    return hours.price_share if hours is not None and options.when == "cheap" else 1.0
+
+
+def _opening(judge: Judge, options: EngineOptions, console: Console) -> Opening:
+    hours = judge.spec.off_peak if options.when == "cheap" else None
+    return Opening(hours, say=lambda said: console.print(Text(said)))
 
 
 def _within_descriptors(options: EngineOptions, judge: Judge, console: Console) -> EngineOptions:

@@ -16,6 +16,7 @@ from diversity_judge.errors import InputError
 from diversity_judge.files import TOMLError, read_bounded, read_toml
 from diversity_judge.hosts.address import read_address
 from diversity_judge.hosts.secrets import credential_in
+from diversity_judge.judges.cheap_hours import CheapHours
 from diversity_judge.text_safety import printable
 
 DEFAULT_JUDGE = "deepseek-r1"
@@ -116,6 +117,7 @@ class JudgeSpec:
     typical_output_tokens: int = 0
     prices: Prices | None = None
     prices_as_of: str | None = None
+    off_peak: CheapHours | None = None
     batch: BatchTerms | None = None
     description: str = ""
 
@@ -225,7 +227,7 @@ def adjust(
 ) -> JudgeSpec:
     """The preset with the command line's changes. Another host or model has other prices, so these go."""
     if base_url is not None or model is not None:
-        spec = replace(spec, prices=None, prices_as_of=None)
+        spec = replace(spec, prices=None, prices_as_of=None, off_peak=None)
     if base_url is not None:
         spec = replace(spec, base_url=base_url, api_key_env=None, batch=None)
     if model is not None:
@@ -262,11 +264,12 @@ def _preset(path: Path, name: str, table: Any) -> JudgeSpec:
     missing = [key for key in needed if not isinstance(table.get(key), str)]
     if missing:
         raise InputError(f"{path}: [{name}] needs the text field(s) {', '.join(missing)}")
-    prices, terms = table.get("prices"), table.get("batch")
+    prices, hours, terms = table.get("prices"), table.get("off_peak"), table.get("batch")
     try:
         values = {
             **table,
             "prices": Prices(**prices) if prices is not None else None,
+            "off_peak": CheapHours(**hours) if hours is not None else None,
             "batch": BatchTerms(**terms) if terms is not None else None,
         }
         return JudgeSpec(name=name, **values)
@@ -275,5 +278,5 @@ def _preset(path: Path, name: str, table: Any) -> JudgeSpec:
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{path}: [{name}] prices are input, output and optionally cached_input; batch is lines, megabytes, "
-            f"price_share, window, api: {error}"
+            f"price_share, window, api; off_peak is price_share, peak_utc, cheap_weekends, as_of: {error}"
         ) from error

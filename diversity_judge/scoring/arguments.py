@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge import __version__
-from diversity_judge.engine.options import EngineOptions
+from diversity_judge.engine.options import ASK_ABOVE_USD, WHEN, EngineOptions
 from diversity_judge.inputs.formats import FORMATS
 from diversity_judge.inputs.views import VIEWS
 from diversity_judge.judges.presets import DEFAULT_JUDGE
@@ -130,6 +130,13 @@ def _add_budget(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--dry-run", action="store_true", help="show pairs, calls, tokens and cost; send nothing")
     group.add_argument("--max-calls", type=int, metavar="N", help="stop cleanly after N calls")
     group.add_argument("--max-cost", type=float, metavar="USD", help="stop cleanly at this cost")
+    group.add_argument("--yes", action="store_true", help="spend what the bill says, without being asked")
+    group.add_argument(
+        "--ask-above", type=float, metavar="USD", help=f"ask before a bill above this (default: {ASK_ABOVE_USD:g})"
+    )
+    group.add_argument(
+        "--when", choices=WHEN, help="cheap: send calls only at the hours at which the host takes less (default: now)"
+    )
     group.add_argument("--concurrency", type=int, metavar="N", help=f"default: {defaults.concurrency}")
     group.add_argument(
         "--deadline",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from diversity_judge.command import refuse_unknown_options
-from diversity_judge.engine.options import EngineOptions
+from diversity_judge.engine.options import WHEN, EngineOptions, When
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given
 from diversity_judge.inputs.responses import PathLike
@@ -39,8 +39,8 @@ class ScoreKeywords(TypedDict, total=False):
     `pairs_per_group`, `all_pairs`, `draws`, `seed`, `judge_duplicates`, `clusters`, `reference_approaches`. The judge:
     `judge` (a preset's name or a `JudgeSpec`), `judges_file`, `base_url`, `model`, `api_key_env`, `max_tokens`,
     `params` (request parameters), `prompt`. The estimate: `surrogate` (`"proxy"`, or another run). Cost and speed:
-    `max_calls`, `max_cost`, `concurrency`, `deadline`, `max_attempts`, `retry_wait`. Outputs: `out`, `ledger`,
-    `offline`, `overwrite`, `heatmaps`, `quiet`, `verbose`.
+    `max_calls`, `max_cost`, `yes`, `ask_above`, `when`, `concurrency`, `deadline`, `max_attempts`, `retry_wait`.
+    Outputs: `out`, `ledger`, `offline`, `overwrite`, `heatmaps`, `quiet`, `verbose`.
     """
 
     format: str
@@ -66,6 +66,9 @@ class ScoreKeywords(TypedDict, total=False):
     prompt: PathLike | None
     max_calls: int | None
     max_cost: float | None
+    yes: bool
+    ask_above: float
+    when: When
     concurrency: int
     deadline: float
     max_attempts: int
@@ -92,6 +95,9 @@ _ENGINE = {
     "retry_wait": "retry_wait_s",
     "max_calls": "max_calls",
     "max_cost": "max_cost_usd",
+    "yes": "yes",
+    "ask_above": "ask_above_usd",
+    "when": "when",
 }
 _REST = {
     "prompt": "prompt",
@@ -214,13 +220,14 @@ _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
         ("limit", "truncate_tokens", "pairs_per_group", "draws", "seed", "max_tokens", "max_calls", "concurrency",
          "max_attempts"),
     ),
-    "a number": (_number, ("max_cost", "deadline", "retry_wait")),
+    "a number": (_number, ("max_cost", "ask_above", "deadline", "retry_wait")),
     "True or False": (
         _flag,
-        ("judge_duplicates", "reference_approaches", "all_pairs", "offline", "dry_run", "overwrite", "heatmaps",
+        ("judge_duplicates", "reference_approaches", "all_pairs", "offline", "dry_run", "overwrite", "heatmaps", "yes",
          "quiet", "verbose"),
     ),
     "a text": (_text, ("format", "base_url", "model", "api_key_env")),
+    f"one of {', '.join(WHEN)}": (_one_of(WHEN), ("when",)),
     "a list of texts": (_texts, ("strategies",)),
     "a path": (_path, ("judges_file", "out", "ledger")),
     "a template's name or path": (_path_text, ("prompt",)),

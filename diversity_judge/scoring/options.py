@@ -81,13 +81,19 @@ class ScoreOptions:
         """Bring what may be given in several forms into one.
 
         Raises:
-            InputError: there is no preset of this name, or no input; or the judge cannot sort.
+            InputError: there is no preset of this name, or no input; or the judge cannot sort, or has no cheap
+                hours to wait for.
         """
         inputs = as_inputs(self.inputs)
         judge = find_judge(self.judge) if isinstance(self.judge, str) else self.judge
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "judge", judge)
         _refuse_what_cannot_be_sorted(self, judge)
+        if self.engine.when == "cheap" and judge.off_peak is None:
+            raise InputError(
+                f"--when cheap: no cheaper hours are known of {judge.label}: leave it out, or give its preset off_peak "
+                "in a --judges-file"
+            )
         if judge.is_embedded:
             # No cache to warm, and the same texts get the same reply however often they are shown.
             object.__setattr__(self, "engine", replace(self.engine, prefix_lead_s=0.0, max_unusable=1))

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -42,7 +43,7 @@ def tasks_of(judge: ProxyJudge, planned: Iterable[GroupPlan]) -> list[Task]:
     return [task for plan in planned for task in plan.tasks(judge.fingerprint(plan))]
 
 
-def compute(ledger: Ledger, tasks: list[Task], **options: int) -> Tally:
+def compute(ledger: Ledger, tasks: list[Task], **options: Any) -> Tally:
     async def go() -> Tally:
         tally = Tally(wanted=len(tasks))
         computer = Computer(JUDGE, ledger, EngineOptions(**options), tally, planned_at=ledger.last_id())

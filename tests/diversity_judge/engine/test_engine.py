@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -343,7 +344,10 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(header: str | None, seconds
     assert retry_after_s(headers, datetime(2026, 1, 1, tzinfo=timezone.utc)) == seconds
 
 
-@pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"deadline_s": 0}, {"max_calls": -1}, {"max_cost_usd": -1.0}])
-def test_limits_that_cannot_be_meant_are_refused(wrong: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [{"concurrency": 0}, {"deadline_s": 0}, {"max_calls": -1}, {"max_cost_usd": -1.0}, {"ask_above_usd": -1.0}],
+)
+def test_limits_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         EngineOptions(**wrong)
