@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from rich.console import Console
 
 from diversity_judge.command import exit_code, output_console, refuse_unknown_options
+from diversity_judge.engine.as_bought import as_bought
 from diversity_judge.engine.bill import Bill
 from diversity_judge.engine.session import buy
 from diversity_judge.engine.tally import Tally
@@ -140,6 +141,7 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
     advice = None if options.all_pairs else too_many_pairs(plans, options.design)
     if options.dry_run:
         with Ledger.read_if_there(ledger_path) as stored:
+            plans = as_bought(plans, options.design, judge, stored)
             workload = make_workload(plans, judge, stored, template, sortings)
         show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
         show.print_warnings(console, [advice] if advice else [])
@@ -148,6 +150,7 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
         raise InputError(advice)
 
     with Ledger(ledger_path, read_only=options.offline) as ledger:
+        plans = as_bought(plans, options.design, judge, ledger)
         workload = make_workload(plans, judge, ledger, template, sortings)
         show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
         buys = options.sends_calls

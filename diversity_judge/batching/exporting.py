@@ -8,6 +8,7 @@ from pathlib import Path
 
 from diversity_judge.batching.record import BatchJudge
 from diversity_judge.batching.requests import request_lines, write_files
+from diversity_judge.engine.as_bought import as_bought
 from diversity_judge.engine.bill import Bill
 from diversity_judge.engine.workload import Workload, check_fits, make_workload
 from diversity_judge.errors import InputError, RunError
@@ -94,6 +95,7 @@ def export(options: ScoreOptions) -> Exported:
     if not options.overwrite:
         refuse_another_instrument(run, instrument_of(options, judge, template))
     with Ledger.read_if_there(ledger_path) as ledger:
+        plans = as_bought(plans, options.design, judge, ledger)
         workload = make_workload(plans, judge, ledger, template, sortings)
     return _write(options, run, ledger_path, workload, judge, template, read.warnings)
 

@@ -9,6 +9,7 @@ from itertools import chain, compress
 import numpy as np
 from numpy.typing import NDArray
 
+from diversity_judge.engine.as_bought import is_among
 from diversity_judge.engine.bill import Bill, group_bill, sorting_bill, total
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.views import estimate_tokens
@@ -166,7 +167,7 @@ def _look_up_stored(
     n_reused = 0
     for first, seconds in plan.pairs.rows():
         row = plan.pairs.row(first)
-        places = np.flatnonzero(_is_among(plan.key_heads(fingerprint, first), stored) & wanted[row])
+        places = np.flatnonzero(is_among(plan.key_heads(fingerprint, first), stored) & wanted[row])
         if len(places) == 0:
             continue
         pairs = [Pair(first, int(seconds[place // draws]), place % draws) for place in places.tolist()]
@@ -174,14 +175,6 @@ def _look_up_stored(
         is_missing[row.start + places] = need_call(judgments, ledger, judge.spec.output_limit)
         n_reused += sum(judgment.score is not None for judgment in judgments)
     return GroupWork(plan, None, is_missing), n_reused
-
-
-def _is_among(values: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """(values,) which of them are among known values, which are sorted."""
-    if len(known) == 0:
-        return np.zeros(len(values), dtype=np.bool_)
-    places = np.minimum(np.searchsorted(known, values), len(known) - 1)
-    return np.asarray(known[places] == values, dtype=np.bool_)
 
 
 def check_fits(

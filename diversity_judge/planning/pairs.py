@@ -9,8 +9,8 @@ neither the content nor the order of the file has a say) and takes the pairs of 
 variance can be estimated. A larger M holds the pairs of a smaller one, in the same orientation, so that paid judgments
 are found again when a user asks for more, and a response more or less moves few of the others' pairs.
 
-All pairs are oriented by the positions in the file: about half of a thinned design's pairs stand there the other way
-round.
+All pairs are oriented by the positions in the file, where about half of a thinned design's pairs stand the other way
+round; whoever has bought a thinned design gets them as it orients them (`engine/as_bought.py`).
 """
 
 from __future__ import annotations
@@ -83,6 +83,15 @@ class PairDesign:
             return PlannedPairs(n, _all_pairs(n), is_both=is_both, draws=self.draws)
         laid = _drawn_order(n, self.seed) if order is None else order
         return PlannedPairs(n, _circulant(n, self.pairs_per_group), is_both=is_both, draws=self.draws, order=laid)
+
+    def plan_all_laid(self, n: int, order: Sequence[int]) -> PlannedPairs:
+        """All pairs, oriented as a thinned design orients them: its pairs are among these.
+
+        Args:
+            n: Number of responses.
+            order: The n positions in the order in which a thinned design lays them.
+        """
+        return PlannedPairs(n, _all_pairs(n), is_both=self.orders == "both", draws=self.draws, order=order)
 
 
 class PlannedPairs(Sequence[Pair]):
