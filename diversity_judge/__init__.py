@@ -1,10 +1,10 @@
 """Process diversity of language-model reasoning, measured by pairwise LLM judgments.
 
 In Python: `score(responses, judge="proxy")` judges responses, `load_run(folder)` reads a finished run, `compare(run)`
-puts strategies beside each other, `agree(run, reference)` holds a judge against another one or people,
-`reliability(run)` asks whether it can be believed, `labels_make(run)` and `labels_read(files, key=...)` have people
-label its pairs, `plan(responses)` says what a study would cost and show. All are imported when they are first used, so
-that importing the package costs nothing.
+puts strategies beside each other, `agree(run, reference)` holds a judge against another one or people, `panel(runs)`
+takes several judges together, `reliability(run)` asks whether one can be believed, `labels_make(run)` and
+`labels_read(files, key=...)` have people label its pairs, `plan(responses)` says what a study would cost and show. All
+are imported when they are first used, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from diversity_judge.labelling.sheet import Sheet as Sheet
     from diversity_judge.labels import labels_make as labels_make
     from diversity_judge.labels import labels_read as labels_read
+    from diversity_judge.panel import panel as panel
     from diversity_judge.plan import plan as plan
+    from diversity_judge.pooling.result import Panel as Panel
     from diversity_judge.probing.options import ReliabilityOptions as ReliabilityOptions
     from diversity_judge.probing.result import Reliability as Reliability
     from diversity_judge.reliability import reliability as reliability
@@ -55,6 +57,7 @@ publish(
         "JudgeSpec": "diversity_judge.judges.presets",
         "LabelAgreement": "diversity_judge.agreeing.labelled",
         "LabelsRead": "diversity_judge.labelling.result",
+        "Panel": "diversity_judge.pooling.result",
         "Reliability": "diversity_judge.probing.result",
         "ReliabilityOptions": "diversity_judge.probing.options",
         "Plan": "diversity_judge.budgeting.result",
@@ -69,6 +72,7 @@ publish(
         "labels_make": "diversity_judge.labels",
         "labels_read": "diversity_judge.labels",
         "load_run": "diversity_judge.runs.loading",
+        "panel": "diversity_judge.panel",
         "reliability": "diversity_judge.reliability",
         "plan": "diversity_judge.plan",
         "score": "diversity_judge.score",

@@ -15,6 +15,10 @@ _COMMANDS = {
     "labels": ("diversity_judge.labels", "labels of people for pairs of a run: a blinded sheet, and what comes back"),
     "reliability": ("diversity_judge.reliability", "can a run's judge be believed? asks it again, with known answers"),
     "batch": ("diversity_judge.batch", "judge by files: a provider's batch API, or vLLM on your own machines"),
+    "panel": (
+        "diversity_judge.panel",
+        "several judges on the same responses: their agreement, and their mean as a run",
+    ),
     "generate": ("generation.sample", "sample responses to problems by several strategies"),
     "grade": ("generation.grade", "extract and grade the answers of a file of responses again"),
     "routing": ("generation.routing", "which experts a model uses, and how many of them it needs"),

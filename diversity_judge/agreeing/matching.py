@@ -16,7 +16,7 @@ from diversity_judge.measures.agreement import SharedGroup
 from diversity_judge.planning.groups import name_some
 from diversity_judge.runs.instrument import SEEN, WHO, differences
 from diversity_judge.runs.loading import Run, RunGroup
-from diversity_judge.text_safety import printable
+from diversity_judge.runs.same_responses import refuse_other_responses
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def match_runs(tested: Run, reference: Run) -> Match:
             "score the same responses with both judges"
         )
     for key in common:
-        _refuse_other_responses(ours[key], theirs[key], tested, reference)
+        refuse_other_responses(ours[key], theirs[key], tested, reference)
     groups = tuple(_shared(ours[key], theirs[key]) for key in common)
     if not any(group.both.any() for group in groups):
         raise InputError(f"{tested.path} and {reference.path} have no pair in common that both judges have scored")
@@ -60,20 +60,6 @@ def match_runs(tested: Run, reference: Run) -> Match:
 
 def _judged(run: Run) -> dict[tuple[str, str], RunGroup]:
     return {(group.problem_id, group.strategy): group for group in run.groups if group.judgments}
-
-
-def _refuse_other_responses(ours: RunGroup, theirs: RunGroup, tested: Run, reference: Run) -> None:
-    name = f"{ours.problem_id} / {ours.strategy}"
-    if len(ours.responses) != len(theirs.responses):
-        what = f"{len(ours.responses)} responses of {name}, {reference.path} has {len(theirs.responses)}"
-    else:
-        pairs = zip(ours.responses, theirs.responses, strict=True)
-        places = [place for place, (one, other) in enumerate(pairs) if one.text != other.text]
-        if not places:
-            return
-        sample = ours.responses[places[0]].sample_id
-        what = f"other responses of {name} than {reference.path}: {len(places)} differ, first sample {sample}"
-    raise InputError(printable(f"{tested.path} has {what}; score the same file of responses with both judges"))
 
 
 def _shared(ours: RunGroup, theirs: RunGroup) -> SharedGroup:

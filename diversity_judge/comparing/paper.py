@@ -12,6 +12,7 @@ from diversity_judge import __version__
 from diversity_judge.comparing.process_metrics import ProcessMetric
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
+from diversity_judge.runs.layout import PANEL
 from diversity_judge.runs.loading import Run
 from diversity_judge.runs.surrogates import estimator_sentence
 from diversity_judge.text_safety import printable
@@ -195,6 +196,8 @@ def _judged_sentences(run: Run) -> Iterator[str]:
     yield f"The similarity of the reasoning of each pair of responses, 0 to 5, was given by {printable(run.judge)}"
     if sha := manifest["prompt"].get("sha256"):
         yield f"with the prompt template {printable(run.prompt)}, SHA-256 {sha[:_SHORT_HASH]}...;"
+    elif judge["kind"] == PANEL:
+        yield f"with the prompts {printable(run.prompt)};"
     else:
         yield "without a prompt;"
     per_group = design.get("pairs_per_group")

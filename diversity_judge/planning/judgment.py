@@ -13,7 +13,7 @@ class Judgment(NamedTuple):
     Attributes:
         pair: Which responses, in which order.
         key: The judgment's key in the ledger; None for duplicates, which need no call.
-        score: 0..5, or None when it is missing.
+        score: 0..5, whole of one judge and a mean of a panel's; None when it is missing.
         reason: Why the score is missing; None when it is there.
         n_replies: Replies that were paid for.
         reply_id: The stored reply that holds the score.
@@ -25,7 +25,7 @@ class Judgment(NamedTuple):
 
     pair: Pair
     key: str | None
-    score: int | None
+    score: float | None
     reason: str | None
     n_replies: int = 0
     reply_id: int | None = None

@@ -66,7 +66,7 @@ def draw_pairs(run: Run, n_pairs: int, seed: int = 0) -> tuple[DrawnPair, ...]:
     for place, (member, found, share) in enumerate(zip(members, candidates, shares, strict=True)):
         for judgment in _systematic(found, share, (start + place * _GOLDEN) % 1, generator):
             assert judgment.score is not None
-            drawn.append(DrawnPair(place, member.problem_id, member.strategy, judgment.pair, judgment.score))
+            drawn.append(DrawnPair(place, member.problem_id, member.strategy, judgment.pair, int(judgment.score)))
     return tuple(drawn)
 
 

@@ -22,6 +22,9 @@ RESPONSES = "responses.jsonl.gz"
 """What was judged, as it was read: the folder can be understood without the input files."""
 
 
+PANEL = "panel"
+"""Kind of a judge that is several: its scores are means, and no reply stands behind them."""
+
 STATE, UNFINISHED, FINISHED = "state", "unfinished", "finished"
 """Of a folder, in its manifest: a run that was killed while it wrote its outputs leaves it unfinished."""
 

@@ -37,7 +37,7 @@ from diversity_judge.runs import layout
 from diversity_judge.runs.instrument import Instrument
 from diversity_judge.runs.sortings import Labels, read_labels
 from diversity_judge.runs.surrogates import read_surrogates
-from diversity_judge.runs.table_files import broken, part_of, read_table, whole_numbers
+from diversity_judge.runs.table_files import broken, numbers_between, part_of, read_table, whole_numbers
 from diversity_judge.wording import NONE, interval, number, percent, spread
 
 if TYPE_CHECKING:
@@ -355,9 +355,11 @@ def load_run(path: PathLike) -> Run:
     scores = read_table(path, layout.SCORES, _GROUP_COLUMNS, _ESTIMATE_COLUMNS)
     surrogates = read_surrogates(path, scores) if _estimator(path, manifest) == DIFFERENCE else {}
     read = read_responses(part_of(path, layout.RESPONSES))
+    is_panel = manifest["judge"]["kind"] == layout.PANEL
+    judgments = _judgments(path / layout.PAIRS, pairs, _mean_scores if is_panel else _whole_scores)
     return Run(
         path,
-        _groups(path, read.groups, pairs, surrogates, read_labels(path, read.groups)),
+        _groups(path, read.groups, pairs, list(judgments), surrogates, read_labels(path, read.groups)),
         manifest,
         scores,
         read_table(path, layout.STRATEGIES, _GROUP_COLUMNS[1:], ("n_problems", *_ESTIMATE_COLUMNS)),
@@ -401,11 +403,11 @@ def _groups(
     folder: Path,
     groups: Sequence[Group],
     pairs: pd.DataFrame,
+    judgments: Sequence[Judgment],
     surrogates: Mapping[tuple[str, str], Surrogate],
     labels: Mapping[tuple[str, str], Labels],
 ) -> tuple[RunGroup, ...]:
     by_group = pairs.groupby(["problem_id", "strategy"], sort=False).indices
-    judgments = list(_judgments(folder / layout.PAIRS, pairs))
     found = []
     for group in groups:
         mine = tuple(judgments[row] for row in by_group.get((group.problem_id, group.strategy), ()))
@@ -423,12 +425,21 @@ def _groups(
     return tuple(found)
 
 
-def _judgments(path: Path, rows: pd.DataFrame) -> Iterable[Judgment]:
+def _whole_scores(path: Path, rows: pd.DataFrame) -> list[Any]:
+    return whole_numbers(path, rows, "score", highest=MAX_SCORE, may_be_missing=True)
+
+
+def _mean_scores(path: Path, rows: pd.DataFrame) -> list[Any]:
+    """Of a panel."""
+    return numbers_between(path, rows, "score", 0, MAX_SCORE)
+
+
+def _judgments(path: Path, rows: pd.DataFrame, scores: Callable[[Path, pd.DataFrame], list[Any]]) -> Iterable[Judgment]:
     numbers = {
         "first_position": whole_numbers(path, rows, "first_position"),
         "second_position": whole_numbers(path, rows, "second_position"),
         "draw": whole_numbers(path, rows, "draw"),
-        "score": whole_numbers(path, rows, "score", highest=MAX_SCORE, may_be_missing=True),
+        "score": scores(path, rows),
         "n_replies": whole_numbers(path, rows, "n_replies"),
         "reply_id": whole_numbers(path, rows, "reply_id", may_be_missing=True),
     }

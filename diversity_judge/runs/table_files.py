@@ -35,6 +35,17 @@ def whole_numbers(
     return [int(value) if there else None for value, there in zip(values.tolist(), is_there.tolist(), strict=True)]
 
 
+def numbers_between(path: Path, rows: pd.DataFrame, column: str, lowest: float, highest: float) -> list[Any]:
+    """A column of numbers, None for those that are missing."""
+    values = pd.to_numeric(rows[column], errors="coerce").to_numpy(dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        wrong = np.flatnonzero(~((values >= lowest) & (values <= highest)) & rows[column].notna().to_numpy())
+    if wrong.size:
+        value = printable(str(rows[column].iloc[wrong[0]]), 40)
+        raise broken(path, f"{value!r} in row {wrong[0] + 1} is no {column.replace('_', ' ')}")
+    return [None if np.isnan(value) else value for value in values.tolist()]
+
+
 def broken(path: Path, what: str) -> InputError:
     """The error that says what is wrong with a table."""
     return InputError(f"{path}: {what}; {_REWRITE}")

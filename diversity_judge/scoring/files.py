@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diversity_judge.errors import RunError
-from diversity_judge.files import write_csv, write_whole
+from diversity_judge.files import Row, write_csv, write_whole
 from diversity_judge.inputs.responses import write_responses
 from diversity_judge.runs.layout import (
     APPROACHES,
@@ -35,7 +36,14 @@ _TABLES = (RESPONSES, SCORES, STRATEGIES, PAIRS, MATRICES)
 """Of every run; `APPROACHES` besides where groups were sorted."""
 
 
-def write_run(folder: Path, result: ScoreResult, manifest: Mapping[str, Any], *, heatmaps: bool = True) -> None:
+def write_run(
+    folder: Path,
+    result: ScoreResult,
+    manifest: Mapping[str, Any],
+    *,
+    heatmaps: bool = True,
+    more: Mapping[str, Iterable[Row]] = MappingProxyType({}),
+) -> None:
     """Write everything, in the place of what an earlier run left in this folder; run.json says when it is done.
 
     Args:
@@ -43,28 +51,29 @@ def write_run(folder: Path, result: ScoreResult, manifest: Mapping[str, Any], *,
         result: Of the run.
         manifest: What run.json is to hold.
         heatmaps: Draw a picture a group, and one a problem with its strategies side by side.
+        more: Further tables, by the name of their file.
 
     Raises:
         RunError: the disk does not take them.
     """
     is_sorted = any(group.sortings for group in result.groups)
     is_sharpened = any(group.surrogate for group in result.groups)
-    sure = (*_TABLES, *([APPROACHES] if is_sorted else []), *([SURROGATE] if is_sharpened else []))
+    sure = (*_TABLES, *more, *([APPROACHES] if is_sorted else []), *([SURROGATE] if is_sharpened else []))
     possible = [APPROACHES]
     if not heatmaps:
         with replacing(folder, manifest, sure=sure, possible=possible):
-            _write_tables(folder, result)
+            _write_tables(folder, result, more)
         return
     from diversity_judge.drawing.heatmaps import heatmap_names
 
     pictures = _heatmaps(result)
     possible += [f"{HEATMAPS}/{name}" for name in heatmap_names(pictures)]
     with replacing(folder, manifest, sure=sure, possible=possible):
-        _write_tables(folder, result)
+        _write_tables(folder, result, more)
         _draw(folder, pictures, result.judge)
 
 
-def _write_tables(folder: Path, result: ScoreResult) -> None:
+def _write_tables(folder: Path, result: ScoreResult, more: Mapping[str, Iterable[Row]]) -> None:
     groups = result.groups
     csv_files = {
         SCORES: tables.scores(groups, result.judge, result.prompt),
@@ -73,7 +82,7 @@ def _write_tables(folder: Path, result: ScoreResult) -> None:
     try:
         responses = [response for group in groups for response in group.plan.group.responses]
         write_responses(folder / RESPONSES, responses)
-        for name, rows in csv_files.items():
+        for name, rows in (*csv_files.items(), *more.items()):
             write_csv(folder / name, rows)
         if any(group.sortings for group in groups):
             write_csv(folder / APPROACHES, tables.approaches(groups))
