@@ -30,6 +30,7 @@ from diversity_judge.probing.buying import Purchase, buy_answers, plan_purchase,
 from diversity_judge.probing.drawing import DrawnPair, draw_pairs
 from diversity_judge.probing.findings import Material, counted_left_out, find_all
 from diversity_judge.probing.options import ReliabilityOptions
+from diversity_judge.probing.precision import precision_of
 from diversity_judge.probing.requests import make_requests
 from diversity_judge.probing.result import Reliability
 from diversity_judge.probing.same_judge import SameJudge, same_judge
@@ -81,7 +82,7 @@ def run_steps(run: Run, options: ReliabilityOptions, console: Console) -> Reliab
             return purchase.workload.bill
         tally = buy_answers(purchase, ledger, engine, console) if buys else Tally.of(purchase.workload.bill)
         found = _found(source, drawn, purchase, ledger, tally, options)
-    written = _write(found, Path(options.out)) if options.out is not None else []
+    written = _write(found, Path(options.out), options) if options.out is not None else []
     show.print_reliability(console, found, written)
     return found
 
@@ -95,9 +96,10 @@ def _found(
     options: ReliabilityOptions,
 ) -> Reliability:
     answers = read_answers(purchase, ledger)
-    findings = find_all(Material(source, drawn, answers, ledger, read_bands()), options.probes)
+    material = Material(source, drawn, answers, ledger, read_bands())
+    findings = find_all(material, options.probes)
     notes = (*_few_pairs(drawn, options), *counted_left_out(answers))
-    found = Reliability(source, drawn, answers, findings, tally, notes)
+    found = Reliability(source, drawn, answers, findings, precision_of(material), tally, notes)
     folder = None if options.out is None else Path(options.out)
     return replace(found, manifest=files.manifest(found, options), folder=folder)
 
@@ -108,10 +110,18 @@ def _few_pairs(drawn: Sequence[DrawnPair], options: ReliabilityOptions) -> list[
     return [f"{options.pairs:,} pairs were asked for, and the run has {len(drawn):,} with a score that the judge gave"]
 
 
-def _write(found: Reliability, folder: Path) -> list[Path]:
-    with files.writing(folder, found):
-        pass
-    return [folder]
+def _write(found: Reliability, folder: Path, options: ReliabilityOptions) -> list[Path]:
+    from diversity_judge.probing.figures import picture_files, save_figures
+    from diversity_judge.report.reliability import write_page
+
+    written = [folder]
+    more = [*(picture_files() if options.figures else ()), *([files.REPORT] if options.report else ())]
+    with files.writing(folder, found, more=more):
+        if options.figures:
+            save_figures(found, folder)
+        if options.report:
+            written.append(write_page(found, folder / files.REPORT))
+    return written
 
 
 def _ledger_of(run: Run, options: ReliabilityOptions) -> Path:

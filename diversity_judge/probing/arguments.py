@@ -74,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     outputs.add_argument("--out", type=Path, metavar="DIR", help=f"default: RUN/{FOLDER}")
     outputs.add_argument("--ledger", type=Path, metavar="FILE", help="the run's ledger, where it was moved")
     outputs.add_argument("--offline", action="store_true", help="use what the ledger has, without a call")
+    outputs.add_argument("--no-figures", dest="figures", action="store_false", help="draw nothing")
+    outputs.add_argument("--no-report", dest="report", action="store_false", help="write no reliability.html")
     outputs.add_argument("--quiet", action="store_true", help="print errors only")
     return parser
 

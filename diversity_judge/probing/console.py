@@ -17,6 +17,7 @@ from diversity_judge.engine.tally import Ending
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.probes.findings import Finding
 from diversity_judge.probing.buying import Purchase
+from diversity_judge.probing.names import STRATEGY
 from diversity_judge.probing.result import Reliability
 from diversity_judge.probing.sentences import sentences
 from diversity_judge.terminal import Column, print_table
@@ -91,7 +92,7 @@ def _columns(findings: Sequence[Finding]) -> tuple[Column, ...]:
     shown = list(_judged(findings))
     return (
         Column("probe", [found.probe for found in shown], is_name=True),
-        Column("metric", [found.metric for found in shown], is_name=True),
+        Column("metric", [_metric(found) for found in shown], is_name=True),
         Column("value", [_value(found) for found in shown]),
         Column("n", [f"{found.n:,}" for found in shown]),
         Column("verdict", [_verdict(found) for found in shown]),
@@ -99,7 +100,12 @@ def _columns(findings: Sequence[Finding]) -> tuple[Column, ...]:
 
 
 def _judged(findings: Sequence[Finding]) -> Iterator[Finding]:
-    return (found for found in findings if found.verdict is not None and found.strategy is None)
+    shown = (found for found in findings if found.verdict is not None)
+    return (found for found in shown if found.strategy is None or found.probe == STRATEGY)
+
+
+def _metric(found: Finding) -> str:
+    return found.metric if found.strategy is None else f"{found.metric}, {printable(found.strategy, _NAME_WIDTH)}"
 
 
 def _value(found: Finding) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import platform
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
@@ -14,14 +15,17 @@ from diversity_judge.errors import RunError
 from diversity_judge.files import write_csv
 from diversity_judge.probing.options import ReliabilityOptions
 from diversity_judge.probing.result import Reliability
-from diversity_judge.probing.tables import control_rows, finding_rows, pair_rows
+from diversity_judge.probing.tables import allocation_rows, component_rows, control_rows, finding_rows, pair_rows
 from diversity_judge.runs.replacing import replacing
 
 MANIFEST = "reliability.json"
 FINDINGS = "reliability.csv"
 CONTROLS = "controls.csv"
 DRAWN = "drawn_pairs.csv"
+COMPONENTS = "variance_components.csv"
+ALLOCATION = "allocation.csv"
 REPORT = "reliability.html"
+_SURE = (FINDINGS, DRAWN, COMPONENTS, ALLOCATION)
 
 
 @contextlib.contextmanager
@@ -36,10 +40,12 @@ def writing(folder: Path, found: Reliability, *, more: Collection[str] = ()) -> 
     Raises:
         RunError: the disk does not take the files.
     """
-    with replacing(folder, found.manifest, sure=(FINDINGS, DRAWN), possible=(CONTROLS, *more), manifest=MANIFEST):
+    with replacing(folder, found.manifest, sure=_SURE, possible=(CONTROLS, *more), manifest=MANIFEST):
         tables = {
             FINDINGS: finding_rows(found.findings),
             DRAWN: pair_rows(found.drawn, found.answers),
+            COMPONENTS: component_rows(found.precision),
+            ALLOCATION: allocation_rows(found.precision),
             CONTROLS: control_rows(found.answers, found.drawn),
         }
         try:
@@ -66,6 +72,12 @@ def manifest(found: Reliability, options: ReliabilityOptions) -> dict[str, Any]:
             for found_answers in found.answers
             if found_answers.request.template is not None
         },
+        "precision": {
+            "design": asdict(found.precision.design),
+            "noise_shares": {name: _finite(share) for name, share in found.precision.noise_shares.items()},
+            "icc_of_a_group": _finite(found.precision.icc),
+            "detectable_difference": _finite(found.precision.detectable),
+        },
         "ending": {"state": tally.ending.value, "message": tally.message},
         "missing": dict(found.missing),
         "notes": list(found.notes),
@@ -78,3 +90,8 @@ def manifest(found: Reliability, options: ReliabilityOptions) -> dict[str, Any]:
             "cost_usd": tally.cost_usd,
         },
     }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no name for NaN and infinity."""
+    return value if math.isfinite(value) else None

@@ -81,7 +81,7 @@ def find_all(material: Material, probes: Sequence[str]) -> tuple[Finding, ...]:
             found.append(_not_asked(probe, _why_not(material.of(probe))))
         else:
             found += _FORMULAS[probe](material)
-    return tuple(found)
+    return tuple(finding for finding in found if finding.n or finding.strategy is None)
 
 
 def _why_not(answers: Answers) -> str:

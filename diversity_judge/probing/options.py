@@ -26,7 +26,7 @@ class ReliabilityOptions:
     """How a judge is probed.
 
     Attributes:
-        pairs: Pairs of the run that are drawn, and unrelated pairs in each strategy.
+        pairs: Pairs of the run that are drawn, and half of the unrelated pairs in each strategy.
         draws: Of each pair in its order, the run's own among them.
         probes: Names of probes; `control` means all controls.
         labels: A file of people's labels; None without one.
@@ -44,6 +44,8 @@ class ReliabilityOptions:
         deadline: Total seconds of a call.
         max_attempts: Most calls for one judgment.
         retry_wait: First wait before asking again, in seconds.
+        figures: Draw the figures.
+        report: Write the page.
         quiet: Print errors only.
     """
 
@@ -65,6 +67,8 @@ class ReliabilityOptions:
     deadline: float = _ENGINE.deadline_s
     max_attempts: int = _ENGINE.max_attempts
     retry_wait: float = _ENGINE.retry_wait_s
+    figures: bool = True
+    report: bool = True
     quiet: bool = False
 
     def __post_init__(self) -> None:

@@ -26,6 +26,9 @@ from diversity_judge.probing.stress import asked_for, cut, padded, with_injectio
 
 OTHER_TEMPLATES = ("process_similarity_outline", "process_similarity_questions")
 """The rubric in other words, with the same scale and final line."""
+UNRELATED_PER_PAIR = 2
+"""Unrelated pairs in each strategy, for each pair that is drawn: at 200 a strategy with an error of 0.3 points of its
+own is found in 95 of 100 runs (benchmarks/planted_bias.py)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Row:
         strategy: Of both texts.
         plan: Place of its plan in the request.
         pair: Place of the two texts in that plan.
-        drawn: Place of the drawn pair that it belongs to.
+        drawn: Place of the drawn pair that it belongs to; of unrelated responses, their number in the strategy.
         asked_for: The score that an injection asks for; None without one.
     """
 
@@ -215,7 +218,8 @@ def _beside_the_run(change: Callable[[str, int], str | None], why_not: str, *, i
 
 
 def _unrelated(source: SameJudge, drawn: Sequence[DrawnPair], seed: int, left_out: Counter[str]) -> Iterator[_Texts]:
-    """Responses to different problems, as many in every strategy as pairs are drawn in all, of the same problems."""
+    """Responses to different problems, in every strategy as many, of the same couples of problems."""
+    wanted = UNRELATED_PER_PAIR * len(drawn)
     groups: dict[str, dict[str, int]] = defaultdict(dict)
     for place, plan in enumerate(source.plans):
         groups[plan.group.strategy][plan.group.problem_id] = place
@@ -224,9 +228,9 @@ def _unrelated(source: SameJudge, drawn: Sequence[DrawnPair], seed: int, left_ou
     for strategy, of_strategy in groups.items():
         problems = common if len(common) > 1 else list(of_strategy)
         generator = np.random.default_rng(seed)  # The same for every strategy: the same pairs of problems.
-        yield from _of_different_problems(source, of_strategy, problems, len(drawn), generator, left_out)
+        yield from _of_different_problems(source, of_strategy, problems, wanted, generator, left_out)
         if len(problems) < 2:
-            left_out[f"{strategy} has one problem only"] += len(drawn)
+            left_out[f"{strategy} has one problem only"] += wanted
 
 
 def _of_different_problems(

@@ -13,6 +13,7 @@ from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.measures.probes.findings import Finding, Verdict
 from diversity_judge.probing.buying import Answers
 from diversity_judge.probing.drawing import DrawnPair
+from diversity_judge.probing.precision import Precision
 from diversity_judge.probing.same_judge import SameJudge
 from diversity_judge.wording import interval
 
@@ -33,6 +34,7 @@ class Reliability:
         drawn: The pairs that were probed.
         answers: What was bought.
         findings: One a figure: the rows of reliability.csv.
+        precision: Where the variance comes from, and what more money buys.
         tally: What this run bought, and how it ended.
         notes: What was left out, and what is to be kept in mind; one sentence each.
         manifest: What reliability.json holds, or would hold.
@@ -43,6 +45,7 @@ class Reliability:
     drawn: tuple[DrawnPair, ...]
     answers: tuple[Answers, ...]
     findings: tuple[Finding, ...]
+    precision: Precision
     tally: Tally
     notes: tuple[str, ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)

@@ -1,7 +1,8 @@
-"""The rows of reliability.csv, controls.csv and drawn_pairs.csv."""
+"""The rows of reliability.csv, controls.csv, drawn_pairs.csv, variance_components.csv and allocation.csv."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from diversity_judge.files import Row
@@ -9,6 +10,7 @@ from diversity_judge.measures.probes.findings import Finding
 from diversity_judge.probing.buying import Answers
 from diversity_judge.probing.drawing import DrawnPair
 from diversity_judge.probing.names import CONTROLS, RETEST, STRESS
+from diversity_judge.probing.precision import Precision
 
 
 def finding_rows(findings: Iterable[Finding]) -> Iterator[Row]:
@@ -71,3 +73,40 @@ def _column(found: Answers, draw: int) -> str:
     if found.request.template is not None:
         return f"template_{found.request.template.file.name}"
     return f"draw_{draw}" if found.request.probe == RETEST else "other_order"
+
+
+def component_rows(precision: Precision) -> Iterator[Row]:
+    """One row a source of variance, in squared points of 0..5."""
+    for component in precision.components.all:
+        yield {
+            "component": component.name,
+            "variance": component.variance,
+            "ci_low": component.ci_low,
+            "ci_high": component.ci_high,
+            "sd": component.sd,
+            "n": component.n,
+            "detail": component.detail,
+        }
+
+
+def allocation_rows(precision: Precision) -> Iterator[Row]:
+    """One row a thing that the budget can be spent on, the best first; NaN and infinity are empty."""
+    for row in precision.allocation:
+        yield {
+            "spent_on": row.spent_on,
+            "before": row.before,
+            "after": row.after,
+            "calls": row.calls,
+            "cost": row.cost,
+            "unit": precision.unit,
+            "budget": precision.budget,
+            "se_difference_before": row.se_before,
+            "se_difference": row.se,
+            "detectable_before": _finite(row.detectable_before),
+            "detectable": _finite(row.detectable),
+            "detail": row.detail,
+        }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

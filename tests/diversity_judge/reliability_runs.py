@@ -18,7 +18,7 @@ from diversity_judge.probing import options
 from diversity_judge.reliability import main
 from tests.diversity_judge.score_runs import KEY, KEY_VARIABLE
 
-QUICK = ("--retry-wait", "0.001")
+QUICK = ("--retry-wait", "0.001", "--no-figures", "--no-report")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import os
@@ -228,7 +229,7 @@ def test_the_judge_is_shown_the_templates_words_and_pairs_across_problems(respon
         prompts = list(server.prompts)
     assert sum(prompt.startswith("Below are two solutions") for prompt in prompts) == 6
     assert sum(prompt.startswith("Someone has answered one problem twice") for prompt in prompts) == 6
-    assert len(prompts) == 6 + 2 * 6 + 2 * 6, "identical pairs are asked, and six unrelated ones in each strategy"
+    assert len(prompts) == 6 + 2 * 6 + 2 * 12, "identical pairs are asked, and twelve unrelated ones in each strategy"
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -326,3 +327,71 @@ def test_options_that_cannot_be_meant_are_refused(options: tuple[str, ...], said
 def test_responses_that_were_never_judged_are_refused(responses: Path) -> None:
     with pytest.raises(InputError, match="responses without a judge"):
         dj.reliability(responses)
+
+
+# --- what is left in the folder -------------------------------------------------------------------
+
+
+def test_tables_figures_and_page_are_whole_and_an_interrupted_folder_says_so(responses: Path, tmp_path: Path) -> None:
+    with PlantedJudge(noise=0.5) as server:
+        folder = scored(responses, server, tmp_path / "run")
+        found = probe(folder, "--pairs", "20", quick=("--retry-wait", "0.001"))
+        assert found.code == 0, found.output
+    listed = found.manifest["files"]
+    assert found.manifest["state"] == "finished"
+    assert sorted(listed) == sorted(
+        str(path.relative_to(found.folder)) for path in found.folder.rglob("*.*") if path.name != "reliability.json"
+    )
+    assert {"reliability.csv", "controls.csv", "variance_components.csv", "allocation.csv", "reliability.html"} <= set(
+        listed
+    )
+    components = pd.read_csv(found.folder / "variance_components.csv").set_index("component")
+    draw = components.loc["draw"]
+    assert draw["ci_low"] < 0.5**2 + 1 / 12 < draw["ci_high"]
+    controls = pd.read_csv(found.folder / "controls.csv")
+    assert set(controls["control"]) == {name for name in PROBES if name.startswith("control-")}
+    assert controls["score"].notna().all()
+    fewer = probe(folder, "--pairs", "20", "--probes", "retest", "--no-report", "--no-figures")
+    assert not (fewer.folder / "reliability.html").exists(), "nothing old stands beside what is new"
+    assert not (fewer.folder / "controls.csv").exists()
+
+
+def test_the_page_needs_nothing_from_outside_and_shows_hostile_names_as_text(tmp_path: Path) -> None:
+    rows = [
+        {"problem_id": f"p{p}", "strategy": strategy, "response": f"R {p} {strategy} {'word ' * i} so {i}"}
+        for p in range(3)
+        for strategy in ("<script>alert(1)</script>", "$x$")
+        for i in range(4)
+    ]
+    dj.score(pd.DataFrame(rows), judge="proxy", out=tmp_path / "run", heatmaps=False)
+    found = dj.reliability(tmp_path / "run", pairs=12, out=tmp_path / "out")
+    assert isinstance(found, dj.Reliability)
+    written = (tmp_path / "out" / "reliability.html").read_text(encoding="utf-8")
+    page = html.unescape(written)
+    assert "<script" not in written
+    assert "<script>alert(1)</script>" in page
+    assert "default-src 'none'" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert page.count('class="probe"') == len({finding.probe for finding in found.findings})
+    assert "proxy judge, not an LLM" in page
+
+
+@pytest.mark.llm_server
+def test_a_real_small_model_is_probed_and_called_what_it_is(llm_base_url: str, tmp_path: Path) -> None:
+    """A grammar makes 135 million parameters write a score; which one they write has little to do with the texts."""
+    rows = [{"problem_id": f"p{p}", "response": f"{p} + {k} = {p + k}"} for p in range(3) for k in (2, 5)]
+    template = tmp_path / "short.txt"
+    header = '---\nname = "short"\nversion = "1"\n---\n'
+    template.write_text(f"{header}First: {{text1}}\nSecond: {{text2}}\nHow alike, 0 to 5?\n", encoding="utf-8")
+    grammar = {"grammar": 'root ::= "[Final Score: " [0-5] "]"', "temperature": 1.0}
+    scored_by_it = dj.score(
+        pd.DataFrame(rows), base_url=llm_base_url, model="smollm2", prompt=template, max_tokens=12, params=grammar,
+        concurrency=1, out=tmp_path / "run", heatmaps=False,
+    )  # fmt: skip
+    assert scored_by_it.exit_code == 0
+    found = probe(
+        tmp_path / "run", "--pairs", "3", "--draws", "2", "--concurrency", "1", "--probes", "control-identical"
+    )
+    assert found.code == 0, found.output
+    assert found.of("control-identical", "share_outside")["verdict"] != "inside the band"
+    assert found.of("control-identical", "mean")["value"] < 5
