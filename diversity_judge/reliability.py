@@ -34,6 +34,7 @@ from diversity_judge.probing.precision import precision_of
 from diversity_judge.probing.requests import make_requests
 from diversity_judge.probing.result import Reliability
 from diversity_judge.probing.same_judge import SameJudge, same_judge
+from diversity_judge.runs.batches import refuse_what_is_on_its_way
 from diversity_judge.runs.loading import Run
 from diversity_judge.runs.sources import RunLike, as_run
 
@@ -80,6 +81,8 @@ def run_steps(run: Run, options: ReliabilityOptions, console: Console) -> Reliab
         show.print_bill(console, purchase, source.spec)
         if options.dry_run:
             return purchase.workload.bill
+        if buys:
+            refuse_what_is_on_its_way(run.path, (task.key for task in purchase.workload.tasks(purchase.judge)))
         tally = buy_answers(purchase, ledger, engine, console) if buys else Tally.of(purchase.workload.bill)
         found = _found(source, drawn, purchase, ledger, tally, options)
     written = _write(found, Path(options.out), options) if options.out is not None else []

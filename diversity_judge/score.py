@@ -34,6 +34,7 @@ from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
 from diversity_judge.planning.groups import plan_groups, too_many_pairs
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.runs.batches import refuse_what_is_on_its_way
 from diversity_judge.runs.instrument import refuse_another_instrument
 from diversity_judge.runs.layout import LEDGER
 from diversity_judge.scoring import console as show
@@ -41,7 +42,6 @@ from diversity_judge.scoring import files, manifest
 from diversity_judge.scoring.arguments import parse_arguments
 from diversity_judge.scoring.group_results import group_results
 from diversity_judge.scoring.keywords import ScoreKeywords, make_options
-from diversity_judge.scoring.on_their_way import refuse_what_is_on_its_way
 from diversity_judge.scoring.options import ScoreOptions
 from diversity_judge.scoring.result import ScoreResult, score_result
 from diversity_judge.scoring.sortings import wanted_sortings
@@ -154,8 +154,8 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
         workload = make_workload(plans, judge, ledger, template, sortings)
         show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
         buys = options.sends_calls
-        if buys:
-            refuse_what_is_on_its_way(options.folder, workload, judge)
+        if buys and options.folder is not None:
+            refuse_what_is_on_its_way(options.folder, (task.key for task in workload.tasks(judge)))
         tally = buy(workload, judge, ledger, options.engine, console) if buys else Tally.of(workload.bill)
         groups = with_surrogate(group_results(workload, judge, ledger), surrogate)
     result = score_result(groups, judge, tally)

@@ -84,6 +84,7 @@ def _add_budget(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--dry-run", action="store_true", help="show calls, tokens and cost; send nothing")
     group.add_argument("--max-calls", type=int, metavar="N", help="stop cleanly after N calls")
     group.add_argument("--max-cost", type=float, metavar="USD", help="stop cleanly at this cost")
+    group.add_argument("--yes", action="store_true", help="spend what the bill says, without being asked")
     group.add_argument("--concurrency", type=int, metavar="N", help=f"default: {_DEFAULTS.concurrency}")
     group.add_argument(
         "--deadline", type=float, metavar="S", help=f"total time of a call (default: {_DEFAULTS.deadline:g} s)"

@@ -95,13 +95,19 @@ def plan_purchase(
         return source.judge(sends_calls=sends_calls, deadline_s=options.deadline_s, template=request.template)
 
     others = [(judge_of(request), request.plans) for request in requests if request.template is not None]
-    judge = TemplatedJudge(source.judge(sends_calls=sends_calls, deadline_s=options.deadline_s), others)
+    judge = source.judge(sends_calls=sends_calls, deadline_s=options.deadline_s)
+    if others:
+        judge = TemplatedJudge(judge, others)
     plans = [plan for request in requests for plan in request.plans]
     return Purchase(tuple(requests), judge, make_workload(plans, judge, ledger, source.template))
 
 
 def buy_answers(purchase: Purchase, ledger: Ledger, options: EngineOptions, console: Console) -> Tally:
-    """Buy what is missing; what arrives is in the ledger before it is counted."""
+    """Buy what is missing; what arrives is in the ledger before it is counted.
+
+    Raises:
+        InputError: it costs more than may be spent without a yes; nothing was sent.
+    """
     return buy(purchase.workload, purchase.judge, ledger, options, console)
 
 

@@ -33,6 +33,7 @@ class ReliabilityOptions:
         seed: Of the choice of pairs.
         max_calls: Most calls, or None.
         max_cost: Most USD, or None.
+        yes: Spend what the bill says, without being asked.
         dry_run: Show the bill and send nothing.
         offline: Use what the ledger has, without a call.
         out: Where the outputs go; None: in Python nowhere, of the command `RUN/reliability`.
@@ -56,6 +57,7 @@ class ReliabilityOptions:
     seed: int = 0
     max_calls: int | None = None
     max_cost: float | None = None
+    yes: bool = False
     dry_run: bool = False
     offline: bool = False
     out: PathLike | None = None
@@ -108,6 +110,7 @@ class ReliabilityOptions:
             retry_wait_s=self.retry_wait,
             max_calls=self.max_calls,
             max_cost_usd=self.max_cost,
+            yes=self.yes,
             max_unusable=1 if is_embedded else _ENGINE.max_unusable,
             prefix_lead_s=0.0 if is_embedded else _ENGINE.prefix_lead_s,
         )

@@ -11,12 +11,14 @@ nothing twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from diversity_judge.display import counted
 from diversity_judge.errors import InputError, RunError
 from diversity_judge.files import write_json
 from diversity_judge.runs.layout import entry, entry_or_none, read_manifest
@@ -162,3 +164,24 @@ def keys_on_their_way(run: Path) -> frozenset[str]:
     folder = batch_folder(run)
     files = (folder / file.name for file in record.files if file.stage in ON_THEIR_WAY)
     return frozenset(key for path in files for key in keys_of(path))
+
+
+def refuse_what_is_on_its_way(run: Path, keys: Iterable[str]) -> None:
+    """Refuse to buy what a submitted batch of this run folder will bring.
+
+    Args:
+        run: The folder.
+        keys: Of the calls that are about to be bought.
+
+    Raises:
+        InputError: there is such a batch; nothing was sent.
+    """
+    sent = keys_on_their_way(run)
+    n = sum(key in sent for key in keys) if sent else 0
+    if n:
+        where = shlex.quote(str(run))
+        raise InputError(
+            f"{counted(n, 'call')} of this run are on their way as a batch, and would be paid twice: first get them "
+            f"(python -m diversity_judge.batch fetch {where}) or end them (python -m diversity_judge.batch cancel "
+            f"{where})"
+        )

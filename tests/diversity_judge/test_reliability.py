@@ -332,7 +332,7 @@ def test_responses_that_were_never_judged_are_refused(responses: Path) -> None:
 # --- what is left in the folder -------------------------------------------------------------------
 
 
-def test_tables_figures_and_page_are_whole_and_an_interrupted_folder_says_so(responses: Path, tmp_path: Path) -> None:
+def test_tables_figures_and_page_are_whole_and_nothing_old_stays(responses: Path, tmp_path: Path) -> None:
     with PlantedJudge(noise=0.5) as server:
         folder = scored(responses, server, tmp_path / "run")
         found = probe(folder, "--pairs", "20", quick=("--retry-wait", "0.001"))
@@ -385,13 +385,11 @@ def test_a_real_small_model_is_probed_and_called_what_it_is(llm_base_url: str, t
     template.write_text(f"{header}First: {{text1}}\nSecond: {{text2}}\nHow alike, 0 to 5?\n", encoding="utf-8")
     grammar = {"grammar": 'root ::= "[Final Score: " [0-5] "]"', "temperature": 1.0}
     scored_by_it = dj.score(
-        pd.DataFrame(rows), base_url=llm_base_url, model="smollm2", prompt=template, max_tokens=12, params=grammar,
+        pd.DataFrame(rows), base_url=llm_base_url, model="smollm2", prompt=template, max_tokens=24, params=grammar,
         concurrency=1, out=tmp_path / "run", heatmaps=False,
     )  # fmt: skip
     assert scored_by_it.exit_code == 0
-    found = probe(
-        tmp_path / "run", "--pairs", "3", "--draws", "2", "--concurrency", "1", "--probes", "control-identical"
-    )
+    found = probe(tmp_path / "run", "--pairs", "3", "--concurrency", "1", "--probes", "control-identical")
     assert found.code == 0, found.output
     assert found.of("control-identical", "share_outside")["verdict"] != "inside the band"
     assert found.of("control-identical", "mean")["value"] < 5
