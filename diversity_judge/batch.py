@@ -19,12 +19,19 @@ from pathlib import Path
 from rich.console import Console
 
 from diversity_judge.batching import console as show
-from diversity_judge.batching.arguments import ExportCommand, HostCommand, IngestCommand, parse_arguments
+from diversity_judge.batching.arguments import (
+    ExportCommand,
+    HostCommand,
+    IngestCommand,
+    RunCommand,
+    parse_arguments,
+)
 from diversity_judge.batching.exporting import Exported, export
 from diversity_judge.batching.ingesting import IngestCounts, ingest
+from diversity_judge.batching.ray_engine import RayJob, run_job
 from diversity_judge.batching.record import BatchJudge, needed_record
 from diversity_judge.batching.results import read_results
-from diversity_judge.batching.submitting import cancel_all, done, fetch_results, open_api, submit_all
+from diversity_judge.batching.submitting import cancel_all, done, fetch_results, key_for, open_api, submit_all
 from diversity_judge.command import exit_code, output_console
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import PathLike
@@ -120,6 +127,34 @@ def run_ingest(command: IngestCommand, console: Console) -> int:
     return 0 if counts.is_whole else _INCOMPLETE
 
 
+def run_engine(command: RunCommand, console: Console) -> int:
+    """Work through the exported files with an engine of one's own; returns the exit code.
+
+    Raises:
+        InputError: nothing was exported, a key is missing, or the engine is not installed.
+        RunError: the engine ends the work; what came before is in the ledger.
+    """
+    run, record = command.run, needed_record(command.run)
+    judge = _judge_of(record, run)
+    files = tuple(batch_folder(run) / file.name for file in record.files if file.stage is Stage.EXPORTED)
+    exported = frozenset(key for path in files for key in keys_of(path))
+    with Ledger(record.ledger) as ledger:
+        wanted = exported.difference(ledger.replies(sorted(exported)))
+        job = RayJob(
+            files=files,
+            keys=wanted,
+            model=judge.model,
+            base_url=command.base_url,
+            key=key_for(judge, command.base_url),
+            workers=command.workers,
+            engine_args=command.engine_args,
+        )
+        counts = ingest(run_job(job, host=judge.host), ledger, judge, wanted) if wanted else IngestCounts()
+    show.print_ingested(console, files, counts, run)
+    show.print_next(console, run, 0)
+    return 0 if counts.is_whole and counts.lines == len(wanted) else _INCOMPLETE
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code of the contract."""
 
@@ -129,6 +164,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(command, ExportCommand):
             run_export(command, console)
             return 0
+        if isinstance(command, RunCommand):
+            return run_engine(command, console)
         return run_ingest(command, console) if isinstance(command, IngestCommand) else run_host(command, console)
 
     return exit_code(work, when_interrupted="stopped; what is noted is kept, the same command goes on")

@@ -1,14 +1,15 @@
-"""The command line of `batch`: from words to one value for each of its five verbs."""
+"""The command line of `batch`: from words to one value for each of its verbs."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from diversity_judge import __version__
-from diversity_judge.scoring.arguments import add_input, add_judge
+from diversity_judge.scoring.arguments import add_input, add_judge, named_json
 from diversity_judge.scoring.keywords import make_options
 from diversity_judge.scoring.options import ScoreOptions, default_folder
 
@@ -60,7 +61,25 @@ class IngestCommand:
     quiet: bool = False
 
 
-Command = ExportCommand | HostCommand | IngestCommand
+@dataclass(frozen=True)
+class RunCommand:
+    """Work through the exported files with an engine of one's own.
+
+    Attributes:
+        run: The run folder.
+        base_url: Of a server, or of what stands before several; None to start vLLM on the engine's machines.
+        workers: How many work at a time.
+        engine_args: For vLLM, where it is started.
+    """
+
+    run: Path
+    base_url: str | None = None
+    workers: int = 8
+    engine_args: Mapping[str, Any] = field(default_factory=dict)
+    quiet: bool = False
+
+
+Command = ExportCommand | HostCommand | IngestCommand | RunCommand
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> Command:
@@ -77,6 +96,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Command:
         return ExportCommand(options if options.out else replace(options, out=default_folder(options.source)), quiet)
     if verb == "ingest":
         return IngestCommand(tuple(values["files"]), values["out"], quiet)
+    if verb == "run":
+        del values["engine"]
+        return RunCommand(**values | {"engine_args": dict(values.get("engine_args", ()))})
     return HostCommand(verb, values["run"], values.get("base_url"), quiet)
 
 
@@ -99,12 +121,39 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("run", type=Path, metavar="RUN", help="the run folder")
         one.add_argument("--base-url", metavar="URL", help="of the host, where it holds a credential")
         one.add_argument("--quiet", action="store_true", help="print errors only")
+    _add_run(verbs)
     purpose = "put files of results into the ledger"
     one = verbs.add_parser("ingest", help=purpose, description=purpose, argument_default=argparse.SUPPRESS)
     one.add_argument("files", nargs="+", type=Path, metavar="FILE", help="results of a provider or of vllm run-batch")
     one.add_argument("--out", type=Path, metavar="RUN", required=True, help="the run folder that was exported")
     one.add_argument("--quiet", action="store_true", help="print errors only")
     return parser
+
+
+def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    purpose = "work through exported files with an engine of your own; results go into the ledger as they come"
+    one = verbs.add_parser("run", help=purpose, description=purpose, argument_default=argparse.SUPPRESS)
+    one.add_argument("run", type=Path, metavar="RUN", help="the run folder")
+    one.add_argument("--engine", choices=("ray",), required=True, help="ray: Ray Data, on this machine or a cluster")
+    one.add_argument(
+        "--base-url", metavar="URL", help="of a server that is asked (default: vLLM engines are started on the cluster)"
+    )
+    one.add_argument("--workers", type=_positive, metavar="N", help="actors (default: 8)")
+    one.add_argument(
+        "--engine-arg",
+        dest="engine_args",
+        action="append",
+        type=named_json,
+        metavar="NAME=JSON",
+        help="for vLLM where it is started, such as tensor_parallel_size=8 (repeatable)",
+    )
+    one.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
 
 
 def _add_export(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

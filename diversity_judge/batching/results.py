@@ -73,7 +73,12 @@ def _read(line: bytes, where: str, host: str, model: str) -> ResultLine | BadLin
         return BadLine(where, printable(f"{type(error).__name__}: {error}", 120))
     if not isinstance(key, str):
         return BadLine(where, "its custom_id is no text")
-    return ResultLine(key, _outcome(value, host, model))
+    return result_of(value, host=host, model=model)
+
+
+def result_of(value: Mapping[str, Any], *, host: str, model: str) -> ResultLine:
+    """One line that is parsed already and names its call; see `read_results`."""
+    return ResultLine(str(value["custom_id"]), _outcome(value, host, model))
 
 
 def _outcome(value: Mapping[str, Any], host: str, model: str) -> Reply | Failure:

@@ -56,6 +56,17 @@ def open_api(judge: BatchJudge, base_url: str | None) -> BatchAPI:
     return BatchAPI(address, key, key_name=judge.api_key_env, model=judge.model)
 
 
+def key_for(judge: BatchJudge, base_url: str | None) -> str | None:
+    """The key for a server that the user names; None where it needs none, or where no server is asked.
+
+    Raises:
+        InputError: the variable that was named is not set.
+    """
+    if base_url is None or judge.api_key_env is None:
+        return None
+    return read_key(judge.api_key_env, read_address(base_url).shown)
+
+
 def submit_all(run: Path, record: BatchRecord, api: BatchAPI, window: str, told: Told) -> BatchRecord:
     """Submit every file that no host works on yet.
 

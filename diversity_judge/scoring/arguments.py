@@ -118,7 +118,7 @@ def add_judge(group: argparse._ArgumentGroup) -> None:
         "--param",
         dest="params",
         action="append",
-        type=_parameter,
+        type=named_json,
         metavar="NAME=JSON",
         help="a request parameter (repeatable)",
     )
@@ -170,7 +170,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--verbose", action="store_true", help="print the groups however many they are")
 
 
-def _parameter(text: str) -> tuple[str, Any]:
+def named_json(text: str) -> tuple[str, Any]:
     """`name=value`; the value is JSON, or text where it is none. `name=null` takes a preset's parameter away."""
     name, equals, value = text.partition("=")
     if not equals or not name:
