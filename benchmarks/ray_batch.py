@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from diversity_judge import batch, score
+from diversity_judge import batch
+from diversity_judge.score import main as score
 from tests.judge_server import JudgeServer
 from tests.judge_texts import Sample
 
@@ -32,7 +33,7 @@ def main() -> None:
         engine = ["--engine", "ray", "--base-url", server.base_url, "--workers", str(asked.workers)]
         code = batch.main(["run", str(out), *engine, "--quiet"])
         seconds = time.perf_counter() - started
-        scored = score.main([str(responses), *judge, "--offline", "--no-heatmaps"])
+        scored = score([str(responses), *judge, "--offline", "--no-heatmaps"])
         asked_twice = sum(n > 1 for n in server.record.asked.values())
     print(f"calls {sample.n_pairs:,}, sent {len(server.calls):,}, pairs asked twice {asked_twice}")
     print(f"exit codes: run {code}, score --offline {scored}")

@@ -33,6 +33,8 @@ from diversity_judge.batching.record import BatchJudge, needed_record
 from diversity_judge.batching.results import read_results
 from diversity_judge.batching.submitting import cancel_all, done, fetch_results, key_for, open_api, submit_all
 from diversity_judge.command import exit_code, output_console
+from diversity_judge.engine.options import EngineOptions
+from diversity_judge.engine.spending import check_sum
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import PathLike
 from diversity_judge.ledger import Ledger
@@ -99,6 +101,8 @@ def run_host(command: HostCommand, console: Console) -> int:
     told = partial(show.print_file, console)
     with closing(open_api(judge, command.base_url)) as api:
         if command.verb == "submit":
+            waiting = [file.cost_usd or 0.0 for file in record.files if file.stage is Stage.EXPORTED]
+            check_sum(sum(waiting), EngineOptions(yes=command.yes))
             record = submit_all(run, record, api, judge.terms.window, told)
         elif command.verb == "cancel":
             record = cancel_all(run, record, api, told)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge import __version__
+from diversity_judge.engine.options import ASK_ABOVE_USD
 from diversity_judge.scoring.arguments import add_input, add_judge, named_json
 from diversity_judge.scoring.keywords import make_options
 from diversity_judge.scoring.options import ScoreOptions, default_folder
@@ -39,11 +40,13 @@ class HostCommand:
         verb: `submit`, `fetch` or `cancel`.
         run: The run folder.
         base_url: Of the host, where the record could not keep it.
+        yes: Whether the user has agreed to what a submission costs.
     """
 
     verb: str
     run: Path
     base_url: str | None = None
+    yes: bool = False
     quiet: bool = False
 
 
@@ -99,7 +102,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Command:
     if verb == "run":
         del values["engine"]
         return RunCommand(**values | {"engine_args": dict(values.get("engine_args", ()))})
-    return HostCommand(verb, values["run"], values.get("base_url"), quiet)
+    return HostCommand(verb, values["run"], values.get("base_url"), values.get("yes", False), quiet)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,6 +124,8 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("run", type=Path, metavar="RUN", help="the run folder")
         one.add_argument("--base-url", metavar="URL", help="of the host, where it holds a credential")
         one.add_argument("--quiet", action="store_true", help="print errors only")
+        if verb == "submit":
+            one.add_argument("--yes", action="store_true", help=f"also where it costs more than {ASK_ABOVE_USD:g} USD")
     _add_run(verbs)
     purpose = "put files of results into the ledger"
     one = verbs.add_parser("ingest", help=purpose, description=purpose, argument_default=argparse.SUPPRESS)

@@ -69,8 +69,8 @@ class Exported:
     @property
     def cost_usd(self) -> float | None:
         """Of the new files at the price of a batch; None where no prices are known."""
-        a_call = self.bill.cost_of_a_call_usd
-        return None if a_call is None else a_call * self.n_calls * self.judge.terms.price_share
+        costs = [file.cost_usd for file in self.files if file.cost_usd is not None]
+        return sum(costs) if self.bill.cost_of_a_call_usd is not None else None
 
 
 def export(options: ScoreOptions) -> Exported:
@@ -124,6 +124,7 @@ def _write(
             options.judge.batch or BatchTerms(),
             first=earlier.next_number,
         )
+        files = _priced(files, workload.bill, asked)
         write_record(run, replace(earlier, judge=asked.as_record(), ledger=ledger_path, files=(*kept, *files)))
         for name in replaced:
             (folder / name).unlink(missing_ok=True)
@@ -139,6 +140,14 @@ def _write(
         judge.prompt_label,
         tuple(warnings),
     )
+
+
+def _priced(files: list[BatchFile], bill: Bill, judge: BatchJudge) -> list[BatchFile]:
+    """With what each file will likely cost: what a call of the run costs on average, at the price of a batch."""
+    a_call = bill.cost_of_a_call_usd
+    if a_call is None:
+        return files
+    return [replace(file, cost_usd=a_call * judge.terms.price_share * file.n_requests) for file in files]
 
 
 def _of_the_same_judge(run: Path, judge: BatchJudge) -> BatchRecord | None:

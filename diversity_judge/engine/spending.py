@@ -33,7 +33,20 @@ def check_spending(
     Raises:
         InputError: nobody can be asked, or the answer was no; nothing was sent.
     """
-    cost = _most(bill, options) * price_share
+    check_sum(_most(bill, options) * price_share, options, ask=ask)
+
+
+def check_sum(cost: float, options: EngineOptions, *, ask: Callable[[str], bool] | None = None) -> None:
+    """The same for a sum that is known otherwise, such as of files that were exported earlier.
+
+    Args:
+        cost: USD that will likely be spent.
+        options: See `check_spending`.
+        ask: See `check_spending`.
+
+    Raises:
+        InputError: nobody can be asked, or the answer was no; nothing was sent.
+    """
     if options.yes or options.max_cost_usd is not None or cost <= options.ask_above_usd:
         return
     said = f"this run will cost about {cost:,.2f} USD"

@@ -54,6 +54,7 @@ class BatchFile:
         input_file_id: At the host.
         batch_id: At the host.
         said: The host's own word for how it stands.
+        cost_usd: Likely, at the price of a batch; None where no prices are known.
     """
 
     name: str
@@ -62,6 +63,7 @@ class BatchFile:
     input_file_id: str | None = None
     batch_id: str | None = None
     said: str | None = None
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True)

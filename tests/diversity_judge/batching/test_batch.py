@@ -255,6 +255,31 @@ def test_a_host_without_the_api_is_a_sentence_with_the_other_way(responses: Path
     assert "batch ingest FILE... --out RUN" in said
 
 
+def test_a_batch_that_costs_more_than_a_meal_is_not_submitted_unasked(
+    responses: Path, tmp_path: Path, server: BatchServer
+) -> None:
+    out, judges = tmp_path / "out", tmp_path / "judges.toml"
+    judges.write_text(
+        f"""[dear]
+model = "loopback"
+base_url = "{server.base_url}"
+api_key_env = "{KEY_VARIABLE}"
+typical_output_tokens = 1000
+prices = {{ input = 0.0, output = 1000.0 }}
+batch = {{ price_share = 0.5 }}
+"""
+    )
+    code, said = batch("export", responses, "--judge", "dear", "--judges-file", judges, "--out", out)
+    assert code == 0
+    assert f"about {SAMPLE.n_pairs * 0.5:.2f} USD, 50% of the price of live calls" in said
+    code, said = batch("submit", out)
+    assert (code, "12.00 USD, more than 5 USD" in said, server.files) == (2, True, {})
+    assert batch("submit", out, "--yes")[0] == 0
+    server.finish()
+    code, said = batch("fetch", out)
+    assert f"{SAMPLE.n_pairs} new replies, {SAMPLE.n_pairs * 10 * 1000 / 1e6 * 0.5:.4f} USD" in said
+
+
 def test_a_missing_key_sends_nothing(responses: Path, tmp_path: Path, server: BatchServer) -> None:
     out = tmp_path / "out"
     judge = ("--base-url", server.base_url, "--model", "m", "--api-key-env", "NOT_SET_ANYWHERE")
