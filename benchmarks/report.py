@@ -128,7 +128,7 @@ def _experiment(folder: Path, options: argparse.Namespace) -> Path:
             "showing": {"view": "full", "truncate_tokens": None},
             "ledger": str(folder / LEDGER),
         },
-        heatmaps=False,
+        heatmaps="none",
     )
     return folder
 

@@ -79,7 +79,7 @@ def panel(
         tables.VARIANCE: tables.variance_rows(found),
         tables.DIVERSITY: tables.diversity_rows(found),
     }
-    write_run(folder, mean, mean.manifest, heatmaps=heatmaps, more=more)
+    write_run(folder, mean, mean.manifest, heatmaps="problems" if heatmaps else "none", more=more)
     return replace(found, mean=replace(mean, folder=folder))
 
 

@@ -162,7 +162,14 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
     record = manifest.complete(record, result, started=started) | {"estimator": estimator_record(groups, surrogate)}
     result = replace(result, manifest=record, folder=options.folder, warnings=read.warnings)
     if options.folder is not None:
-        files.write_run(options.folder, result, record, heatmaps=options.heatmaps)
+        undrawn = files.write_run(
+            options.folder,
+            result,
+            record,
+            heatmaps=options.heatmaps or "problems",
+            most_problems_drawn=options.most_problems_drawn,
+        )
+        show.print_undrawn(console, undrawn)
     show.print_results(console, result, verbose=options.verbose)
     return result
 

@@ -62,6 +62,15 @@ def save_figure(figure: Figure, path: Path, *, dpi: float | None = None) -> None
         )
 
 
+def write_picture(path: Path, picture: bytes) -> None:
+    """Write a picture whole; its folder is made.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    write_whole(path, lambda temporary: temporary.write_bytes(picture))
+
+
 def style_axes(axes: Axes) -> None:
     """The look of every axes that is no map: a light grid behind the data, no box around it."""
     axes.grid(visible=True, color="#e5e5e5", linewidth=0.8)

@@ -8,11 +8,10 @@ user's notebook.
 
 from __future__ import annotations
 
-import gc
+import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
@@ -23,9 +22,9 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from diversity_judge.drawing.axes import MISSING, ShownFigure, drawable, plain_text, save_figure
+from diversity_judge.drawing.axes import MISSING, ShownFigure, drawable, plain_text
 from diversity_judge.rubric import MAX_SCORE
-from diversity_judge.text_safety import printable, slugs
+from diversity_judge.text_safety import printable
 
 COLOURS = "viridis"
 DPI = 120
@@ -40,7 +39,7 @@ _LEFT = 0.5
 _BAR_SPACE = 0.45
 _TITLE_LETTER, _NOTE_LETTER = 0.12, 0.075
 _STRATEGY_LENGTH = 32
-_MAX_TICKS = 16
+_MAX_TICKS = 10
 _BLANK = "#ffffff"
 _GREY = "#555555"
 _DIAGONAL = "#b0b0b0"
@@ -129,48 +128,16 @@ def problem_heatmaps(heatmaps: Sequence[Heatmap], *, judge: str = "") -> Figure:
     return figure
 
 
-def save_heatmaps(heatmaps: Iterable[Heatmap], folder: Path, *, judge: str = "") -> list[Path]:
-    """Writes a PNG for each group, `PROBLEM__STRATEGY.png`, and one for each problem, `PROBLEM.png`.
-
-    Args:
-        heatmaps: The groups, in any order.
-        folder: Where to; made if it is not there.
-        judge: How the judge is named below the pictures.
-
-    Returns:
-        The files, groups first within each problem.
+def png_of(heatmaps: Sequence[Heatmap], *, judge: str = "") -> bytes:
+    """The same as a PNG.
 
     Raises:
-        OSError: A file can't be written.
         ValueError: As `problem_heatmaps`.
     """
-    written = []
-    for figures in _figures(heatmaps):
-        for name, shown in figures.items():
-            save_figure(problem_heatmaps(shown, judge=judge), folder / name)
-            written.append(folder / name)
-        # A figure's parts refer to one another, so only the collector frees them, and beside many judgments it comes
-        # late: dozens of dead figures would pile up.
-        gc.collect()
-    return written
-
-
-def heatmap_names(heatmaps: Iterable[Heatmap]) -> list[str]:
-    """The names of the files that `save_heatmaps` writes."""
-    return [name for figures in _figures(heatmaps) for name in figures]
-
-
-def _figures(heatmaps: Iterable[Heatmap]) -> Iterator[dict[str, list[Heatmap]]]:
-    """For each problem, file name to the groups that are drawn there."""
-    by_problem: dict[str, list[Heatmap]] = {}
-    for heatmap in heatmaps:
-        by_problem.setdefault(heatmap.problem_id, []).append(heatmap)
-    problem_names = slugs(by_problem)
-    strategy_names = slugs(member.strategy for members in by_problem.values() for member in members)
-    for problem_id, members in by_problem.items():
-        problem = problem_names[problem_id]
-        figures = {f"{problem}__{strategy_names[member.strategy]}.png": [member] for member in members}
-        yield {**figures, f"{problem}.png": members}
+    figure = problem_heatmaps(heatmaps, judge=judge)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=figure.dpi)
+    return file.getvalue()
 
 
 def _check(heatmap: Heatmap) -> None:

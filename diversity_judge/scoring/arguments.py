@@ -17,7 +17,7 @@ from diversity_judge.judges.presets import DEFAULT_JUDGE
 from diversity_judge.planning.pairs import MOST_PAIRS, ORDERS
 from diversity_judge.planning.prompting import DEFAULT_PROMPT
 from diversity_judge.scoring.keywords import make_options
-from diversity_judge.scoring.options import CLUSTERS, ScoreOptions, default_folder
+from diversity_judge.scoring.options import CLUSTERS, HEATMAP_CHOICES, ScoreOptions, default_folder
 
 _EPILOG = """\
 exit codes: 0 all wanted pairs scored; 1 the run failed; 2 bad usage or input, nothing was sent;
@@ -165,7 +165,12 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--overwrite", action="store_true", help="replace a run of another judge, prompt, view, orders ..."
     )
-    group.add_argument("--no-heatmaps", dest="heatmaps", action="store_false", help="draw no pictures")
+    group.add_argument(
+        "--heatmaps",
+        choices=HEATMAP_CHOICES,
+        help="pictures: one a problem, one a group too, or none (default: of the first problems)",
+    )
+    group.add_argument("--no-heatmaps", dest="heatmaps", action="store_const", const="none", help="draw no pictures")
     group.add_argument("--quiet", action="store_true", help="print errors only")
     group.add_argument("--verbose", action="store_true", help="print the groups however many they are")
 

@@ -118,6 +118,13 @@ def _sorting_facts(result: ScoreResult) -> Iterator[str]:
         yield "covered: share of the problems' reference approaches that the responses take"
 
 
+def print_undrawn(console: Console, problems: int) -> None:
+    """How many problems have no picture, where there are some, and how they get one."""
+    if problems:
+        said = f"heat maps of the first problems only: {problems:,} have none; --heatmaps problems draws them all"
+        console.print(Text(said))
+
+
 def print_failure(result: ScoreResult) -> None:
     """Say on standard error why a run failed, where nothing else is printed."""
     if result.tally.ending is Ending.FAILED:

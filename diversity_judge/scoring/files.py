@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +31,8 @@ from diversity_judge.scoring.result import ScoreResult
 
 if TYPE_CHECKING:
     from diversity_judge.drawing.heatmaps import Heatmap
+    from diversity_judge.drawing.pictures import Pictures
+    from diversity_judge.scoring.options import HeatmapChoice
 
 _TABLES = (RESPONSES, SCORES, STRATEGIES, PAIRS, MATRICES)
 """Of every run; `APPROACHES` besides where groups were sorted."""
@@ -41,17 +43,22 @@ def write_run(
     result: ScoreResult,
     manifest: Mapping[str, Any],
     *,
-    heatmaps: bool = True,
+    heatmaps: HeatmapChoice = "problems",
+    most_problems_drawn: int | None = None,
     more: Mapping[str, Iterable[Row]] = MappingProxyType({}),
-) -> None:
+) -> int:
     """Write everything, in the place of what an earlier run left in this folder; run.json says when it is done.
 
     Args:
         folder: The run folder; made if it is not there.
         result: Of the run.
         manifest: What run.json is to hold.
-        heatmaps: Draw a picture a group, and one a problem with its strategies side by side.
+        heatmaps: A picture a problem with its strategies side by side, and with `all` one a group.
+        most_problems_drawn: So many problems have pictures at most; None for all.
         more: Further tables, by the name of their file.
+
+    Returns:
+        The number of problems that were left without a picture because of this.
 
     Raises:
         RunError: the disk does not take them.
@@ -60,17 +67,18 @@ def write_run(
     is_sharpened = any(group.surrogate for group in result.groups)
     sure = (*_TABLES, *more, *([APPROACHES] if is_sorted else []), *([SURROGATE] if is_sharpened else []))
     possible = [APPROACHES]
-    if not heatmaps:
+    if heatmaps == "none":
         with replacing(folder, manifest, sure=sure, possible=possible):
             _write_tables(folder, result, more)
-        return
-    from diversity_judge.drawing.heatmaps import heatmap_names
+        return 0
+    from diversity_judge.drawing.pictures import choose_pictures
 
-    pictures = _heatmaps(result)
-    possible += [f"{HEATMAPS}/{name}" for name in heatmap_names(pictures)]
+    pictures = choose_pictures(_heatmaps(result), groups=heatmaps == "all", most_problems=most_problems_drawn)
+    possible += [f"{HEATMAPS}/{name}" for name in pictures.files]
     with replacing(folder, manifest, sure=sure, possible=possible):
         _write_tables(folder, result, more)
         _draw(folder, pictures, result.judge)
+    return pictures.problems_left_out
 
 
 def _write_tables(folder: Path, result: ScoreResult, more: Mapping[str, Iterable[Row]]) -> None:
@@ -111,11 +119,11 @@ def _heatmaps(result: ScoreResult) -> list[Heatmap]:
     ]
 
 
-def _draw(folder: Path, pictures: Sequence[Heatmap], judge: str) -> None:
-    from diversity_judge.drawing.heatmaps import save_heatmaps
+def _draw(folder: Path, pictures: Pictures, judge: str) -> None:
+    from diversity_judge.drawing.pictures import save_pictures
 
     try:
-        save_heatmaps(pictures, folder / HEATMAPS, judge=judge)
+        save_pictures(pictures, folder / HEATMAPS, judge=judge)
     except OSError as error:
         raise RunError(f"{folder / HEATMAPS}: cannot write the heat maps: {error}") from error
 

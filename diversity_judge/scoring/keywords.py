@@ -20,7 +20,7 @@ from diversity_judge.inputs.views import VIEWS, View
 from diversity_judge.judges.presets import DEFAULT_JUDGE, JudgeSpec, adjust, find_judge
 from diversity_judge.planning.groups import Showing
 from diversity_judge.planning.pairs import ORDERS, Orders, PairDesign
-from diversity_judge.scoring.options import CLUSTERS, Clusters, ScoreOptions
+from diversity_judge.scoring.options import CLUSTERS, HEATMAP_CHOICES, Clusters, HeatmapChoice, ScoreOptions
 from diversity_judge.text_safety import printable
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class ScoreKeywords(TypedDict, total=False):
     ledger: PathLike | None
     offline: bool
     overwrite: bool
-    heatmaps: bool
+    heatmaps: HeatmapChoice | bool | None
     quiet: bool
     verbose: bool
 
@@ -214,6 +214,12 @@ def _one_of(choices: Iterable[str]) -> Callable[[Any], Any]:
     return lambda value: value if isinstance(value, str) and value in known else None
 
 
+def _heatmaps(value: Any) -> Any:
+    """True and False are the choices of those who want pictures, or none."""
+    choice = {True: "problems", False: "none"}.get(value) if isinstance(value, bool) else value
+    return _one_of(HEATMAP_CHOICES)(choice)
+
+
 _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
     "a whole number": (
         _whole,
@@ -223,9 +229,10 @@ _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
     "a number": (_number, ("max_cost", "ask_above", "deadline", "retry_wait")),
     "True or False": (
         _flag,
-        ("judge_duplicates", "reference_approaches", "all_pairs", "offline", "dry_run", "overwrite", "heatmaps", "yes",
+        ("judge_duplicates", "reference_approaches", "all_pairs", "offline", "dry_run", "overwrite", "yes",
          "quiet", "verbose"),
     ),
+    f"one of {', '.join(HEATMAP_CHOICES)}": (_heatmaps, ("heatmaps",)),
     "a text": (_text, ("format", "base_url", "model", "api_key_env")),
     f"one of {', '.join(WHEN)}": (_one_of(WHEN), ("when",)),
     "a list of texts": (_texts, ("strategies",)),

@@ -94,7 +94,7 @@ def make_run(
             "showing": {"view": "full", "truncate_tokens": None},
             "ledger": str(folder / LEDGER),
         },
-        heatmaps=False,
+        heatmaps="none",
     )
     return folder
 

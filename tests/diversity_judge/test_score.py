@@ -43,7 +43,43 @@ def test_it_writes_every_file_of_the_contract(responses: Path) -> None:
         "run.json", "scores.csv", "strategies.csv", "pairs.csv", "matrices.npz", "heatmaps", "ledger.sqlite",
         "responses.jsonl.gz",
     }  # fmt: skip
-    assert {path.name for path in (run / "heatmaps").iterdir()} == {"p1.png", "p1__same.png", "p1__mixed.png"}
+    assert pictures(run) == {"p1.png"}
+
+
+def pictures(run: Path) -> set[str]:
+    folder = run / "heatmaps"
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+@pytest.mark.parametrize(
+    ("options", "drawn"),
+    [
+        (["--heatmaps", "all"], {"p1.png", "p1__same.png", "p1__mixed.png"}),
+        (["--heatmaps", "problems"], {"p1.png"}),
+        (["--heatmaps", "none"], set()),
+        (["--no-heatmaps"], set()),
+    ],
+)
+def test_pictures_are_those_that_were_asked_for_and_earlier_ones_go(
+    options: list[str], drawn: set[str], responses: Path
+) -> None:
+    assert proxy(responses) == 0
+    assert proxy(responses, *options) == 0
+    assert pictures(responses.parent / "run") == drawn
+
+
+def test_of_many_problems_the_first_have_a_picture_and_the_others_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"problem_id": f"p{p:02}", "response": f"text {p} {i}"} for p in range(7) for i in range(2)]
+    path = tmp_path / "responses.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert proxy(path) == 0
+    assert pictures(tmp_path / "run") == {f"p{p:02}.png" for p in range(5)}
+    assert "2 have none; --heatmaps problems draws them all" in " ".join(capsys.readouterr().out.split())
+    assert proxy(path, "--heatmaps", "problems") == 0
+    assert len(pictures(tmp_path / "run")) == 7
+    assert "have none" not in capsys.readouterr().out
 
 
 def test_the_tables_have_the_columns_of_the_contract(responses: Path) -> None:
@@ -192,7 +228,7 @@ def test_hostile_ids_have_no_effect(tmp_path: Path, capsys: pytest.CaptureFixtur
     rows = [{"problem_id": evil, "strategy": "=cmd()", "response": f"text {i} \x1b[31m"} for i in range(3)]
     path = tmp_path / "responses.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert main([str(path), "--judge", "proxy", "--out", str(tmp_path / "run")]) == 0
+    assert main([str(path), "--judge", "proxy", "--out", str(tmp_path / "run"), "--heatmaps", "all"]) == 0
     assert "\x1b" not in capsys.readouterr().out
     assert sorted(p.name for p in tmp_path.iterdir()) == ["responses.jsonl", "run"]
     assert (tmp_path / "run" / "heatmaps" / f"{slug(evil)}__{slug('=cmd()')}.png").is_file()

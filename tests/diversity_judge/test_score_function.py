@@ -202,7 +202,7 @@ def test_an_option_that_is_not_there_is_refused_with_the_one_that_was_meant() ->
         ("orders", "bth", "one of one, both"),
         ("view", "answer", "one of full, thinking, final"),
         ("max_cost", "5", "a number"),
-        ("heatmaps", 1, "True or False"),
+        ("heatmaps", 1, "one of all, problems, none"),
         ("out", 3, "a path"),
         ("judge", 3, "a preset's name or a JudgeSpec"),
         ("params", "x", "a mapping"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -13,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from diversity_judge.drawing.heatmaps import COLOURS, Heatmap, problem_heatmaps, save_heatmaps, similarity_heatmap
+from diversity_judge.drawing.heatmaps import COLOURS, Heatmap, problem_heatmaps, similarity_heatmap
 
 
 def heatmap(scores: NDArray[np.float64], strategy: str = "s", problem_id: str = "p", **rest: object) -> Heatmap:
@@ -139,20 +138,6 @@ def test_what_is_no_similarity_matrix_is_refused(scores: NDArray[np.float64]) ->
 def test_a_figure_shows_one_problem() -> None:
     with pytest.raises(ValueError, match="one problem"):
         problem_heatmaps([heatmap(random_scores(3), "s", "a"), heatmap(random_scores(3), "s", "b")])
-
-
-def test_each_group_and_each_problem_gets_a_file(tmp_path: Path) -> None:
-    maps = [heatmap(random_scores(3), strategy, problem) for problem in ("a", "../b") for strategy in ("x", "y")]
-    files = save_heatmaps(maps, tmp_path / "heatmaps")
-    assert sorted(files) == sorted((tmp_path / "heatmaps").iterdir())
-    assert [file.name for file in files][:3] == ["a__x.png", "a__y.png", "a.png"]
-    assert len(files) == 6
-    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
-
-
-def test_problems_that_differ_in_case_alone_do_not_share_a_file(tmp_path: Path) -> None:
-    maps = [heatmap(random_scores(3), "s", problem) for problem in ("AIME", "aime")]
-    assert len({file.name.lower() for file in save_heatmaps(maps, tmp_path)}) == 4
 
 
 def test_each_of_ten_responses_has_its_label() -> None:
