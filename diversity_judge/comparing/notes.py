@@ -44,7 +44,7 @@ def all_notes(
         yield f"no process diversity for {', '.join(unjudged)}: these responses were never scored"
     yield from _strangers(groups, strategies, baseline, comparisons)
     yield from _cut(groups, strategies, complete_only=complete_only)
-    yield from _unequal(metrics, sizes)
+    yield from _unequal([m for m in metrics if any(known_values(groups, m))], sizes)
     yield from _lacking(groups, metrics if judged else ())
     yield from _parts(groups, strategies, metrics)
     yield from _skipped(groups)
@@ -110,7 +110,8 @@ def _lacking(groups: Sequence[GroupMeasures], metrics: Sequence[ProcessMetric]) 
     total = sum(group.process is not None for group in groups)
     for metric in metrics:
         without = [g for g, value in values_of(groups, metric.value) if not is_known(value)]
-        if without and metric.needs and metric.part == ALL_RESPONSES:
+        is_lacking = 0 < len(without) < total if metric.is_optional else bool(without)
+        if is_lacking and metric.part == ALL_RESPONSES:
             rest = "; so its strategies have no mean of it" if metric.needs_every_group else ""
             yield f"{metric.name} is left out for {len(without)} of {total} groups: needs {metric.needs}{rest}"
 

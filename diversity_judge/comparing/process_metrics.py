@@ -39,11 +39,12 @@ class ProcessMetric:
         bounds: Smallest and largest value; None where it has none that an interval should respect.
         is_compared: Whether strategies are tested for a difference in it.
         depends_on_n: Whether more responses alone make it larger, so that groups of two sizes cannot be compared.
-        needs: What would give it a value where it has none; empty where nothing need be said of that.
+        needs: What would give it a value where it has none.
         is_count: Whether it counts whole things, which few values tell apart.
         needs_every_group: Whether what it lacks depends on the value itself, so that the groups that have one are
             not a fair choice: it then has a value only where every judged group has.
         part: Which responses it looks at.
+        is_optional: Whether it has values only where they were asked for: where no group has one, nothing is lacking.
         is_detail: Whether it stands in the tables and not on the console.
         is_check: Whether it says how far another one can be trusted: shown beside it, though no strategy is better
             for a higher one.
@@ -59,6 +60,7 @@ class ProcessMetric:
     is_count: bool = False
     needs_every_group: bool = False
     part: str = ALL_RESPONSES
+    is_optional: bool = False
     is_detail: bool = False
     is_check: bool = False
 
@@ -128,7 +130,8 @@ def process_metrics(thresholds: Thresholds) -> tuple[ProcessMetric, ...]:
             "distinct approaches (sorted by the judge)",
             lambda p: p.judged_approaches,
             depends_on_n=True,
-            needs="",
+            needs="a sorting by the judge (score --clusters judge)",
+            is_optional=True,
             is_count=True,
         ),
         ProcessMetric(
@@ -138,7 +141,8 @@ def process_metrics(thresholds: Thresholds) -> tuple[ProcessMetric, ...]:
             (-1.0, 1.0),
             is_compared=False,
             is_check=True,
-            needs="",
+            needs="a sorting by the judge, and a score for every pair",
+            is_optional=True,
         ),
         ProcessMetric(
             "reference_coverage",
@@ -146,7 +150,8 @@ def process_metrics(thresholds: Thresholds) -> tuple[ProcessMetric, ...]:
             lambda p: p.reference_coverage,
             share,
             depends_on_n=True,
-            needs="",
+            needs="a list of reference approaches, and an answer about it (score --reference-approaches)",
+            is_optional=True,
         ),
         ProcessMetric(
             "same_answer_other_route",
@@ -169,13 +174,15 @@ def process_metrics(thresholds: Thresholds) -> tuple[ProcessMetric, ...]:
             lambda p: p.order_asymmetry,
             (0.0, MAX_SCORE),
             needs="both orders judged (score --orders both)",
+            is_optional=True,
         ),
         ProcessMetric(
             "retest_sd",
             "retest noise (standard deviation, points)",
             lambda p: p.retest.sd,
             (0.0, LARGEST_SD),
-            needs="",
+            needs="a pair that was drawn twice (score --draws)",
+            is_optional=True,
         ),
         ProcessMetric(
             "vendi_2",

@@ -75,10 +75,21 @@ class Heatmap:
 
     @property
     def caption(self) -> str:
-        """Diversity, its interval and the number of responses, in one line."""
+        """Diversity, its interval, and the number of responses or the one score that all pairs have, in one line."""
         value = "no score" if math.isnan(self.diversity) else f"diversity {self.diversity:.2f}"
         interval = f" [{self.ci_low:.2f}, {self.ci_high:.2f}]" if self.has_interval else ""
-        return f"{value}{interval}, {len(self.scores)} responses"
+        score = only_score(self.scores)
+        return f"{value}{interval}, " + (f"every pair {score}" if score else f"{len(self.scores)} responses")
+
+
+def only_score(similarity: NDArray[np.float64]) -> str:
+    """The score that every pair of a group got; empty where they differ or there is one pair alone.
+
+    Args:
+        similarity: (n, n) symmetric; NaN where missing.
+    """
+    known = similarity[np.triu(~np.isnan(similarity), 1)]
+    return f"{known[0]:g}" if len(known) > 1 and bool((known == known[0]).all()) else ""
 
 
 def similarity_heatmap(heatmap: Heatmap, *, judge: str = "") -> Figure:

@@ -8,13 +8,12 @@ from functools import partial
 from typing import Any
 
 import jinja2
-import numpy as np
 
 from diversity_judge import __version__, pages
-from diversity_judge.comparing.group_measures import GroupMeasures
 from diversity_judge.comparing.outcome_table import TIERS
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS
+from diversity_judge.drawing.heatmaps import only_score
 from diversity_judge.drawing.look import SCORE_COLOURS, look_of
 from diversity_judge.errors import InputError
 from diversity_judge.report.charts import charts
@@ -28,6 +27,7 @@ from diversity_judge.report.content import (
     texts,
 )
 from diversity_judge.report.mathematics import Trees
+from diversity_judge.report.more_tables import more_tables
 from diversity_judge.report.packing import Cuts, Lengths, ladder, pack
 from diversity_judge.report.summary import merged_notes, outcome_table, process_table
 from diversity_judge.text_safety import printable
@@ -63,6 +63,7 @@ def render(comparison: Comparison, *, megabytes: float) -> bytes:
         "process": process_table(comparison, is_detail=False),
         "details": process_table(comparison, is_detail=True),
         "outcomes": outcome_table(comparison),
+        "more": more_tables(comparison),
         "notes": [*merged_notes(comparison.notes), *_lost_ledgers(comparison)],
         "index": pages.embed(_finite(index(comparison, problems))),
         "script": script,
@@ -139,16 +140,9 @@ def _finite(value: Any) -> Any:
 def _environment(comparison: Comparison) -> jinja2.Environment:
     environment = pages.environment(_PACKAGE)
     environment.filters["shown"] = lambda text, limit=60: printable(str(text), limit)
-    environment.filters["same"] = _only_score
+    environment.filters["same"] = lambda group: only_score(group.member.matrix.symmetric())
     environment.filters["number"] = lambda value, digits=3: "" if math.isnan(value) else f"{value:.{digits}f}"
     environment.filters["percent"] = lambda value: "" if math.isnan(value) else f"{math.floor(value * 1000) / 10:g} %"
     environment.globals["interval"] = partial(interval, missing="")
     environment.globals["colour"] = lambda strategy: look_of(comparison.strategies, strategy).colour
     return environment
-
-
-def _only_score(group: GroupMeasures) -> str:
-    """The score that every pair of a group got; empty where they differ or there is one pair alone."""
-    similarity = group.member.matrix.symmetric()
-    known = similarity[np.triu(~np.isnan(similarity), 1)]
-    return f"{known[0]:g}" if len(known) > 1 and (known == known[0]).all() else ""

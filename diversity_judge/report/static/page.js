@@ -42,6 +42,8 @@ function applyFilters() {
   document.getElementById('filtered')?.toggleAttribute('hidden', kept.length === articles.length);
   document.getElementById('count').textContent = `${kept.length} of ${articles.length} problems`;
   document.getElementById('steps').hidden = view.value === 'all';
+  const printed = view.value === 'one' ? Math.min(1, kept.length) : kept.length;
+  document.getElementById('prints').textContent = printed < articles.length ? `${printed} of ${articles.length} problems shown, and printed` : '';
   drawMaps();
 }
 
