@@ -33,7 +33,14 @@ def p_value(p: float, smallest: float = 0.0) -> str:
         return "no p"
     if p <= smallest * (1 + 1e-9):
         return f"p <= {p:.2g}"
-    return f"p = {p:.3f}" if p >= 0.001 else f"p = {p:.1g}"
+    return f"p = {p_number(p)}"
+
+
+def p_number(p: float, *, missing: str = NONE) -> str:
+    """`0.031`, or `0.0002` where three digits would show none."""
+    if math.isnan(p):
+        return missing
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
 
 
 def percent(share: float, missing: str = NONE) -> str:

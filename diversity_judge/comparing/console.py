@@ -8,13 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from diversity_judge.comparing.notes import merged_notes
 from diversity_judge.comparing.outcome_table import ties
 from diversity_judge.comparing.process_metrics import ProcessMetric
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow, ProcessRow
 from diversity_judge.terminal import Column, print_table
 from diversity_judge.text_safety import printable
-from diversity_judge.wording import interval, number
+from diversity_judge.wording import interval, p_number
 
 _NAME_WIDTH = 40
 _NO_P = "none"
@@ -43,11 +44,12 @@ def print_comparison(
         _print_outcomes(console, comparison, verbose=verbose)
     for sentence in comparison.sentences:
         console.print(Text(f"• {printable(sentence)}"))
-    most = len(comparison.notes) if verbose else _MOST_NOTES
-    for note in comparison.notes[:most]:
+    notes = merged_notes(comparison.notes)
+    most = len(notes) if verbose else _MOST_NOTES
+    for note in notes[:most]:
         console.print(Text(f"note: {printable(note, _NOTE_LENGTH)}", style="yellow"))
-    if len(comparison.notes) > most:
-        console.print(f"... and {len(comparison.notes) - most} more notes in compare.json; --verbose prints them")
+    if len(notes) > most:
+        console.print(f"... and {len(notes) - most} more notes in compare.json; --verbose prints them")
     for path in written:
         console.print(Text(printable(f"wrote {path}")))
 
@@ -101,7 +103,7 @@ def _difference_cells(comparison: Comparison, strategy: str) -> tuple[str, str]:
         return ("baseline" if strategy == comparison.baseline else "", "")
     row = rows[0]
     shown = interval(row.difference, row.ci_low, row.ci_high, signed=True)
-    return shown, number(row.p_holm, missing=_NO_P)
+    return shown, p_number(row.p_holm, missing=_NO_P)
 
 
 def _print_outcomes(console: Console, comparison: Comparison, *, verbose: bool) -> None:

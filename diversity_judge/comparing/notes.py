@@ -14,6 +14,7 @@ from diversity_judge.wording import percent
 CUT_MATTERS = 0.01
 """Shares of cut responses that differ by more are warned of: 30 points moved a diversity by 0.06, one moves it by
 0.002, which is less than any interval here."""
+_LEFT_OUT = " is left out for "
 
 
 def all_notes(
@@ -50,6 +51,20 @@ def all_notes(
     yield from _skipped(groups)
     yield from _low_coverage(groups)
     yield from _unpaired(comparisons)
+
+
+def merged_notes(notes: Iterable[str]) -> list[str]:
+    """The notes; metrics that are left out for the same reason share one."""
+    merged: dict[str, str] = {}
+    for note in notes:
+        name, is_left_out, rest = note.partition(_LEFT_OUT)
+        if not is_left_out:
+            merged[note] = note
+        elif rest in merged:
+            merged[rest] = f"{name}, {merged[rest].replace(_LEFT_OUT, ' are left out for ')}"
+        else:
+            merged[rest] = note
+    return list(merged.values())
 
 
 def _strangers(

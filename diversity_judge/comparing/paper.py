@@ -16,7 +16,7 @@ from diversity_judge.runs.layout import PANEL
 from diversity_judge.runs.loading import Run
 from diversity_judge.runs.surrogates import estimator_sentence
 from diversity_judge.text_safety import printable
-from diversity_judge.wording import interval, number
+from diversity_judge.wording import interval, p_number
 
 _TEX = str.maketrans(
     {
@@ -154,7 +154,7 @@ def _differences(comparison: Comparison) -> PaperTable:
                 row.metric.replace("_", " "),
                 str(row.n_problems),
                 interval(row.difference, row.ci_low, row.ci_high, signed=True),
-                number(row.p_holm, missing=""),
+                p_number(row.p_holm, missing=""),
                 row.verdict,
             )
             for row in comparison.differences

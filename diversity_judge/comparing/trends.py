@@ -113,7 +113,7 @@ def _sentence(one: Trend) -> str:
     if one.found.verdict is Verdict.NOT_SHOWN:
         return f"No trend of {one.label} is shown {along}: {seen}."
     alone = "" if one.found.verdict is Verdict.CONFIRMED else " (taken alone; not confirmed among the families)"
-    return f"{one.label} {'rises' if estimate.value > 0 else 'falls'} {along}: {seen}{alone}."
+    return f"{one.label[0].upper()}{one.label[1:]} {'rises' if estimate.value > 0 else 'falls'} {along}: {seen}{alone}."
 
 
 def _along(family: Family, series: Series, seed: int) -> PairedDifference:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from diversity_judge.comparing.payoff import SLOPE
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import CountRow, PairRow, TrendRow
 from diversity_judge.text_safety import printable
-from diversity_judge.wording import interval, p_value, percent
+from diversity_judge.wording import interval, p_number, percent
 
 _NAME = 60
+_WHAT = {SLOPE: "slope, for 1 of diversity"}
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,7 @@ def _trends(comparison: Comparison) -> MoreTable:
 
 def _compared(row: PairRow | TrendRow, value: float) -> tuple[str, ...]:
     shown = interval(value, row.ci_low, row.ci_high, signed=True, missing="")
-    p = "" if math.isnan(row.p_holm) else p_value(row.p_holm)
-    return _metric(row.metric), shown, str(row.n_problems), p, row.verdict
+    return _metric(row.metric), shown, str(row.n_problems), p_number(row.p_holm, missing=""), row.verdict
 
 
 def _payoff(comparison: Comparison) -> MoreTable:
@@ -70,10 +70,10 @@ def _payoff(comparison: Comparison) -> MoreTable:
         "Does diversity pay?",
         "What k samples solve beyond one, pass@k - pass@1, against diversity, within problems between strategies. An "
         "association, no cause.",
-        ("association", "k", "value for 1 of diversity", "problems", "groups"),
+        ("association", "k", "value", "problems", "groups"),
         tuple(
             (
-                row.association,
+                _WHAT.get(row.association, row.association),
                 str(row.k),
                 interval(row.value, row.ci_low, row.ci_high, signed=True, missing=""),
                 str(row.n_problems),

@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from diversity_judge import __version__, pages
+from diversity_judge.comparing.notes import merged_notes
 from diversity_judge.comparing.outcome_table import TIERS
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS
@@ -29,7 +30,7 @@ from diversity_judge.report.content import (
 from diversity_judge.report.mathematics import Trees
 from diversity_judge.report.more_tables import more_tables
 from diversity_judge.report.packing import Cuts, Lengths, ladder, pack
-from diversity_judge.report.summary import merged_notes, outcome_table, process_table
+from diversity_judge.report.summary import outcome_table, process_table
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval
 

@@ -23,7 +23,6 @@ _OUTCOMES = {
     "best_of_n": "Best-of-N",
     "weighted_majority": "weighted majority",
 }
-_LEFT_OUT = " is left out for "
 
 
 @dataclass(frozen=True)
@@ -103,20 +102,6 @@ def outcome_table(comparison: Comparison) -> OutcomeTable:
                 label = printable(strategy, 60) if tier == ALL_TIERS else ""
                 rows.append(SummaryRow(label, (Cell(str(n)), *cells), number, tier == ALL_TIERS, tier))
     return OutcomeTable(tuple(names[name] for name in metrics), tuple(rows))
-
-
-def merged_notes(notes: Iterable[str]) -> list[str]:
-    """The notes; metrics that are left out for the same reason share one."""
-    merged: dict[str, str] = {}
-    for note in notes:
-        name, is_left_out, rest = note.partition(_LEFT_OUT)
-        if not is_left_out:
-            merged[note] = note
-        elif rest in merged:
-            merged[rest] = f"{name}, {merged[rest].replace(_LEFT_OUT, ' are left out for ')}"
-        else:
-            merged[rest] = note
-    return list(merged.values())
 
 
 def _level(comparison: Comparison, metric: ProcessMetric, strategy: str) -> Cell:

@@ -104,7 +104,7 @@ def test_a_trend_is_the_mean_slope_of_the_problems(tmp_path: Path) -> None:
     assert row.p == pytest.approx(max(2 / 2**8, stats.ttest_1samp(lines, 0).pvalue))
     assert stats.page_trend_test(table).pvalue < 0.001
     assert row.verdict == "confirmed"
-    assert any(s.startswith("process diversity rises along T* from 0.3 to 1.5: +0.") for s in comparison.sentences)
+    assert any(s.startswith("Process diversity rises along T* from 0.3 to 1.5: +0.") for s in comparison.sentences)
 
 
 def test_no_trend_is_said_so(tmp_path: Path) -> None:

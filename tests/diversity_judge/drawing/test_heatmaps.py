@@ -143,3 +143,11 @@ def test_a_figure_shows_one_problem() -> None:
 def test_each_of_ten_responses_has_its_label() -> None:
     axes = similarity_heatmap(heatmap(random_scores(10))).axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == [str(n) for n in range(10)]
+
+
+def test_a_caption_says_that_all_pairs_have_one_score() -> None:
+    scores = np.full((4, 4), 4.0)
+    caption = Heatmap("p", "s", scores, 0.2, 0.1, 0.6).caption
+    assert caption == "diversity 0.20 [0.10, 0.60], every pair 4"
+    scores[0, 1] = scores[1, 0] = 3
+    assert Heatmap("p", "s", scores, 0.2, 0.1, 0.6).caption == "diversity 0.20 [0.10, 0.60], 4 responses"

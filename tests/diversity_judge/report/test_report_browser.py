@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +52,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     run = make_run(folder / "run", groups, score, say=say, orders="both")
     return write_report(dj.compare([run]), folder / "report.html")
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    missing = browser.missing_parts()
-    if missing and browser.is_required():
-        pytest.fail(missing)
-    if missing:
-        pytest.skip(missing)
-    with browser.running(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
 
 
 @pytest.fixture

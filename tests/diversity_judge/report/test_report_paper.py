@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 
 import diversity_judge as dj
 from diversity_judge.report import write_report
-from tests import browser
 from tests.diversity_judge.run_folders import group, make_run
 
 pytestmark = pytest.mark.browser
@@ -50,17 +48,6 @@ def wide_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     run = make_run(folder / "run", groups, lambda a, b: min(5, int(a.sample_id) + int(b.sample_id)))
     return write_report(dj.compare([run]), folder / "report.html")
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    missing = browser.missing_parts()
-    if missing and browser.is_required():
-        pytest.fail(missing)
-    if missing:
-        pytest.skip(missing)
-    with browser.running(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
 
 
 @pytest.fixture
@@ -137,6 +124,17 @@ def test_every_heat_map_is_on_paper(page: Any) -> None:
         n = text.count(", 5 responses")
         for score, colour in VIRIDIS.items():
             assert ink(pixels, colour) > 300 * n, (score, text[:60])
+
+
+def test_the_page_says_that_only_what_is_shown_is_printed(page: Any) -> None:
+    choose(page, "#view", "one")
+    (said,) = shown(page, "#prints")
+    assert said == "1 of 24 problems shown, and printed"
+    text = " ".join(sheet[0] for sheet in printed(page))
+    assert said in " ".join(text.split())
+    assert text.count(", 5 responses") == len(STRATEGIES)
+    choose(page, "#view", "all")
+    assert shown(page, "#prints") == []
 
 
 def test_charts_are_on_paper(page: Any) -> None:
