@@ -10,7 +10,7 @@ if __name__ == "__main__":  # Before the imports: they take a second, in which C
 
     run_as_process("diversity_judge.reliability")
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,22 @@ from diversity_judge.engine.bill import Bill
 from diversity_judge.engine.tally import Tally
 from diversity_judge.errors import InputError
 from diversity_judge.ledger import Ledger
+from diversity_judge.measures.probes.sample import Sample
 from diversity_judge.probing import console as show
 from diversity_judge.probing import files
 from diversity_judge.probing.arguments import parse_arguments
-from diversity_judge.probing.buying import Purchase, buy_answers, plan_purchase, read_answers
+from diversity_judge.probing.buying import buy_answers, plan_purchase, read_answers
 from diversity_judge.probing.drawing import DrawnPair, draw_pairs
 from diversity_judge.probing.findings import Material, counted_left_out, find_all
 from diversity_judge.probing.options import ReliabilityOptions
 from diversity_judge.probing.precision import precision_of
 from diversity_judge.probing.requests import make_requests
 from diversity_judge.probing.result import Reliability
-from diversity_judge.probing.same_judge import SameJudge, same_judge
+from diversity_judge.probing.same_judge import same_judge
+from diversity_judge.probing.samples import judge_minus_labels
 from diversity_judge.runs.batches import refuse_what_is_on_its_way
+from diversity_judge.runs.labelled import match_labels
+from diversity_judge.runs.labels import read_labels
 from diversity_judge.runs.loading import Run
 from diversity_judge.runs.sources import RunLike, as_run
 
@@ -73,6 +77,7 @@ def run_steps(run: Run, options: ReliabilityOptions, console: Console) -> Reliab
     """
     source = same_judge(run, options.judge)
     engine = options.engine_for(source.spec)
+    labels = None if options.labels is None else _labels(run, Path(options.labels))
     drawn = draw_pairs(run, options.pairs, options.seed)
     requests = make_requests(source, drawn, options.probes, draws=options.draws, seed=options.seed)
     buys = not (options.offline or options.dry_run)
@@ -84,33 +89,43 @@ def run_steps(run: Run, options: ReliabilityOptions, console: Console) -> Reliab
         if buys:
             refuse_what_is_on_its_way(run.path, (task.key for task in purchase.workload.tasks(purchase.judge)))
         tally = buy_answers(purchase, ledger, engine, console) if buys else Tally.of(purchase.workload.bill)
-        found = _found(source, drawn, purchase, ledger, tally, options)
+        material = Material(source, drawn, read_answers(purchase, ledger), ledger, read_bands(), labels)
+        found = _found(material, tally, options)
     written = _write(found, Path(options.out), options) if options.out is not None else []
     show.print_reliability(console, found, written)
     return found
 
 
-def _found(
-    source: SameJudge,
-    drawn: tuple[DrawnPair, ...],
-    purchase: Purchase,
-    ledger: Ledger,
-    tally: Tally,
-    options: ReliabilityOptions,
-) -> Reliability:
-    answers = read_answers(purchase, ledger)
-    material = Material(source, drawn, answers, ledger, read_bands())
+def _labels(run: Run, path: Path) -> Sample:
+    """How far the judge is from people, pair by pair; read before anything is bought.
+
+    Raises:
+        InputError: the labels are not of this run, or no scores.
+    """
+    labels = read_labels(path)
+    if labels.is_binary:
+        raise InputError(
+            f"{path}: labels of 0 and 1 do not say by how many points a score is off; hold them against the run with "
+            "python -m diversity_judge.agree RUN --labels FILE"
+        )
+    return judge_minus_labels(match_labels(run, labels))
+
+
+def _found(material: Material, tally: Tally, options: ReliabilityOptions) -> Reliability:
     findings = find_all(material, options.probes)
-    notes = (*_few_pairs(drawn, options), *counted_left_out(answers))
-    found = Reliability(source, drawn, answers, findings, precision_of(material), tally, notes)
+    drawn, answers = tuple(material.drawn), tuple(material.answers)
+    notes = (*_few_pairs(material.source.run, drawn, options), *counted_left_out(answers))
+    found = Reliability(material.source, drawn, answers, findings, precision_of(material), tally, notes)
     folder = None if options.out is None else Path(options.out)
     return replace(found, manifest=files.manifest(found, options), folder=folder)
 
 
-def _few_pairs(drawn: Sequence[DrawnPair], options: ReliabilityOptions) -> list[str]:
-    if len(drawn) >= options.pairs:
-        return []
-    return [f"{options.pairs:,} pairs were asked for, and the run has {len(drawn):,} with a score that the judge gave"]
+def _few_pairs(run: Run, drawn: Sequence[DrawnPair], options: ReliabilityOptions) -> Iterator[str]:
+    if len(drawn) < options.pairs:
+        yield f"{options.pairs:,} pairs were asked for, and the run has {len(drawn):,} with a score that the judge gave"
+    missing = sum(judgment.score is None for group in run.groups for judgment in group.judgments)
+    if missing:
+        yield f"{missing:,} judgments of the run have no score: what the judge does with those pairs is not seen here"
 
 
 def _write(found: Reliability, folder: Path, options: ReliabilityOptions) -> list[Path]:

@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument(
         "--probes", nargs="+", metavar="LIST", help=f"these only: {', '.join(PROBES)}; control means all controls"
     )
+    asked.add_argument("--labels", type=Path, metavar="FILE", help="labels of people, for the probe strategy")
     asked.add_argument("--seed", type=int, help=f"of the choice of pairs (default: {_DEFAULTS.seed})")
     judge = parser.add_argument_group("the judge, where the run does not say it")
     judge.add_argument("--judges-file", type=Path, metavar="TOML", help="presets of your own")

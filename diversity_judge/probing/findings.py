@@ -42,6 +42,7 @@ class Material:
         answers: What was bought, by probe; the two templates of `template` are two.
         ledger: The run's.
         bands: What is called innocent.
+        labels: Judge minus people, of the labelled pairs; None without labels.
     """
 
     source: SameJudge
@@ -49,6 +50,7 @@ class Material:
     answers: Sequence[Answers]
     ledger: Ledger
     bands: Bands
+    labels: Sample | None = None
     samples: dict[str, Sample] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -154,9 +156,9 @@ def _strategy(material: Material) -> tuple[Finding, ...]:
         return (_not_asked(names.STRATEGY, "the run has one strategy, so no difference can suffer"),)
     controls = {probe: sample for probe, sample in material.samples.items() if probe in (*names.HIGH, names.UNRELATED)}
     retest = material.samples.get(names.RETEST)
-    if not controls and retest is None:
-        return (_not_asked(names.STRATEGY, "needs the probe retest or a control: add them with --probes"),)
-    return strategy_findings(controls, retest, material.bands)
+    if not controls and retest is None and material.labels is None:
+        return (_not_asked(names.STRATEGY, "needs the probe retest or a control (--probes), or --labels"),)
+    return strategy_findings(controls, retest, material.bands, material.labels)
 
 
 _FORMULAS: Mapping[str, Callable[[Material], tuple[Finding, ...]]] = {

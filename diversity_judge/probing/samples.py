@@ -16,6 +16,7 @@ from diversity_judge.probing.buying import Answers
 from diversity_judge.probing.drawing import DrawnPair
 from diversity_judge.probing.same_judge import SameJudge
 from diversity_judge.rubric import broken_off
+from diversity_judge.runs.labelled import LabelledRun
 from diversity_judge.runs.loading import Run
 
 _PROVIDER = "{host} by {provider}"
@@ -64,11 +65,8 @@ def first_is_longer(source: SameJudge, drawn: Sequence[DrawnPair]) -> NDArray[np
 
 
 def replies_of(run: Run, ledger: Ledger) -> Replies:
-    """Every stored reply to what the run wanted: whether it holds a score, and who gave it."""
-    problems: list[str] = []
-    strategies: list[str] = []
-    reasons: list[str] = []
-    who: list[tuple[str, str, str]] = []
+    """Every stored reply to what the run wanted, oldest first: whether it holds a score, and who gave it."""
+    rows: list[tuple[int, str, str, str, str, str, str]] = []
     seen: set[str] = set()
     for member in run.groups:
         keys = [j.key for j in member.judgments if j.key is not None and j.key not in seen]
@@ -77,21 +75,13 @@ def replies_of(run: Run, ledger: Ledger) -> Replies:
         for replies in ledger.replies(keys).values():
             for reply in replies:
                 origin = origins[reply.id]
-                problems.append(member.problem_id)
-                strategies.append(member.strategy)
-                reasons.append(parse_reply(reply.content, reply.finish_reason).reason or "")
                 host = origin.host or ""
-                shown = _PROVIDER.format(host=host, provider=origin.provider) if origin.provider else host
-                who.append((origin.model or "", origin.system_fingerprint or "", shown))
-    model, fingerprint, host_names = (np.array(column, dtype=np.str_) for column in zip(*who, strict=True))
-    return Replies(
-        np.array(problems, dtype=np.str_),
-        np.array(strategies, dtype=np.str_),
-        np.array(reasons, dtype=np.str_),
-        model,
-        fingerprint,
-        host_names,
-    )
+                who = _PROVIDER.format(host=host, provider=origin.provider) if origin.provider else host
+                reason = parse_reply(reply.content, reply.finish_reason).reason or ""
+                names = (origin.model or "", origin.system_fingerprint or "", who)
+                rows.append((reply.id, member.problem_id, member.strategy, reason, *names))
+    # In the order in which they came: only so it is seen whether the host changed what it serves.
+    return Replies(*(np.array(column, dtype=np.str_) for column in list(zip(*sorted(rows), strict=True))[1:]))
 
 
 def scored_pairs(run: Run, source: SameJudge) -> tuple[Sample, Mapping[str, NDArray[np.float64]]]:
@@ -118,6 +108,16 @@ def scored_pairs(run: Run, source: SameJudge) -> tuple[Sample, Mapping[str, NDAr
     columns = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
     sample = Sample(np.array(problems, np.str_), np.array(strategies, np.str_), np.array(scores, np.float64))
     return sample, {name: column for name, column in zip(names, columns.T, strict=True) if not np.isnan(column).all()}
+
+
+def judge_minus_labels(labelled: LabelledRun) -> Sample:
+    """(N,) the run's score minus the mean label, of the labelled pairs about which the judge was asked."""
+    asked = [pair for pair in labelled.pairs if not pair.is_unasked]
+    return Sample(
+        np.array([pair.problem_id for pair in asked], np.str_),
+        np.array([pair.strategy for pair in asked], np.str_),
+        np.array([pair.judge - pair.label for pair in asked], np.float64),
+    )
 
 
 def _facts(first: Response, second: Response) -> tuple[float, float, float]:

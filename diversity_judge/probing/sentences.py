@@ -88,7 +88,10 @@ def sentences(found: Reliability) -> Iterator[str]:
     """What is wrong, what cannot be told yet, and whether all that was asked is as it should be."""
     judged = [finding for finding in found.findings if finding.verdict is not None]
     outside = [finding for finding in judged if finding.verdict is Verdict.OUTSIDE]
-    yield from (_trouble(finding) for finding in outside if finding.strategy is None or finding.probe == names.STRATEGY)
+    yield from (_trouble(finding) for finding in outside if finding.strategy is None)
+    is_mirrored = len(found.strategies) == 2
+    of_strategies = [finding for finding in outside if finding.probe == names.STRATEGY]
+    yield from (_trouble(finding) for finding in of_strategies if not is_mirrored or finding.value > 0)
     yield from _undecided([finding for finding in judged if finding.verdict is Verdict.TOO_FEW], len(found.drawn))
     if judged and not outside:
         yield "No figure lies outside its band."

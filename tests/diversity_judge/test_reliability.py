@@ -124,6 +124,29 @@ def test_the_exact_judge_sees_the_same_as_the_same_and_no_order(tmp_path: Path) 
     assert found.of("control-padding", "mean_shift").value == found.of("control-injection", "mean_shift").value == 0
 
 
+def test_labels_of_people_show_that_the_judge_errs_on_one_strategy(responses: Path, tmp_path: Path) -> None:
+    """People say what the judge says, and one point less of `hot`: it errs there by 1, and by 0 on `cold`."""
+    with PlantedJudge() as server:
+        folder = scored(responses, server, tmp_path / "run")
+    pairs = pd.read_csv(folder / "pairs.csv", dtype={"first": str, "second": str})
+    labels = pairs[["problem_id", "strategy", "first", "second"]].assign(
+        score=pairs["score"] - (pairs["strategy"] == "hot"), annotator="ann"
+    )
+    path = tmp_path / "labels.csv"
+    labels.to_csv(path, index=False)
+    found = probe(folder, "--pairs", "4", "--probes", "strategy", "--labels", str(path))
+    assert found.code == 0, found.output
+    assert found.of("strategy", "error_labels", "hot")["value"] == 1
+    assert found.of("strategy", "error_labels", "hot")["verdict"] == "outside the band"
+    assert "errs differently on hot: +1.00" in " ".join(found.output.split())
+    path.write_text(path.read_text(encoding="utf-8").replace("p0,cold", "p9,cold", 1), encoding="utf-8")
+    refused = probe(folder, "--pairs", "4", "--labels", str(path))
+    assert refused.code == 2
+    assert "labels.csv:2:" in refused.output
+    labels.assign(score=1).rename(columns={"score": "similar"}).to_csv(path, index=False)
+    assert "labels of 0 and 1" in probe(folder, "--pairs", "4", "--labels", str(path)).output
+
+
 # --- what is bought -------------------------------------------------------------------------------
 
 
