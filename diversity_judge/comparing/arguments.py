@@ -78,6 +78,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> CompareCommand:
             complete_only=values.complete_only,
             strategies=None if values.strategies is None else tuple(values.strategies),
             seed=values.seed,
+            labels=values.labels,
+            reference=values.reference,
         ),
         out=values.out,
         report=values.report,
@@ -153,6 +155,18 @@ def _parser() -> argparse.ArgumentParser:
         "--complete-only",
         action="store_true",
         help="process diversity among responses that were not cut (finish_reason)",
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="correct diversities and differences for the judge by people's labels of a random sample (labels make)",
+    )
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="RUN2",
+        help="the same by the run of a better judge on a random choice of the pairs (score --pairs-per-group)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the permutation test and subsets (default: 0)")
     _add_output(parser.add_argument_group("outputs"))

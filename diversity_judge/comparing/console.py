@@ -42,6 +42,8 @@ def print_comparison(
         _print_process(console, comparison, verbose=verbose)
     if comparison.outcomes:
         _print_outcomes(console, comparison, verbose=verbose)
+    if comparison.corrected:
+        _print_corrected(console, comparison)
     for sentence in comparison.sentences:
         console.print(Text(f"• {printable(sentence)}"))
     notes = merged_notes(comparison.notes)
@@ -80,6 +82,21 @@ def _print_process(console: Console, comparison: Comparison, *, verbose: bool) -
             f"{thresholds.approach:g} (adjusted Rand index)"
         )
     print_table(console, "Process diversity a strategy (means over problems, 95 % intervals)", facts, columns)
+
+
+def _print_corrected(console: Console, comparison: Comparison) -> None:
+    rows = comparison.corrected
+    columns = (
+        Column("strategy", [_name(row.strategy) for row in rows], is_name=True),
+        Column("minus", [_name(row.baseline) for row in rows], is_name=True),
+        Column("corrected", [interval(row.corrected, row.ci_low, row.ci_high) for row in rows]),
+        Column(
+            "uncorrected", [interval(row.uncorrected, row.uncorrected_ci_low, row.uncorrected_ci_high) for row in rows]
+        ),
+        Column("labels", [f"{row.n_labels:,}" for row in rows]),
+    )
+    source = comparison.correction.source if comparison.correction else ""
+    print_table(console, "Process diversity corrected for the judge", (f"by {source}",), columns)
 
 
 def _problems(rows: Sequence[ProcessRow] | Sequence[OutcomeRow]) -> int:

@@ -25,6 +25,7 @@ TRENDS = "trends.csv"
 PAYOFF = "payoff.csv"
 COUNTS = "counts.csv"
 CUT = "cut_responses.csv"
+CORRECTED = "corrected.csv"
 LATEX = "tables.tex"
 MARKDOWN = "tables.md"
 METHODS = "methods.md"
@@ -60,8 +61,8 @@ def writing(
     Raises:
         RunError: the disk does not take them.
     """
-    sure = (*TABLES, REPORT) if report else TABLES
-    with replacing(folder, manifest(comparison), sure=sure, possible=(REPORT, *pictures), manifest=MANIFEST):
+    sure = (*TABLES, *([CORRECTED] if comparison.correction else []), *([REPORT] if report else []))
+    with replacing(folder, manifest(comparison), sure=sure, possible=(CORRECTED, REPORT, *pictures), manifest=MANIFEST):
         _write_tables(folder, comparison)
         yield
 
@@ -78,6 +79,8 @@ def _write_tables(folder: Path, comparison: Comparison) -> None:
         COUNTS: comparison.counts.to_frame(),
         CUT: comparison.cut_responses.to_frame(),
     }
+    if comparison.correction:
+        tables[CORRECTED] = comparison.corrected.to_frame()
     try:
         for name, table in tables.items():
             write_frame(folder / name, table)

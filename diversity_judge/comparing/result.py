@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from diversity_judge.comparing.admission import admit
+from diversity_judge.comparing.corrected import Correction, corrected_sentences, find_correction
 from diversity_judge.comparing.counts import count_rows, cut_rows
 from diversity_judge.comparing.differences import (
     StrategyDifference,
@@ -33,6 +34,7 @@ from diversity_judge.comparing.problem_table import ProblemTable
 from diversity_judge.comparing.process_metrics import ProcessMetric, known_values, process_metrics
 from diversity_judge.comparing.tables import (
     ALL_TIERS,
+    CorrectedRow,
     CountRow,
     CutRow,
     DifferenceRow,
@@ -46,9 +48,11 @@ from diversity_judge.comparing.tables import (
 from diversity_judge.comparing.trends import Trend, all_trends, trend_sentences
 from diversity_judge.display import block, counted, html_block, short
 from diversity_judge.errors import InputError
+from diversity_judge.inputs.responses import PathLike
 from diversity_judge.inputs.selection import check_strategies
 from diversity_judge.measures.outcomes import Tier
 from diversity_judge.runs.loading import Run, RunGroup
+from diversity_judge.runs.sources import RunLike, as_run
 from diversity_judge.runs.surrogates import estimator_sentence
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import NONE, interval
@@ -83,6 +87,8 @@ class CompareOptions:
         seed: Of the random sign patterns and subsets of responses, where there are too many to look at all.
         complete_only: Measure the process side among responses that were not cut.
         strategies: Those that are compared; None for all.
+        labels: File of people's labels, of a random sample of the pairs, by which the judge is corrected.
+        reference: The run of a better judge on a random choice of the pairs, by which it is.
     """
 
     baseline: str | None = None
@@ -93,6 +99,8 @@ class CompareOptions:
     seed: int = 0
     complete_only: bool = False
     strategies: tuple[str, ...] | None = None
+    labels: PathLike | None = None
+    reference: RunLike | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,6 +119,7 @@ class Comparison:
         pairs: Any two strategies, on diversity and what they solve.
         trends: Along strategies that a number orders.
         notes: What was left out and what it needs, and what is to be kept in mind; one sentence each.
+        correction: What the judge is corrected by; None where nothing was given.
     """
 
     runs: tuple[Run, ...]
@@ -124,6 +133,7 @@ class Comparison:
     pairs: tuple[StrategyDifference, ...]
     trends: tuple[Trend, ...]
     notes: tuple[str, ...]
+    correction: Correction | None = None
 
     @property
     def baseline(self) -> str:
@@ -197,6 +207,24 @@ class Comparison:
         """cut_responses.csv."""
         return Table(CutRow, tuple(cut_rows(self.groups, self.strategies)))
 
+    @cached_property
+    def corrected(self) -> Table[CorrectedRow]:
+        """corrected.csv."""
+        if self.correction is None:
+            return Table(CorrectedRow, ())
+        diversity = self.metrics[0]
+        levels = {
+            name: diversity.level(
+                [v for _, v in known_values([g for g in self.groups if g.strategy == name], diversity)], self.size
+            )
+            for name in self.strategies
+        }
+        differences = {c.strategy: c.found.estimate for c in self.comparisons if c.metric == diversity.name}
+        rows = self.correction.rows(
+            self.strategies, self.baseline, levels=levels, differences=differences, detect=self.options.difference
+        )
+        return Table(CorrectedRow, rows)
+
     @property
     def problem_table(self) -> ProblemTable:
         """problems.csv."""
@@ -208,7 +236,11 @@ class Comparison:
         """One plain sentence a comparison, a trend, and on whether diversity pays."""
         from diversity_judge.comparing.sentences import all_sentences
 
-        others = (*trend_sentences(self.trends), *payoff_sentences(self.payoff))
+        others = (
+            *(corrected_sentences(self.corrected, self.correction.source) if self.correction else ()),
+            *trend_sentences(self.trends),
+            *payoff_sentences(self.payoff),
+        )
         return all_sentences(self.comparisons, self.options.difference, others)
 
     def __repr__(self) -> str:
@@ -274,6 +306,7 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
         check_strategies(options.strategies, [group.strategy for run in runs for group in run.groups])
         runs = [run.only(options.strategies) for run in runs]
     mixed = admit(runs, allow_mixed=options.allow_mixed)
+    correction = _correction(runs, options)
     members = [group for run in runs for group in run.groups]
     found = list(dict.fromkeys(member.strategy for member in members))
     baseline = _chosen("--baseline", options.baseline, found, found[0])
@@ -288,10 +321,17 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
     tiers, untiered = problem_tiers(groups, tier_strategy)
     series = all_series(groups, metrics, smallest)
     comparisons = compare_all(series, strategies, baseline, seed=options.seed)
-    filled = replace(options, baseline=baseline, tier_strategy=tier_strategy)
+    filled = replace(
+        options,
+        baseline=baseline,
+        tier_strategy=tier_strategy,
+        labels=None if options.labels is None else str(options.labels),
+        reference=None if options.reference is None else str(as_run(options.reference).path),
+    )
     notes = (
         *(f"--allow-mixed: {sentence}" for sentence in mixed),
         *_estimator_notes(runs),
+        *(correction.notes if correction else ()),
         *(f"no tier from {tier_strategy}: needs {reason}" for reason in untiered),
         *all_notes(
             groups,
@@ -316,7 +356,16 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
         pairs=compare_pairs(main_series(series), strategies, seed=options.seed),
         trends=all_trends(main_series(series), strategies, seed=options.seed),
         notes=tuple(printable(note) for note in notes),
+        correction=correction,
     )
+
+
+def _correction(runs: Sequence[Run], options: CompareOptions) -> Correction | None:
+    if options.complete_only and not (options.labels is None and options.reference is None):
+        raise InputError(
+            "--complete-only: labels and reference are samples of all pairs; leave one of the two options out"
+        )
+    return find_correction(runs, labels=options.labels, reference=options.reference)
 
 
 def _estimator_notes(runs: Sequence[Run]) -> Iterator[str]:

@@ -158,7 +158,44 @@ class CutRow:
     ci_high: float
 
 
-RowT = TypeVar("RowT", ProcessRow, DifferenceRow, OutcomeRow, PairRow, TrendRow, PayoffRow, CountRow, CutRow)
+@dataclass(frozen=True)
+class CorrectedRow:
+    """A strategy's diversity, or its difference to the baseline, corrected for the judge by labels.
+
+    Attributes:
+        strategy: The strategy.
+        baseline: What it is compared with; empty where the row is the strategy's own diversity.
+        corrected: The corrected value.
+        ci_low: Of it.
+        ci_high: Of it.
+        uncorrected: What the judge alone says.
+        uncorrected_ci_low: Of that.
+        uncorrected_ci_high: Of that.
+        coefficient: Lambda, the weight of the judge's own scores.
+        n_problems: Problems with a label.
+        n_labels: Labels, or pairs of the reference.
+        labels_needed: With which a difference of `--difference` would be seen in 80 %; infinite where no number would.
+        interval: How the interval was made, or why there is none.
+    """
+
+    strategy: str
+    baseline: str
+    corrected: float
+    ci_low: float
+    ci_high: float
+    uncorrected: float
+    uncorrected_ci_low: float
+    uncorrected_ci_high: float
+    coefficient: float
+    n_problems: int
+    n_labels: int
+    labels_needed: float
+    interval: str
+
+
+RowT = TypeVar(
+    "RowT", ProcessRow, DifferenceRow, OutcomeRow, PairRow, TrendRow, PayoffRow, CountRow, CutRow, CorrectedRow
+)
 
 
 @dataclass(frozen=True, repr=False)
