@@ -63,7 +63,7 @@ def labels(place: Path, **changes: Any) -> list[dict[str, Any]]:
         for at in generator.choice(len(first), 3, replace=False):
             i, j = int(first[at]), int(second[at])
             value = group.matrix.symmetric()[i, j]
-            names = {"problem_id": group.problem_id, "strategy": group.strategy}
+            names: dict[str, Any] = {"problem_id": group.problem_id, "strategy": group.strategy}
             names |= {"first": group.responses[i].sample_id, "second": group.responses[j].sample_id}
             chance = {"probability": 3 / 28, "group_probability": 1, "n_pairs": 28, "n_asked": 28}
             rows.append(names | {"score": int(value), "annotator": "ann"} | chance | changes)
@@ -72,7 +72,7 @@ def labels(place: Path, **changes: Any) -> list[dict[str, Any]]:
 
 def rows_of(out: Path) -> Mapping[tuple[str, str], Any]:
     table = pd.read_csv(out / "corrected.csv", keep_default_na=False, na_values={"labels_needed": [""]})
-    return {(row.strategy, row.baseline): row for row in table.itertuples()}
+    return {(str(row.strategy), str(row.baseline)): row for row in table.itertuples()}
 
 
 def test_with_all_pairs_of_the_reference_the_corrected_diversity_is_the_references(place: Path, tmp_path: Path) -> None:
