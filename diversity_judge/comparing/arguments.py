@@ -80,6 +80,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> CompareCommand:
             seed=values.seed,
             labels=values.labels,
             reference=values.reference,
+            reliability=values.reliability,
         ),
         out=values.out,
         report=values.report,
@@ -167,6 +168,11 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="RUN2",
         help="the same by the run of a better judge on a random choice of the pairs (score --pairs-per-group)",
+    )
+    parser.add_argument(
+        "--reliability",
+        metavar="DIR",
+        help="folder of reliability, for the judge's noise beside each difference (default: RUN/reliability, if any)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the permutation test and subsets (default: 0)")
     _add_output(parser.add_argument_group("outputs"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow, ProcessRow
 from diversity_judge.terminal import Column, print_table
 from diversity_judge.text_safety import printable
-from diversity_judge.wording import interval, p_number
+from diversity_judge.wording import interval, number, p_number, percent
 
 _NAME_WIDTH = 40
 _NO_P = "none"
@@ -71,6 +72,8 @@ def _print_process(console: Console, comparison: Comparison, *, verbose: bool) -
             differences = [_difference_cells(comparison, strategy) for strategy in strategies]
             columns.append(Column(f"minus {_name(comparison.baseline)}", [shown for shown, _ in differences]))
             columns.append(Column("p (Holm)", [p for _, p in differences]))
+            if any(noises := [_noise_cell(comparison, strategy) for strategy in strategies]):
+                columns.append(Column("judge noise", noises))
     thresholds = comparison.options.thresholds
     facts = [
         f"judge: {'; '.join(comparison.judges) or 'none: responses alone'}",
@@ -121,6 +124,15 @@ def _difference_cells(comparison: Comparison, strategy: str) -> tuple[str, str]:
     row = rows[0]
     shown = interval(row.difference, row.ci_low, row.ci_high, signed=True)
     return shown, p_number(row.p_holm, missing=_NO_P)
+
+
+def _noise_cell(comparison: Comparison, strategy: str) -> str:
+    """The standard deviation that the judge's chance gives the difference, and its share of the variance."""
+    for row in comparison.differences.where(strategy=strategy, metric="diversity"):
+        if not math.isnan(row.judge_noise):
+            share = "" if math.isnan(row.judge_noise_share) else f" ({percent(row.judge_noise_share)})"
+            return f"{number(row.judge_noise, 4)}{share}"
+    return ""
 
 
 def _print_outcomes(console: Console, comparison: Comparison, *, verbose: bool) -> None:

@@ -30,6 +30,7 @@ class StrategyDifference:
         metric: As the tables name it.
         label: For people.
         found: The paired difference.
+        judge_noise: Standard deviation that the judge's own chance gives it; NaN where that is not known.
     """
 
     strategy: str
@@ -37,6 +38,13 @@ class StrategyDifference:
     metric: str
     label: str
     found: PairedDifference
+    judge_noise: float = float("nan")
+
+    @property
+    def judge_noise_share(self) -> float:
+        """How much of the difference's variance (its standard error squared) that is; NaN where it is not known."""
+        se = self.found.estimate.se
+        return (self.judge_noise / se) ** 2 if se > 0 else float("nan")
 
     @property
     def row(self) -> DifferenceRow:
@@ -54,6 +62,8 @@ class StrategyDifference:
             estimate.n,
             estimate.method,
             self.found.verdict.value,
+            self.judge_noise,
+            self.judge_noise_share,
         )
 
     @property
@@ -72,6 +82,8 @@ class StrategyDifference:
             row.n_problems,
             row.interval,
             row.verdict,
+            row.judge_noise,
+            row.judge_noise_share,
         )
 
 

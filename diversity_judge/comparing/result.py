@@ -26,6 +26,7 @@ from diversity_judge.comparing.group_measures import (
     measure,
     typical_size,
 )
+from diversity_judge.comparing.judge_noise import MeasuredNoise, beside, measure_noise, noise_sentence
 from diversity_judge.comparing.notes import all_notes
 from diversity_judge.comparing.outcome_table import outcome_rows, problem_tiers
 from diversity_judge.comparing.parts import COMPLETE, is_cut
@@ -89,6 +90,7 @@ class CompareOptions:
         strategies: Those that are compared; None for all.
         labels: File of people's labels, of a random sample of the pairs, by which the judge is corrected.
         reference: The run of a better judge on a random choice of the pairs, by which it is.
+        reliability: Folder of `reliability` that says how large the judge's noise is; None: that in each run's folder.
     """
 
     baseline: str | None = None
@@ -101,6 +103,7 @@ class CompareOptions:
     strategies: tuple[str, ...] | None = None
     labels: PathLike | None = None
     reference: RunLike | None = None
+    reliability: str | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,6 +121,7 @@ class Comparison:
         comparisons: Each strategy against the baseline, metric by metric.
         pairs: Any two strategies, on diversity and what they solve.
         trends: Along strategies that a number orders.
+        noise: What is known of the judge's noise.
         notes: What was left out and what it needs, and what is to be kept in mind; one sentence each.
         correction: What the judge is corrected by; None where nothing was given.
     """
@@ -132,6 +136,7 @@ class Comparison:
     comparisons: tuple[StrategyDifference, ...]
     pairs: tuple[StrategyDifference, ...]
     trends: tuple[Trend, ...]
+    noise: MeasuredNoise
     notes: tuple[str, ...]
     correction: Correction | None = None
 
@@ -241,6 +246,8 @@ class Comparison:
             *trend_sentences(self.trends),
             *payoff_sentences(self.payoff),
         )
+        noise = noise_sentence(self.comparisons, self.noise)
+        others = (*noise, *trend_sentences(self.trends), *payoff_sentences(self.payoff))
         return all_sentences(self.comparisons, self.options.difference, others)
 
     def __repr__(self) -> str:
@@ -328,6 +335,9 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
         labels=None if options.labels is None else str(options.labels),
         reference=None if options.reference is None else str(as_run(options.reference).path),
     )
+    noise = measure_noise(runs, options.reliability, complete_only=options.complete_only)
+    comparisons = beside(compare_all(series, strategies, baseline, seed=options.seed), noise)
+    filled = replace(options, baseline=baseline, tier_strategy=tier_strategy)
     notes = (
         *(f"--allow-mixed: {sentence}" for sentence in mixed),
         *_estimator_notes(runs),
@@ -342,6 +352,7 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
             sizes=(smallest, largest),
             complete_only=options.complete_only,
         ),
+        *noise.notes,
         *((_TIERS_OF_OWN_MAKING.format(tier_strategy),) if tiers else ()),
     )
     return Comparison(
@@ -353,8 +364,9 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
         tiers=tiers,
         size=smallest,
         comparisons=comparisons,
-        pairs=compare_pairs(main_series(series), strategies, seed=options.seed),
+        pairs=beside(compare_pairs(main_series(series), strategies, seed=options.seed), noise),
         trends=all_trends(main_series(series), strategies, seed=options.seed),
+        noise=noise,
         notes=tuple(printable(note) for note in notes),
         correction=correction,
     )

@@ -41,6 +41,8 @@ class DifferenceRow:
     n_problems: int
     interval: str
     verdict: str
+    judge_noise: float
+    judge_noise_share: float
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class PairRow:
     n_problems: int
     interval: str
     verdict: str
+    judge_noise: float
+    judge_noise_share: float
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, DifferenceRow, OutcomeRow
 from diversity_judge.display import counted
 from diversity_judge.text_safety import printable
-from diversity_judge.wording import interval, p_value
+from diversity_judge.wording import interval, number, p_value
 
 _SHOWN_MASS = 0.005
 """A smaller clipped mass of a Vendi score would be shown as 0."""
@@ -92,7 +92,7 @@ def outcome_table(comparison: Comparison) -> OutcomeTable:
         names["pass_at_k"] = f"pass@{next(iter(largest))}"
     tied = ties(comparison.groups)
     rows = []
-    for number, strategy in enumerate(comparison.strategies):
+    for place, strategy in enumerate(comparison.strategies):
         for tier in TIERS:
             found = comparison.outcomes.where(strategy=strategy, tier=tier)
             if found:
@@ -100,7 +100,7 @@ def outcome_table(comparison: Comparison) -> OutcomeTable:
                 matter = tied.get(strategy, {}) if tier == ALL_TIERS else {}
                 cells = [_outcome(found, name, n, len(largest) > 1, matter.get(name, (0, 0))[1]) for name in metrics]
                 label = printable(strategy, 60) if tier == ALL_TIERS else ""
-                rows.append(SummaryRow(label, (Cell(str(n)), *cells), number, tier == ALL_TIERS, tier))
+                rows.append(SummaryRow(label, (Cell(str(n)), *cells), place, tier == ALL_TIERS, tier))
     return OutcomeTable(tuple(names[name] for name in metrics), tuple(rows))
 
 
@@ -131,7 +131,8 @@ def _difference_row(comparison: Comparison, metric: ProcessMetric) -> list[Summa
 
 def _difference(row: DifferenceRow, digits: int) -> Cell:
     shown = interval(row.difference, row.ci_low, row.ci_high, digits, signed=True, missing="")
-    return Cell(shown, row.verdict if math.isnan(row.p_holm) else f"{p_value(row.p_holm)} after Holm")
+    noise = "" if math.isnan(row.judge_noise) else f", judge noise {number(row.judge_noise, 4)}"
+    return Cell(shown, (row.verdict if math.isnan(row.p_holm) else f"{p_value(row.p_holm)} after Holm") + noise)
 
 
 def _digits(metric: ProcessMetric) -> int:

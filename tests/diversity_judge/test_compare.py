@@ -127,7 +127,10 @@ def test_the_files_have_the_columns_of_the_contract(run: Path, tmp_path: Path) -
     assert main([str(run), "--out", str(out), "--no-report", "--no-figures", "--quiet"]) == 0
     columns = {
         "process.csv": "strategy metric value ci_low ci_high n_problems",
-        "differences.csv": "strategy baseline metric difference ci_low ci_high p p_holm n_problems interval verdict",
+        "differences.csv": (
+            "strategy baseline metric difference ci_low ci_high p p_holm n_problems interval verdict judge_noise "
+            "judge_noise_share"
+        ),
         "outcomes.csv": "strategy tier metric k value ci_low ci_high n_problems",
     }
     for name, wanted in columns.items():

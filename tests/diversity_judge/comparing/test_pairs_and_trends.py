@@ -167,7 +167,8 @@ def test_the_tables_are_files(tmp_path: Path) -> None:
     assert main([str(run), "--out", str(out), "--no-report", "--no-figures", "--quiet"]) == 0
     columns = {
         "pairs_of_strategies.csv": (
-            "strategy other metric difference ci_low ci_high p p_holm n_problems interval verdict"
+            "strategy other metric difference ci_low ci_high p p_holm n_problems interval verdict judge_noise "
+            "judge_noise_share"
         ),
         "trends.csv": "strategies metric slope ci_low ci_high p p_holm n_problems interval verdict",
         "payoff.csv": "association k value ci_low ci_high n_problems n_groups interval",
