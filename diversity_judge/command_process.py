@@ -13,7 +13,7 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from types import FrameType
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _EXIT_UNFIT = 2
+
+_PARSERS = {
+    "diversity_judge.score": "diversity_judge.scoring.arguments",
+    "diversity_judge.compare": "diversity_judge.comparing.arguments",
+}
+"""Command to the module whose `parser` knows its help, and imports little: who asks for help waits for nothing else."""
+
 _STOPPED_EARLY = b"stopped while starting; nothing was sent and nothing written\n"
 
 
@@ -42,7 +49,10 @@ def run_as_process(module: str, arguments: Sequence[str] | None = None) -> NoRet
 
     _take_streams()
     hand_to(partial(_end_at_once, EXIT_INTERRUPTED, _STOPPED_EARLY))
-    main = import_module(module).main
+    wants_help = module in _PARSERS and not {"-h", "--help"}.isdisjoint(
+        sys.argv[1:] if arguments is None else arguments
+    )
+    main = _help_of(_PARSERS[module]) if wants_help else import_module(module).main
     hand_to(interrupt)
     try:
         code = _code_of(main, arguments)
@@ -51,6 +61,17 @@ def run_as_process(module: str, arguments: Sequence[str] | None = None) -> NoRet
     # All is decided: who still sends a signal only hastens the end.
     hand_to(partial(_end_at_once, code, b""))
     _leave(code)
+
+
+def _help_of(parsers: str) -> Callable[[Sequence[str] | None], int]:
+    """In place of a command's `main`: its parser alone, which ends with the help, or with what is wrong before it."""
+    parser = import_module(parsers).parser()
+
+    def show(arguments: Sequence[str] | None) -> int:
+        parser.parse_args(arguments)
+        return 0
+
+    return show
 
 
 def _unfit() -> str | None:

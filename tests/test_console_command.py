@@ -55,6 +55,25 @@ def test_every_command_is_listed_and_has_help(name: str) -> None:
     assert "usage:" in done.stdout
 
 
+HEAVY = frozenset(
+    {"aiohttp", "asyncio", "jinja2", "matplotlib", "numpy", "openai", "pandas", "rich", "scipy", "sklearn", "sqlite3"}
+    | {"ssl", "tenacity", "torch"}
+)
+
+
+@pytest.mark.parametrize(
+    "start", [["diversity_judge.score"], ["diversity_judge.compare"], ["diversity_judge", "score"]]
+)
+def test_who_asks_for_help_does_not_wait_for_what_only_the_work_needs(start: list[str]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", *start, "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: python -m diversity_judge.")
+    assert "argparse" in imported
+    assert not HEAVY & imported
+
+
 @pytest.mark.parametrize(("package", "extra"), [("vllm", "vllm"), ("math_verify", "generation")])
 def test_a_command_whose_extra_is_missing_says_how_to_install_it(tmp_path: Path, package: str, extra: str) -> None:
     problems = tmp_path / "problems.jsonl"

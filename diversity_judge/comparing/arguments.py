@@ -6,13 +6,16 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diversity_judge import __version__
-from diversity_judge.comparing.group_measures import Thresholds
-from diversity_judge.comparing.result import SMALLEST_INTERESTING, CompareOptions
+from diversity_judge.choices import OTHER_ROUTE, SAME_APPROACH, SMALLEST_INTERESTING
 from diversity_judge.errors import InputError
 from diversity_judge.rubric import MAX_SCORE
 from diversity_judge.text_safety import printable, unsafe_in_a_name
+
+if TYPE_CHECKING:
+    from diversity_judge.comparing.result import CompareOptions
 
 _EPILOG = """\
 exit codes: 0 done; 1 the comparison could not be written; 2 bad usage or input; 130 interrupted.
@@ -61,12 +64,15 @@ def parse_arguments(argv: Sequence[str] | None = None) -> CompareCommand:
         InputError: the options cannot be meant.
         SystemExit: usage errors (exit code 2) and --help.
     """
-    values = _parser().parse_args(argv)
+    values = parser().parse_args(argv)
     for option in ("approach_threshold", "route_threshold"):
         if not 0 <= getattr(values, option) <= MAX_SCORE:
             raise InputError(f"--{option.replace('_', '-')} must be within 0..{MAX_SCORE:g}")
     if not values.difference > 0:
         raise InputError("--difference must be above 0")
+    from diversity_judge.comparing.group_measures import Thresholds
+    from diversity_judge.comparing.result import CompareOptions
+
     return CompareCommand(
         runs=tuple(_run(text) for text in values.runs),
         options=CompareOptions(
@@ -104,21 +110,22 @@ def _run(text: str) -> RunArgument:
     return RunArgument(Path(path), name)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The options and their help, which need nothing heavy to be imported."""
+    found = argparse.ArgumentParser(
         prog="python -m diversity_judge.compare",
         description="Which sampling strategy is more diverse, by how much, how sure is that, and does it pay?",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
+    found.add_argument(
         "runs",
         nargs="+",
         metavar="RUN",
         help="run folders of score, or files of responses (then outcomes only); NAME=RUN renames its strategies",
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument(
+    found.add_argument("--version", action="version", version=__version__)
+    found.add_argument(
         "--strategy",
         dest="strategies",
         action="extend",
@@ -126,57 +133,57 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="compare these strategies only (default: all)",
     )
-    parser.add_argument("--baseline", metavar="STRATEGY", help="default: token-normal, else the first strategy")
-    parser.add_argument(
+    found.add_argument("--baseline", metavar="STRATEGY", help="default: token-normal, else the first strategy")
+    found.add_argument(
         "--tier-strategy", metavar="STRATEGY", help="grades the problems (default: token-normal, else the baseline)"
     )
-    parser.add_argument(
+    found.add_argument(
         "--approach-threshold",
         type=float,
-        default=Thresholds().approach,
+        default=SAME_APPROACH,
         metavar="S",
         help="responses this similar share an approach (default: %(default)g)",
     )
-    parser.add_argument(
+    found.add_argument(
         "--route-threshold",
         type=float,
-        default=Thresholds().other_route,
+        default=OTHER_ROUTE,
         metavar="S",
         help="responses at most this similar went another route (default: %(default)g)",
     )
-    parser.add_argument(
+    found.add_argument(
         "--difference",
         type=float,
         default=SMALLEST_INTERESTING,
         metavar="D",
         help="in diversity, that a study should be able to see (default: %(default)g)",
     )
-    parser.add_argument("--allow-mixed", action="store_true", help="compare runs of different instruments too")
-    parser.add_argument(
+    found.add_argument("--allow-mixed", action="store_true", help="compare runs of different instruments too")
+    found.add_argument(
         "--complete-only",
         action="store_true",
         help="process diversity among responses that were not cut (finish_reason)",
     )
-    parser.add_argument(
+    found.add_argument(
         "--labels",
         type=Path,
         metavar="FILE",
         help="correct diversities and differences for the judge by people's labels of a random sample (labels make)",
     )
-    parser.add_argument(
+    found.add_argument(
         "--reference",
         type=Path,
         metavar="RUN2",
         help="the same by the run of a better judge on a random choice of the pairs (score --pairs-per-group)",
     )
-    parser.add_argument(
+    found.add_argument(
         "--reliability",
         metavar="DIR",
         help="folder of reliability, for the judge's noise beside each difference (default: RUN/reliability, if any)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the permutation test and subsets (default: 0)")
-    _add_output(parser.add_argument_group("outputs"))
-    return parser
+    found.add_argument("--seed", type=int, default=0, help="of the permutation test and subsets (default: 0)")
+    _add_output(found.add_argument_group("outputs"))
+    return found
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:

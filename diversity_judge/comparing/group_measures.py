@@ -10,15 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from diversity_judge.choices import OTHER_ROUTE, SAME_APPROACH
 from diversity_judge.comparing.parts import is_cut, judged_part, part_diversities
-from diversity_judge.measures.approaches import (
-    OTHER_ROUTE,
-    SAME_APPROACH,
-    ApproachCount,
-    OtherRoute,
-    count_approaches,
-    other_route,
-)
+from diversity_judge.measures.approaches import ApproachCount, OtherRoute, count_approaches, other_route
 from diversity_judge.measures.diversity import estimate
 from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.matrix import VendiScore, population_vendi_2

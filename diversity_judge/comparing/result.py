@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from diversity_judge.choices import SMALLEST_INTERESTING
 from diversity_judge.comparing.admission import admit
 from diversity_judge.comparing.corrected import Correction, corrected_sentences, find_correction
 from diversity_judge.comparing.counts import count_rows, cut_rows
@@ -62,8 +63,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 USUAL_BASELINE = "token-normal"
-SMALLEST_INTERESTING = 0.03
-"""A difference in diversity that one would like to see, for the number of problems that a study needs."""
 _TIERS_OF_OWN_MAKING = (
     "the tiers come from the responses of {0}: its own values inside a tier are what the tier was chosen by"
 )

@@ -14,11 +14,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from diversity_judge.choices import MOST_PAIRS
 from diversity_judge.judges.base import Judge
 from diversity_judge.ledger import Ledger
 from diversity_judge.planning.groups import GroupPlan
 from diversity_judge.planning.lots import drawn_order
-from diversity_judge.planning.pairs import MOST_PAIRS, PairDesign
+from diversity_judge.planning.pairs import PairDesign
 
 
 def as_bought(plans: Sequence[GroupPlan], design: PairDesign, judge: Judge, ledger: Ledger | None) -> list[GroupPlan]:

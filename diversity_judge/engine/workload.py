@@ -9,6 +9,7 @@ from itertools import chain, compress
 import numpy as np
 from numpy.typing import NDArray
 
+from diversity_judge.choices import MOST_PAIRS
 from diversity_judge.engine.as_bought import is_among
 from diversity_judge.engine.bill import Bill, group_bill, sorting_bill, total
 from diversity_judge.errors import InputError
@@ -20,7 +21,7 @@ from diversity_judge.ledger.judgments import need_call, read_judgments
 from diversity_judge.ledger.sortings import read_sortings
 from diversity_judge.planning.groups import GroupPlan, Task, check_context
 from diversity_judge.planning.judgment import Judgment
-from diversity_judge.planning.pairs import MOST_PAIRS, Pair
+from diversity_judge.planning.pairs import Pair
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.planning.question import Question
 from diversity_judge.planning.repeats import needs_judgment

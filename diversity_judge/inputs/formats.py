@@ -25,6 +25,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from diversity_judge.choices import FORMATS
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.chat_formats import from_batch, from_chat, from_inspect
 from diversity_judge.inputs.jsonl import Line
@@ -40,12 +41,8 @@ from diversity_judge.inputs.records import (
     mapping_field,
     with_reasoning,
 )
-from diversity_judge.inputs.rows import CSV
 from diversity_judge.inputs.sources import DOCUMENT, Source
 from diversity_judge.text_safety import printable
-
-FORMATS = ("responses", "problems", CSV, "chat", "batch", "inspect", "lm-eval", "lighteval", "noveltybench", "pairs")
-"""Names that `--format` takes besides `auto`."""
 
 READABLE = (
     "JSON lines, JSON, CSV, Parquet, Arrow or a data set's folder with problem_id and response; one object a problem "

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from diversity_judge.choices import FORMATS
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.collecting import MAX_REPORTED, Collector, ReadInput, ReadResult
-from diversity_judge.inputs.formats import FORMATS, found_in
+from diversity_judge.inputs.formats import found_in
 from diversity_judge.inputs.jsonl import Line
 from diversity_judge.inputs.opening import opened, refuse_the_same_stream_twice
 from diversity_judge.inputs.records import Found, UnknownFormatError

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from diversity_judge.choices import View
 from diversity_judge.rubric import THINK_START, split_thinking
-
-View = Literal["full", "thinking", "final"]
-VIEWS: tuple[View, ...] = ("full", "thinking", "final")
 
 _ASCII_CHARACTERS_PER_TOKEN = 3.0
 """Mathematics in English runs at 3 to 4 characters a token; the low end keeps the estimate on the safe side."""

@@ -19,7 +19,6 @@ from diversity_judge.hosts.secrets import credential_in
 from diversity_judge.judges.cheap_hours import CheapHours
 from diversity_judge.text_safety import printable
 
-DEFAULT_JUDGE = "deepseek-r1"
 LIMIT_PARAMETERS = ("max_tokens", "max_completion_tokens")
 """Parameters that only cut a reply short: a complete reply is the same under any higher limit."""
 

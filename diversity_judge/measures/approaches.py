@@ -13,10 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-SAME_APPROACH = 4.0
-"""From this score on the rubric says "essentially the same approach"."""
-OTHER_ROUTE = 2.0
-"""Up to this score the rubric says "different overall approach"."""
+from diversity_judge.choices import OTHER_ROUTE, SAME_APPROACH
 
 
 @dataclass(frozen=True)

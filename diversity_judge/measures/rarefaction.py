@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from diversity_judge.measures.approaches import SAME_APPROACH, ApproachCount
+from diversity_judge.choices import SAME_APPROACH
+from diversity_judge.measures.approaches import ApproachCount
 from diversity_judge.measures.matrix import EIGENVALUE_TOLERANCE, VendiScore
 from diversity_judge.rubric import MAX_SCORE
 

@@ -13,12 +13,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from diversity_judge.choices import MOST_PAIRS, View
 from diversity_judge.display import counted
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import Group
-from diversity_judge.inputs.views import ShownText, View, estimate_tokens, truncate, view_of
+from diversity_judge.inputs.views import ShownText, estimate_tokens, truncate, view_of
 from diversity_judge.planning.lots import drawn_order
-from diversity_judge.planning.pairs import MOST_PAIRS, Pair, PairDesign, PlannedPairs
+from diversity_judge.planning.pairs import Pair, PairDesign, PlannedPairs
 from diversity_judge.planning.prompting import PromptTemplate, parse_reply
 from diversity_judge.planning.question import Fault
 from diversity_judge.text_safety import printable, slug

@@ -20,19 +20,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
-from typing import Literal, NamedTuple, overload
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diversity_judge.choices import MOST_PAIRS, Orders
 from diversity_judge.errors import InputError
-
-Orders = Literal["one", "both"]
-ORDERS: tuple[Orders, ...] = ("one", "both")
-
-MOST_PAIRS = 20_000
-"""Unordered pairs of a group that are judged without a second thought: those of 200 responses. The number grows with
-the square of the responses, so that one large group can cost more than all others together."""
 
 
 class Pair(NamedTuple):

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from diversity_judge.choices import DEFAULT_PROMPT
 from diversity_judge.errors import InputError
 from diversity_judge.planning.prompt_files import PromptFile, load_prompt_file
 from diversity_judge.rubric import Missing, broken_off, is_unfinished, split_thinking
-
-DEFAULT_PROMPT = "process_similarity"
 
 _MARKER_FORMAT = "1"
 """Version of the marker lines; part of the template's hash, because the judge sees them."""

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from diversity_judge.choices import DEFAULT_PROMPT, ORDERS, VIEWS
 from diversity_judge.errors import InputError
-from diversity_judge.inputs.views import VIEWS
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.make import make_judge
 from diversity_judge.judges.presets import EMBEDDED, JudgeSpec, Prices, adjust, load_presets
 from diversity_judge.planning.groups import GroupPlan, Showing, plan_groups
-from diversity_judge.planning.pairs import ORDERS, PairDesign
+from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.planning.prompt_files import PromptFile
-from diversity_judge.planning.prompting import DEFAULT_PROMPT, PromptTemplate
+from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.runs import layout
 from diversity_judge.runs.instrument import Instrument, differences
 from diversity_judge.runs.loading import Run

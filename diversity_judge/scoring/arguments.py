@@ -7,17 +7,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diversity_judge import __version__
+from diversity_judge.choices import (
+    CLUSTERS,
+    DEFAULT_JUDGE,
+    DEFAULT_PROMPT,
+    FORMATS,
+    HEATMAP_CHOICES,
+    MOST_PAIRS,
+    ORDERS,
+    VIEWS,
+)
 from diversity_judge.engine.options import ASK_ABOVE_USD, WHEN, EngineOptions
-from diversity_judge.inputs.formats import FORMATS
-from diversity_judge.inputs.views import VIEWS
-from diversity_judge.judges.presets import DEFAULT_JUDGE
-from diversity_judge.planning.pairs import MOST_PAIRS, ORDERS
-from diversity_judge.planning.prompting import DEFAULT_PROMPT
-from diversity_judge.scoring.keywords import make_options
-from diversity_judge.scoring.options import CLUSTERS, HEATMAP_CHOICES, ScoreOptions, default_folder
+
+if TYPE_CHECKING:
+    from diversity_judge.scoring.options import ScoreOptions
 
 _EPILOG = """\
 exit codes: 0 all wanted pairs scored; 1 the run failed; 2 bad usage or input, nothing was sent;
@@ -32,28 +38,33 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ScoreOptions:
         InputError: the options cannot be meant.
         SystemExit: usage errors (exit code 2) and --help.
     """
-    options = make_options(**vars(_parser().parse_args(argv)))
+    values = vars(parser().parse_args(argv))
+    from diversity_judge.scoring.keywords import make_options
+    from diversity_judge.scoring.options import default_folder
+
+    options = make_options(**values)
     # A command leaves its outputs in a folder, whoever judges.
     return options if options.out else replace(options, out=default_folder(options.source))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The options and their help, which need nothing heavy to be imported."""
+    found = argparse.ArgumentParser(
         prog="python -m diversity_judge.score",
         description="Process diversity: an LLM judge scores the similarity of the reasoning of each pair of responses.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,  # What is not given has the default of `make_options`.
     )
-    parser.add_argument(
+    found.add_argument(
         "responses", nargs="+", type=Path, help="files of responses (see the README), - for standard input"
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    add_input(parser.add_argument_group("what is compared"))
-    add_judge(parser.add_argument_group("the judge"))
-    _add_budget(parser.add_argument_group("cost and speed"))
-    _add_output(parser.add_argument_group("outputs"))
-    return parser
+    found.add_argument("--version", action="version", version=__version__)
+    add_input(found.add_argument_group("what is compared"))
+    add_judge(found.add_argument_group("the judge"))
+    _add_budget(found.add_argument_group("cost and speed"))
+    _add_output(found.add_argument_group("outputs"))
+    return found
 
 
 def add_selection(group: argparse._ArgumentGroup) -> None:

@@ -30,9 +30,9 @@ from diversity_judge.scoring.group_results import GroupResult
 from diversity_judge.scoring.result import ScoreResult
 
 if TYPE_CHECKING:
+    from diversity_judge.choices import HeatmapChoice
     from diversity_judge.drawing.heatmaps import Heatmap
     from diversity_judge.drawing.pictures import Pictures
-    from diversity_judge.scoring.options import HeatmapChoice
 
 _TABLES = (RESPONSES, SCORES, STRATEGIES, PAIRS, MATRICES)
 """Of every run; `APPROACHES` besides where groups were sorted."""

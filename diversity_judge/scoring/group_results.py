@@ -10,12 +10,13 @@ from functools import cached_property
 
 import numpy as np
 
+from diversity_judge.choices import SAME_APPROACH
 from diversity_judge.engine.workload import Workload
 from diversity_judge.judges.base import Judge
 from diversity_judge.ledger import Ledger
 from diversity_judge.ledger.judgments import read_judgments
 from diversity_judge.ledger.sortings import read_sortings
-from diversity_judge.measures.approaches import SAME_APPROACH, approach_labels, count_approaches
+from diversity_judge.measures.approaches import approach_labels, count_approaches
 from diversity_judge.measures.diversity import estimate
 from diversity_judge.measures.intervals import Estimate, strategy_estimate
 from diversity_judge.measures.matrix import SimilarityMatrix, build_matrix

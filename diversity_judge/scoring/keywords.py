@@ -11,16 +11,26 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from diversity_judge.choices import (
+    CLUSTERS,
+    DEFAULT_JUDGE,
+    HEATMAP_CHOICES,
+    ORDERS,
+    VIEWS,
+    Clusters,
+    HeatmapChoice,
+    Orders,
+    View,
+)
 from diversity_judge.command import refuse_unknown_options
 from diversity_judge.engine.options import WHEN, EngineOptions, When
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given
 from diversity_judge.inputs.responses import PathLike
-from diversity_judge.inputs.views import VIEWS, View
-from diversity_judge.judges.presets import DEFAULT_JUDGE, JudgeSpec, adjust, find_judge
+from diversity_judge.judges.presets import JudgeSpec, adjust, find_judge
 from diversity_judge.planning.groups import Showing
-from diversity_judge.planning.pairs import ORDERS, Orders, PairDesign
-from diversity_judge.scoring.options import CLUSTERS, HEATMAP_CHOICES, Clusters, HeatmapChoice, ScoreOptions
+from diversity_judge.planning.pairs import PairDesign
+from diversity_judge.scoring.options import ScoreOptions
 from diversity_judge.text_safety import printable
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, cast
 
+from diversity_judge.choices import DEFAULT_PROMPT, Clusters, HeatmapChoice
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given, InMemory, as_inputs
@@ -13,18 +14,13 @@ from diversity_judge.inputs.opening import default_name
 from diversity_judge.judges.presets import JudgeSpec, find_judge
 from diversity_judge.planning.groups import Showing
 from diversity_judge.planning.pairs import PairDesign
-from diversity_judge.planning.prompting import DEFAULT_PROMPT
 from diversity_judge.runs.layout import LEDGER
 
 if TYPE_CHECKING:
     from diversity_judge.runs.sources import RunLike
 
-Clusters = Literal["matrix", "judge"]
-CLUSTERS: tuple[Clusters, ...] = ("matrix", "judge")
 NO_SURROGATE, PROXY_SURROGATE = "none", "proxy"
 """What `--surrogate` takes besides a run."""
-HeatmapChoice = Literal["all", "problems", "none"]
-HEATMAP_CHOICES: tuple[HeatmapChoice, ...] = get_args(HeatmapChoice)
 
 _MOST_DRAWN = 50
 _MOST_DRAWN_OF_A_COMPUTED_RUN = 5

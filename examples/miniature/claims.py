@@ -13,7 +13,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from diversity_judge.comparing.result import SMALLEST_INTERESTING, Comparison
+from diversity_judge.choices import SMALLEST_INTERESTING
+from diversity_judge.comparing.result import Comparison
 from diversity_judge.inputs.responses import Group
 from diversity_judge.measures.intervals import Estimate, strategy_estimate
 from diversity_judge.measures.outcomes import Outcome, Tier, best_of_n, pass_at_k, tier

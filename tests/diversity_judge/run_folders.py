@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from diversity_judge.choices import Orders
 from diversity_judge.engine.tally import Tally
 from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.judges.base import Reply
@@ -15,7 +16,7 @@ from diversity_judge.measures.diversity import estimate
 from diversity_judge.measures.matrix import build_matrix
 from diversity_judge.planning.groups import Showing, plan_groups
 from diversity_judge.planning.judgment import Judgment
-from diversity_judge.planning.pairs import Orders, PairDesign
+from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.runs.layout import LEDGER
 from diversity_judge.scoring import files
 from diversity_judge.scoring.group_results import GroupResult, strategy_results

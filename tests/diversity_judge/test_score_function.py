@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import diversity_judge as dj
 from diversity_judge.inputs.reading import read_responses
-from diversity_judge.scoring.arguments import _parser, parse_arguments
+from diversity_judge.scoring.arguments import parse_arguments, parser
 from diversity_judge.scoring.keywords import NAMES, make_options
 from tests.judge_server import JudgeServer
 
@@ -224,7 +224,7 @@ def test_a_row_that_is_wrong_is_named() -> None:
 
 
 def test_command_and_function_have_the_same_options() -> None:
-    dests = {action.dest for action in _parser()._actions}
+    dests = {action.dest for action in parser()._actions}
     assert dests - {"help", "version", "responses"} == set(NAMES)
 
 

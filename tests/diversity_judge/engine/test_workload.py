@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diversity_judge.choices import MOST_PAIRS, Orders
 from diversity_judge.engine.workload import make_workload
 from diversity_judge.ledger import Ledger
 from diversity_judge.ledger.store import StoredReply
-from diversity_judge.planning import pairs
 from diversity_judge.planning.groups import Showing, plan_groups
-from diversity_judge.planning.pairs import Orders, PairDesign
+from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.planning.prompting import PromptTemplate
 from tests.diversity_judge.helpers import ScriptedJudge, group, plan, reply
 
@@ -72,7 +72,7 @@ def test_of_a_huge_group_only_the_keys_that_the_ledger_may_hold_are_looked_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_plan = plan([f"text {i}" for i in range(300)], PairDesign())
-    assert len(a_plan.pairs) > pairs.MOST_PAIRS
+    assert len(a_plan.pairs) > MOST_PAIRS
     judge, tasks = ScriptedJudge(), list(a_plan.tasks("scripted"))
     kept = [tasks[0].key, tasks[30_000].key, tasks[-1].key, "no key of anybody's", "f" * 64]
 
@@ -100,7 +100,7 @@ def test_of_a_huge_group_only_the_keys_that_the_ledger_may_hold_are_looked_up(
 
 def test_the_bill_of_a_huge_group_makes_no_list_of_its_pairs() -> None:
     a_plan = plan([f"text {i}" for i in range(3000)], PairDesign())
-    assert len(a_plan.pairs) > pairs.MOST_PAIRS
+    assert len(a_plan.pairs) > MOST_PAIRS
     tracemalloc.start()
     bill = make_workload([a_plan], ScriptedJudge(), None, PromptTemplate.load()).bill
     peak = tracemalloc.get_traced_memory()[1]

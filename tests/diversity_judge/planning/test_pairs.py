@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diversity_judge.choices import Orders
 from diversity_judge.errors import InputError
-from diversity_judge.planning.pairs import Orders, Pair, PairDesign, circulant_pairs, orient
+from diversity_judge.planning.pairs import Pair, PairDesign, circulant_pairs, orient
 
 
 def test_a_full_design_judges_each_unordered_pair_once() -> None:
