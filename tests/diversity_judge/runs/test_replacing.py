@@ -191,12 +191,13 @@ def test_a_process_that_is_killed_while_it_draws_leaves_an_unfinished_folder(tmp
     responses, run = write_responses(tmp_path / "a.jsonl"), tmp_path / "run"
     script = f"""
 import os
-from matplotlib.figure import Figure
+from diversity_judge.drawing import axes
 from diversity_judge.score import main
-def kill(self, path, **options):
+write_whole = axes.write_whole
+def kill(path):
     path.write_bytes(b"half a picture")
     os.kill(os.getpid(), 9)
-Figure.savefig = kill
+axes.write_whole = lambda path, write: write_whole(path, kill)
 main([{str(responses)!r}, "--judge", "proxy", "--out", {str(run)!r}, "--quiet"])
 """
     ended = subprocess.run([sys.executable, "-c", script], check=False, cwd=REPOSITORY, capture_output=True)
