@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from diversity_judge.choices import Orders
 from diversity_judge.compare import compare, main
 from diversity_judge.comparing.files import write_tables
 from diversity_judge.errors import InputError
@@ -20,7 +21,6 @@ from diversity_judge.measures.allocation import StudyDesign, noise_shares, noise
 from diversity_judge.measures.components import Component, Components
 from diversity_judge.measures.judge_noise import group_noise
 from diversity_judge.measures.matrix import SimilarityMatrix
-from diversity_judge.planning.pairs import Orders
 from diversity_judge.runs.frames import read_frame
 from diversity_judge.runs.loading import load_run
 from tests.diversity_judge.run_folders import group, make_run
