@@ -41,6 +41,7 @@ class ReliabilityOptions:
         judges_file: Presets of the user's own.
         base_url: The judge's endpoint, where the run recorded it without a part that may be a credential.
         api_key_env: The environment variable that holds the key.
+        max_tokens: Limit of a reply; None for the run's.
         concurrency: Most calls at a time.
         deadline: Total seconds of a call.
         max_attempts: Most calls for one judgment.
@@ -65,6 +66,7 @@ class ReliabilityOptions:
     judges_file: PathLike | None = None
     base_url: str | None = None
     api_key_env: str | None = None
+    max_tokens: int | None = None
     concurrency: int = _ENGINE.concurrency
     deadline: float = _ENGINE.deadline_s
     max_attempts: int = _ENGINE.max_attempts
@@ -91,7 +93,10 @@ class ReliabilityOptions:
     def judge(self) -> JudgeOptions:
         """What the run does not record of its judge."""
         return JudgeOptions(
-            None if self.judges_file is None else Path(self.judges_file), self.base_url, self.api_key_env
+            None if self.judges_file is None else Path(self.judges_file),
+            self.base_url,
+            self.api_key_env,
+            self.max_tokens,
         )
 
     def engine_for(self, spec: JudgeSpec | None) -> EngineOptions:

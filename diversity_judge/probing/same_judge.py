@@ -36,11 +36,13 @@ class JudgeOptions:
         judges_file: Presets of the user's own.
         base_url: The endpoint, where the run recorded it without a part that may be a credential.
         api_key_env: The environment variable that holds the key.
+        max_tokens: Another limit of a reply, which changes no score that comes.
     """
 
     judges_file: Path | None = None
     base_url: str | None = None
     api_key_env: str | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ def _spec(run: Run, path: Path, options: JudgeOptions) -> JudgeSpec:
         api_key_env=known.api_key_env if variable is None else variable,
         typical_output_tokens=_usual_reply(run) or known.typical_output_tokens,
     )
-    return adjust(spec, api_key_env=options.api_key_env)
+    limit = {} if options.max_tokens is None else {spec.limit_parameter: options.max_tokens}
+    return adjust(spec, api_key_env=options.api_key_env, parameters=limit)
 
 
 def _prices(record: Mapping[str, Any], path: Path) -> Prices | None:

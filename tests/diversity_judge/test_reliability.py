@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -22,6 +23,7 @@ from diversity_judge.errors import InputError
 from diversity_judge.probing.names import PROBES
 from tests.diversity_judge.reliability_runs import QUICK, probe
 from tests.diversity_judge.score_runs import KEY, KEY_VARIABLE, run
+from tests.judge_faults import Faults, always
 from tests.judge_process import REPOSITORY
 from tests.planted_judge import PlantedJudge, write_responses
 
@@ -91,7 +93,7 @@ def test_a_judge_that_reads_nothing_is_called_what_it_is(responses: Path, tmp_pa
 
 
 def test_the_proxy_is_probed_without_a_key_and_has_no_noise(responses: Path, tmp_path: Path) -> None:
-    dj.score(responses, judge="proxy", out=tmp_path / "run", heatmaps=False)
+    dj.score(responses, judge="proxy", out=tmp_path / "run", heatmaps="none")
     found = probe(tmp_path / "run", "--pairs", "40")
     assert found.code == 0, found.output
     assert found.of("retest", "sd_within_pair")["value"] == 0
@@ -114,7 +116,7 @@ def test_the_exact_judge_sees_the_same_as_the_same_and_no_order(tmp_path: Path) 
             for pattern in texts
         )
     ]
-    dj.score(pd.DataFrame(rows), judge="countdown", out=tmp_path / "run", heatmaps=False)
+    dj.score(pd.DataFrame(rows), judge="countdown", out=tmp_path / "run", heatmaps="none")
     found = dj.reliability(tmp_path / "run", pairs=40)
     assert not isinstance(found, dj.Bill)
     assert found.of("retest", "sd_within_pair").value == 0
@@ -145,6 +147,34 @@ def test_labels_of_people_show_that_the_judge_errs_on_one_strategy(responses: Pa
     assert "labels.csv:2:" in refused.output
     labels.assign(score=1).rename(columns={"score": "similar"}).to_csv(path, index=False)
     assert "labels of 0 and 1" in probe(folder, "--pairs", "4", "--labels", str(path)).output
+
+
+def test_another_version_behind_the_same_name_is_seen(responses: Path, tmp_path: Path) -> None:
+    """The first groups are asked again later: in the order of the groups it would look like two changes."""
+    with PlantedJudge() as server:
+        folder = scored(responses, server, tmp_path / "run")
+    with sqlite3.connect(folder / "ledger.sqlite") as ledger:
+        ledger.execute("UPDATE replies SET system_fingerprint = 'fp_new' WHERE id > 50")
+    found = probe(folder, "--probes", "instrument")
+    assert found.of("instrument", "fingerprints")["value"] == 2
+    assert found.of("instrument", "fingerprints")["verdict"] == "outside the band"
+    assert "changed 1 times" in found.of("instrument", "fingerprints")["detail"]
+
+
+@pytest.mark.parametrize("options", [{"view": "final"}, {"truncate_tokens": 20}, {"draws": 2}, {"pairs_per_group": 3}])
+def test_a_run_is_probed_as_it_was_shown_and_thinned(options: dict[str, Any], tmp_path: Path) -> None:
+    rows = [
+        {"problem_id": f"p{p}", "response": f"<think>so {p} {i}</think> {'word ' * 20} {p} {i} is {i + p}"}
+        for p in range(3)
+        for i in range(4)
+    ]
+    dj.score(pd.DataFrame(rows), judge="proxy", out=tmp_path / "run", heatmaps="none", **options)
+    found = dj.reliability(tmp_path / "run", pairs=6, probes=["retest", "control-identical"])
+    assert isinstance(found, dj.Reliability)
+    assert found.exit_code == 0
+    assert found.of("control-identical", "mean").value == 5
+    shown = {plan.shown[0].text for answers in found.answers for plan in answers.request.plans}
+    assert not any("<think>" in text for text in shown) or options.get("view") != "final"
 
 
 # --- what is bought -------------------------------------------------------------------------------
@@ -204,6 +234,29 @@ def test_killed_in_the_middle_it_resumes_and_repeats_no_more_than_was_in_flight(
         assert sum(server.record.bought.values()) - before == wanted - in_run + lost
 
 
+def test_ctrl_c_ends_it_in_order_and_the_same_command_goes_on(responses: Path, tmp_path: Path) -> None:
+    with PlantedJudge(latency=0.1) as server:
+        folder = scored(responses, server, tmp_path / "run")
+        before = len(server.calls)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "diversity_judge.reliability", str(folder), *QUICK, "--pairs", "20"],
+            cwd=REPOSITORY,
+            env={**os.environ, KEY_VARIABLE: KEY},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            server.wait_until(lambda record: len(record.calls) >= before + 20, END_S)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(END_S) == 130
+        finally:
+            process.kill()
+        manifest = json.loads((folder / "reliability" / "reliability.json").read_text(encoding="utf-8"))
+        assert (manifest["state"], manifest["ending"]["state"]) == ("finished", "interrupted")
+        assert manifest["this_run"]["replies"] == len(server.calls) - before
+        assert probe(folder, "--pairs", "20").code == 0
+        assert max(server.prompts.values()) == 3, "three draws of a pair, and nothing else twice"
+
+
 def test_a_budget_ends_it_in_order_and_a_higher_one_goes_on(responses: Path, tmp_path: Path) -> None:
     with PlantedJudge() as server:
         folder = scored(responses, server, tmp_path / "run")
@@ -216,6 +269,19 @@ def test_a_budget_ends_it_in_order_and_a_higher_one_goes_on(responses: Path, tmp
         finished = probe(folder, "--pairs", "20")
         assert finished.code == 0, finished.output
         assert len(server.calls) == 50 + finished.manifest["this_run"]["calls"]
+
+
+def test_replies_that_were_cut_are_asked_again_with_a_higher_limit(responses: Path, tmp_path: Path) -> None:
+    with PlantedJudge() as server:
+        folder = scored(responses, server, tmp_path / "run", "--max-tokens", "50")
+        server.faults = always("truncated")
+        cut = probe(folder, "--pairs", "4", "--probes", "order", "--max-attempts", "1")
+        assert (cut.code, cut.manifest["missing"]) == (3, {"truncated": 4})
+        server.faults = Faults()
+        again = probe(folder, "--pairs", "4", "--probes", "order")
+        assert (again.code, again.manifest["this_run"]["calls"]) == (3, 0), "they would be cut, and paid for, again"
+        higher = probe(folder, "--pairs", "4", "--probes", "order", "--max-tokens", "500")
+        assert (higher.code, higher.manifest["this_run"]["calls"]) == (0, 4)
 
 
 def test_a_dry_run_sends_nothing_needs_no_key_and_counts_each_probe(
@@ -386,7 +452,7 @@ def test_the_page_needs_nothing_from_outside_and_shows_hostile_names_as_text(tmp
         for strategy in ("<script>alert(1)</script>", "$x$")
         for i in range(4)
     ]
-    dj.score(pd.DataFrame(rows), judge="proxy", out=tmp_path / "run", heatmaps=False)
+    dj.score(pd.DataFrame(rows), judge="proxy", out=tmp_path / "run", heatmaps="none")
     found = dj.reliability(tmp_path / "run", pairs=12, out=tmp_path / "out")
     assert isinstance(found, dj.Reliability)
     written = (tmp_path / "out" / "reliability.html").read_text(encoding="utf-8")
@@ -409,7 +475,7 @@ def test_a_real_small_model_is_probed_and_called_what_it_is(llm_base_url: str, t
     grammar = {"grammar": 'root ::= "[Final Score: " [0-5] "]"', "temperature": 1.0}
     scored_by_it = dj.score(
         pd.DataFrame(rows), base_url=llm_base_url, model="smollm2", prompt=template, max_tokens=24, params=grammar,
-        concurrency=1, out=tmp_path / "run", heatmaps=False,
+        concurrency=1, out=tmp_path / "run", heatmaps="none",
     )  # fmt: skip
     assert scored_by_it.exit_code == 0
     found = probe(tmp_path / "run", "--pairs", "3", "--concurrency", "1", "--probes", "control-identical")
