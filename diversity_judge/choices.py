@@ -26,6 +26,10 @@ DEFAULT_PROMPT = "process_similarity"
 Clusters = Literal["matrix", "judge"]
 CLUSTERS: tuple[Clusters, ...] = get_args(Clusters)
 
+Level = Literal["group", "strategy", "difference"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+"""Whose interval is planned: of a group, a strategy, or the difference of two strategies."""
+
 HeatmapChoice = Literal["all", "problems", "none"]
 HEATMAP_CHOICES: tuple[HeatmapChoice, ...] = get_args(HeatmapChoice)
 

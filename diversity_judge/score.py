@@ -24,7 +24,8 @@ from diversity_judge.command import exit_code, output_console, refuse_unknown_op
 from diversity_judge.engine.as_bought import as_bought
 from diversity_judge.engine.bill import Bill
 from diversity_judge.engine.session import buy
-from diversity_judge.engine.tally import Tally
+from diversity_judge.engine.spending import check_spending
+from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.engine.workload import check_fits, make_workload
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given, read_inputs
@@ -38,7 +39,7 @@ from diversity_judge.runs.batches import refuse_what_is_on_its_way
 from diversity_judge.runs.instrument import refuse_another_instrument
 from diversity_judge.runs.layout import LEDGER
 from diversity_judge.scoring import console as show
-from diversity_judge.scoring import files, manifest
+from diversity_judge.scoring import files, manifest, two_stage
 from diversity_judge.scoring.arguments import parse_arguments
 from diversity_judge.scoring.group_results import group_results
 from diversity_judge.scoring.keywords import ScoreKeywords, make_options
@@ -113,15 +114,58 @@ def _read(options: ScoreOptions) -> ReadResult:
 def run_steps(options: ScoreOptions, read: ReadResult, console: Console) -> ScoreResult | Bill:
     """Plan, bill, buy, and put together what was found; where nothing is kept, the ledger is a temporary one."""
     if options.ledger_path is not None:
-        return _run(options, options.ledger_path, read, console)
+        return _in_stages(options, options.ledger_path, read, console)
     if options.offline:
         raise InputError("--offline needs a ledger to read: name the run folder with --out, or the file with --ledger")
     with TemporaryDirectory(prefix="diversity_judge-") as folder:
         ledger_path = Path(folder) / LEDGER
-        return _run(replace(options, ledger=ledger_path), ledger_path, read, console)
+        return _in_stages(replace(options, ledger=ledger_path), ledger_path, read, console)
 
 
-def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Console) -> ScoreResult | Bill:
+def _in_stages(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Console) -> ScoreResult | Bill:
+    """In one stage, or a pilot, the decision how many pairs are needed, and the rest."""
+    if options.target_width is None:
+        found = _find(options, ledger_path, read, console)
+        return found if isinstance(found, Bill) else _leave(options, found, console)
+    stages = two_stage.Stages.of(options, read.groups)
+    decided, spent = stages.earlier_decision(), None
+    of_all = _bill(stages.all_pairs, None, read)
+    if options.dry_run:
+        show.print_stages(console, None if decided is None else two_stage.decision_sentence(decided, options.level))
+        return _find(stages.pilot if decided is None else stages.rest(decided, None), ledger_path, read, console)
+    if decided is None:
+        if options.sends_calls:
+            check_spending(_bill(stages.all_pairs, ledger_path, read), options.engine, options.judge)
+            stages = stages.agreed()  # What is asked about is the most that both stages can cost.
+        pilot = _find(stages.pilot, ledger_path, read, console)
+        if isinstance(pilot, Bill) or pilot.tally.ending is not Ending.DONE:
+            return pilot if isinstance(pilot, Bill) else _leave(options, pilot, console)
+        decided, spent = stages.decide(pilot), pilot.tally
+    show.print_stages(console, two_stage.decision_sentence(decided, options.level))
+    found = _find(stages.rest(decided, spent), ledger_path, read, console)
+    if isinstance(found, Bill):
+        return found
+    found = two_stage.with_decision(found, stages, decided, spent)
+    found = _leave(options, found, console)
+    show.print_stages(console, two_stage.saved_sentence(decided, found.judgments, of_all))
+    return found
+
+
+def _bill(options: ScoreOptions, ledger_path: Path | None, read: ReadResult) -> Bill:
+    """What a run would buy: of what the ledger does not hold, or without one."""
+    plans = plan_groups(read.groups, options.design, options.shown)
+    template = PromptTemplate.load(options.prompt)
+    judge = make_judge(options.judge, template, sends_calls=False, deadline_s=options.engine.deadline_s)
+    sortings = wanted_sortings(options, read.groups, plans)
+    if ledger_path is None:
+        return make_workload(plans, judge, None, template, sortings).bill
+    with Ledger.read_if_there(ledger_path) as stored:
+        plans = as_bought(plans, options.design, judge, stored)
+        return make_workload(plans, judge, stored, template, sortings).bill
+
+
+def _find(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Console) -> ScoreResult | Bill:
+    """Plan, bill, buy, and put together what was found; of a dry run the bill."""
     started = time.time()
     plans = plan_groups(read.groups, options.design, options.shown)
     template = PromptTemplate.load(options.prompt)
@@ -160,12 +204,16 @@ def _run(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Co
         groups = with_surrogate(group_results(workload, judge, ledger), surrogate)
     result = score_result(groups, judge, tally)
     record = manifest.complete(record, result, started=started) | {"estimator": estimator_record(groups, surrogate)}
-    result = replace(result, manifest=record, folder=options.folder, warnings=read.warnings)
+    return replace(result, manifest=record, folder=options.folder, warnings=read.warnings)
+
+
+def _leave(options: ScoreOptions, result: ScoreResult, console: Console) -> ScoreResult:
+    """Write what was found, and say it."""
     if options.folder is not None:
         undrawn = files.write_run(
             options.folder,
             result,
-            record,
+            result.manifest,
             heatmaps=options.heatmaps or "problems",
             most_problems_drawn=options.most_problems_drawn,
         )

@@ -83,6 +83,8 @@ def export(options: ScoreOptions) -> Exported:
     run, ledger_path = options.folder, options.ledger_path
     if options.judge.is_embedded or run is None or ledger_path is None:
         raise InputError(f"--judge {options.judge.name} computes its scores: there is nothing to send; use score")
+    if options.target_width is not None:
+        raise InputError("--target-width buys in two stages, and a batch in one: give --pairs-per-group, see `plan`")
     read = read_inputs(options.source, format=options.input_format)
     groups = select(read.groups, strategies=options.strategies, limit=options.limit)
     plans = plan_groups(groups, options.design, options.shown)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge import __version__
-from diversity_judge.budgeting.options import LEVELS, USUAL_TOKENS, Counts, PlanOptions
+from diversity_judge.budgeting.options import USUAL_TOKENS, Counts, PlanOptions
+from diversity_judge.choices import LEVELS
 from diversity_judge.command import refuse_unknown_options
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from diversity_judge.budgeting.options import Level
 from diversity_judge.budgeting.work import Purchase, Work
+from diversity_judge.choices import Level
 from diversity_judge.measures.study import (
     Sample,
     detectable,

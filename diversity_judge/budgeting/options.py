@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
+from diversity_judge.choices import LEVELS, Level
 from diversity_judge.errors import InputError
 from diversity_judge.runs.sources import RunLike
 from diversity_judge.scoring.options import ScoreOptions
 
-Level = Literal["group", "strategy", "difference"]
-LEVELS: tuple[Level, ...] = get_args(Level)
 Part = Literal["all", "correct", "complete"]
 
 USUAL_TOKENS = 8000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diversity_judge.budgeting.choices import Choice
-from diversity_judge.budgeting.options import Level
+from diversity_judge.choices import Level
 from diversity_judge.display import block, html_block
 from diversity_judge.wording import NONE, number
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from diversity_judge.budgeting.choices import Choice
-from diversity_judge.budgeting.options import Level, PlanOptions
+from diversity_judge.budgeting.options import PlanOptions
 from diversity_judge.budgeting.pilot import Basis, described, sentence
 from diversity_judge.budgeting.work import Work
-from diversity_judge.choices import DEFAULT_JUDGE
+from diversity_judge.choices import DEFAULT_JUDGE, Level
 from diversity_judge.display import counted
 from diversity_judge.inputs.in_memory import InMemory
 from diversity_judge.measures.power import POWER, fewest_problems

@@ -19,7 +19,7 @@ from diversity_judge.engine.opening import Opening
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.engine.progress import progress_of
 from diversity_judge.engine.schedule import bundles
-from diversity_judge.engine.spending import check_spending
+from diversity_judge.engine.spending import check_spending, price_share
 from diversity_judge.engine.tally import Tally
 from diversity_judge.engine.workload import Workload
 from diversity_judge.hosts.descriptors import fitting_concurrency
@@ -53,7 +53,7 @@ def buy(
     """
     begun: Future[tuple[asyncio.AbstractEventLoop, Endable]] = Future()
 
-    check_spending(workload.bill, options, price_share=_price_share(judge, options))
+    check_spending(workload.bill, options, judge.spec)
     tally = Tally.of(workload.bill)
     options = _within_descriptors(options, judge, console)
 
@@ -92,17 +92,11 @@ def _begin(
         ledger,
         options,
         tally,
-        estimated_cost_usd=None if a_call is None else a_call * _price_share(judge, options),
+        estimated_cost_usd=None if a_call is None else a_call * price_share(judge.spec, options),
         planned_at=workload.planned_at,
         opening=opening,
     )
     return buyer, buyer.run(bundles(workload.tasks(judge)))
-
-
-def _price_share(judge: Judge, options: EngineOptions) -> float:
-    """Of the price: what the calls will cost at the hours at which they are going to be sent; at most all of it."""
-    hours = judge.spec.off_peak
-    return hours.price_share if hours is not None and options.when == "cheap" else 1.0
 
 
 def _opening(judge: Judge, options: EngineOptions, console: Console) -> Opening:

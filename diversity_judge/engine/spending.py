@@ -12,12 +12,13 @@ from collections.abc import Callable
 from diversity_judge.engine.bill import Bill
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.errors import InputError
+from diversity_judge.judges.presets import JudgeSpec
 
 _YES = ("y", "yes")
 
 
 def check_spending(
-    bill: Bill, options: EngineOptions, *, price_share: float = 1.0, ask: Callable[[str], bool] | None = None
+    bill: Bill, options: EngineOptions, spec: JudgeSpec, *, ask: Callable[[str], bool] | None = None
 ) -> None:
     """Make sure that the user means to spend what a run will likely cost.
 
@@ -27,13 +28,13 @@ def check_spending(
     Args:
         bill: Of the run.
         options: Its limits, and the sum above which is asked.
-        price_share: Of the bill's prices, where the run waits for cheaper hours.
+        spec: The judge, who may take less at the hours that the run waits for.
         ask: Puts a question and says whether the answer was yes; None: at the terminal, where there is one.
 
     Raises:
         InputError: nobody can be asked, or the answer was no; nothing was sent.
     """
-    check_sum(_most(bill, options) * price_share, options, ask=ask)
+    check_sum(_most(bill, options) * price_share(spec, options), options, ask=ask)
 
 
 def check_sum(cost: float, options: EngineOptions, *, ask: Callable[[str], bool] | None = None) -> None:
@@ -59,6 +60,11 @@ def check_sum(cost: float, options: EngineOptions, *, ask: Callable[[str], bool]
         ask = _ask_at_terminal
     if not ask(f"{said}. Go on? [y/N] "):
         raise InputError("not bought: the answer was no; nothing was sent")
+
+
+def price_share(spec: JudgeSpec, options: EngineOptions) -> float:
+    """Of the price: what calls will cost at the hours at which they are going to be sent; at most all of it."""
+    return spec.off_peak.price_share if spec.off_peak is not None and options.when == "cheap" else 1.0
 
 
 def _most(bill: Bill, options: EngineOptions) -> float:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from diversity_judge.engine.bill import Bill
 from diversity_judge.judges.base import Reply
 from diversity_judge.rubric import Missing
+
+_CACHE = ("cached_tokens", "cache_reported_tokens")
 
 
 class Ending(Enum):
@@ -67,6 +69,12 @@ class Tally:
         if not_asked_again := bill.not_asked_again + bill.sortings_not_asked_again:
             tally.missing[Missing.TRUNCATED] = not_asked_again
         return tally
+
+    def after(self, earlier: Tally) -> Tally:
+        """Of both together: of an earlier stage, whose judgments this one found in the ledger, and this one."""
+        summed = ("scored", "calls", "replies", "cost_usd", "unpriced", "prompt_tokens", "completion_tokens")
+        counts = {name: getattr(self, name) + getattr(earlier, name) for name in (*summed, *_CACHE)}
+        return replace(self, reused=max(0, self.reused - earlier.scored), **counts)
 
     @property
     def done(self) -> int:

@@ -54,14 +54,31 @@ def widths_seen(n_problems: int, quantile: float) -> tuple[float, float]:
         n_problems: From 6 to `MOST`.
         quantile: Between 0 and 1.
     """
+    median, high = np.quantile(_widths(n_problems)[0], [0.5, quantile])
+    return float(median), float(high)
+
+
+def _widths(n_problems: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(studies,) widths of the interval, and (studies,) of that of t alone."""
     studies, members = _studies(n_problems)
     means = np.sort((studies @ members) / members.sum(axis=0), axis=1)
     k = int(0.025 * (means.shape[1] + 1))
     half = stats.t.ppf(0.975, n_problems - 1) * studies.std(axis=1, ddof=1) / np.sqrt(n_problems)
     center = studies.mean(axis=1)
-    width = np.maximum(center + half, means[:, -k]) - np.minimum(center - half, means[:, k - 1])
-    median, high = np.quantile(width, [0.5, quantile])
-    return float(median), float(high)
+    return np.maximum(center + half, means[:, -k]) - np.minimum(center - half, means[:, k - 1]), 2 * half
+
+
+@lru_cache(maxsize=64)
+def hull_ratio(n_problems: int) -> float:
+    """By what a difference's 95 % interval, the hull of both, is wider than that of t, on average.
+
+    Args:
+        n_problems: From 6 on.
+    """
+    if n_problems > MOST:
+        return HULL
+    width, by_t = _widths(n_problems)
+    return float((width / by_t).mean())
 
 
 def _studies(n_problems: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

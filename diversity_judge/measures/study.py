@@ -144,9 +144,16 @@ def difference_width(variances: Variances, variance: float, problems: int) -> fl
         return math.nan
     if MIN_PROBLEMS <= problems <= few_problems.MOST:
         return sd * _assured(*few_problems.widths_seen(problems, _PLANNED_FOR))
-    hull = few_problems.HULL if problems >= MIN_PROBLEMS else 1.0
+    return difference_interval_width(sd, problems) * width_factor(problems - 1)
+
+
+def difference_interval_width(sd: float, problems: int) -> float:
+    """Width of the 95 % interval of a paired difference whose differences are seen to spread by `sd`.
+
+    Of t, and from six problems on of the hull of both intervals, by what that adds on average.
+    """
     by_t = 2 * float(stats.t.ppf(0.975, problems - 1)) * sd / math.sqrt(problems)
-    return by_t * hull * width_factor(problems - 1)
+    return by_t * (few_problems.hull_ratio(problems) if problems >= MIN_PROBLEMS else 1.0)
 
 
 def difference_sd(variances: Variances, variance: float) -> float:

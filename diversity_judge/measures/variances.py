@@ -105,6 +105,12 @@ class _Moments:
         return cls(response, same - 2 * response, noise, found.mean / MAX_SCORE**2, n)
 
 
+def group_moments(group: JudgedGroup) -> tuple[float, float]:
+    """s_g^2 and s_h^2 + s_e^2 / K of one group alone, unbiased and so perhaps negative; NaN where it can't tell."""
+    found = _Moments.of(group, math.nan)
+    return (math.nan, math.nan) if found is None else (found.response, found.residual)
+
+
 def variances_of(groups: Sequence[JudgedGroup]) -> Variances:
     """The variances of a pilot, pooled over its groups and strategies; none is below 0.
 

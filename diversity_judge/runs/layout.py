@@ -18,6 +18,8 @@ MATRICES = "matrices.npz"
 SURROGATE = "surrogate.npz"
 HEATMAPS = "heatmaps"
 LEDGER = "ledger.sqlite"
+TWO_STAGE = "two_stage.json"
+"""How many pairs a pilot said are needed, written before they are bought."""
 RESPONSES = "responses.jsonl.gz"
 """What was judged, as it was read: the folder can be understood without the input files."""
 

@@ -16,6 +16,7 @@ from diversity_judge.choices import (
     DEFAULT_PROMPT,
     FORMATS,
     HEATMAP_CHOICES,
+    LEVELS,
     MOST_PAIRS,
     ORDERS,
     VIEWS,
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--version", action="version", version=__version__)
     add_input(found.add_argument_group("what is compared"))
+    _add_stages(found.add_argument_group("two stages, instead of a number of pairs"))
     add_judge(found.add_argument_group("the judge"))
     _add_budget(found.add_argument_group("cost and speed"))
     _add_output(found.add_argument_group("outputs"))
@@ -115,6 +117,13 @@ def add_input(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="ask which approach of its problem's list each response takes, one call a group",
     )
+
+
+def _add_stages(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--target-width", type=float, metavar="W", help="a pilot, then as many pairs as an interval of this width needs"
+    )
+    group.add_argument("--for", dest="for_", choices=LEVELS, help="whose interval (default: strategy)")
 
 
 def add_judge(group: argparse._ArgumentGroup) -> None:

@@ -57,6 +57,11 @@ def print_warnings(console: Console, warnings: Sequence[str]) -> None:
         console.print(Text(f"warning: {printable(warning)}", style="yellow"))
 
 
+def print_stages(console: Console, said: str | None) -> None:
+    """What a run in two stages has decided; before that, what it is going to do."""
+    console.print(Text(printable(said or "a pilot comes first, and decides how many more pairs are bought:")))
+
+
 def print_results(console: Console, result: ScoreResult, *, verbose: bool = False) -> None:
     """The strategies, the groups, what is missing and what to do about it, where everything is and what comes next.
 

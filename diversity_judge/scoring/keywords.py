@@ -15,10 +15,12 @@ from diversity_judge.choices import (
     CLUSTERS,
     DEFAULT_JUDGE,
     HEATMAP_CHOICES,
+    LEVELS,
     ORDERS,
     VIEWS,
     Clusters,
     HeatmapChoice,
+    Level,
     Orders,
     View,
 )
@@ -45,12 +47,13 @@ _USUAL_REPLY = 3000
 class ScoreKeywords(TypedDict, total=False):
     """The options by name.
 
-    What is compared: `format`, `strategies` and `limit` (problems) of the input, `view`, `truncate_tokens`, `orders`,
-    `pairs_per_group`, `all_pairs`, `draws`, `seed`, `judge_duplicates`, `clusters`, `reference_approaches`. The judge:
-    `judge` (a preset's name or a `JudgeSpec`), `judges_file`, `base_url`, `model`, `api_key_env`, `max_tokens`,
-    `params` (request parameters), `prompt`. The estimate: `surrogate` (`"proxy"`, or another run). Cost and speed:
-    `max_calls`, `max_cost`, `yes`, `ask_above`, `when`, `concurrency`, `deadline`, `max_attempts`, `retry_wait`.
-    Outputs: `out`, `ledger`, `offline`, `overwrite`, `heatmaps`, `quiet`, `verbose`.
+    What is compared: `format`, `strategies` and `limit` (problems) of the input, `view`, `truncate_tokens`,
+    `orders`, `pairs_per_group`, `all_pairs`, `target_width`, `for_`, `draws`, `seed`, `judge_duplicates`,
+    `clusters`, `reference_approaches`. The judge: `judge` (a preset's name or a `JudgeSpec`), `judges_file`,
+    `base_url`, `model`, `api_key_env`, `max_tokens`, `params` (request parameters), `prompt`. The estimate:
+    `surrogate` (`"proxy"`, or another run). Cost and speed: `max_calls`, `max_cost`, `yes`, `ask_above`, `when`,
+    `concurrency`, `deadline`, `max_attempts`, `retry_wait`. Outputs: `out`, `ledger`, `offline`, `overwrite`,
+    `heatmaps`, `quiet`, `verbose`.
     """
 
     format: str
@@ -61,6 +64,8 @@ class ScoreKeywords(TypedDict, total=False):
     orders: Orders
     pairs_per_group: int | None
     all_pairs: bool
+    target_width: float | None
+    for_: Level
     draws: int
     seed: int
     judge_duplicates: bool
@@ -114,6 +119,7 @@ _REST = {
     "out": "out",
     "ledger": "ledger",
     "format": "input_format",
+    "for_": "level",
     **{
         name: name
         for name in (
@@ -123,6 +129,7 @@ _REST = {
             "reference_approaches",
             "all_pairs",
             "surrogate",
+            "target_width",
             "offline",
             "dry_run",
             "overwrite",
@@ -236,7 +243,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
         ("limit", "truncate_tokens", "pairs_per_group", "draws", "seed", "max_tokens", "max_calls", "concurrency",
          "max_attempts"),
     ),
-    "a number": (_number, ("max_cost", "ask_above", "deadline", "retry_wait")),
+    "a number": (_number, ("target_width", "max_cost", "ask_above", "deadline", "retry_wait")),
     "True or False": (
         _flag,
         ("judge_duplicates", "reference_approaches", "all_pairs", "offline", "dry_run", "overwrite", "yes",
@@ -244,6 +251,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
     ),
     f"one of {', '.join(HEATMAP_CHOICES)}": (_heatmaps, ("heatmaps",)),
     "a text": (_text, ("format", "base_url", "model", "api_key_env")),
+    f"one of {', '.join(LEVELS)}": (_one_of(LEVELS), ("for_",)),
     f"one of {', '.join(WHEN)}": (_one_of(WHEN), ("when",)),
     "a list of texts": (_texts, ("strategies",)),
     "a path": (_path, ("judges_file", "out", "ledger")),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from diversity_judge.choices import DEFAULT_PROMPT, Clusters, HeatmapChoice
+from diversity_judge.choices import DEFAULT_PROMPT, LEVELS, Clusters, HeatmapChoice, Level
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given, InMemory, as_inputs
@@ -48,6 +48,8 @@ class ScoreOptions:
         offline: Rebuild every output from the ledger, without a call.
         dry_run: Show the bill and stop.
         surrogate: What sharpens the estimate of a thinned design: `none`, `proxy`, or another run of these responses.
+        target_width: Judge in two stages: a pilot, and as many pairs as it says that an interval of this width needs.
+        level: Whose interval that is.
         overwrite: Replace the run of another instrument in the folder.
         clusters: Who sorts the responses of a group by approach: the similarities alone (`matrix`), or the judge too,
             in one call a group (`judge`).
@@ -73,6 +75,8 @@ class ScoreOptions:
     offline: bool = False
     dry_run: bool = False
     surrogate: RunLike = NO_SURROGATE
+    target_width: float | None = None
+    level: Level = "strategy"
     overwrite: bool = False
     clusters: Clusters = "matrix"
     reference_approaches: bool = False
@@ -93,6 +97,8 @@ class ScoreOptions:
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "judge", judge)
         _refuse_what_cannot_be_sorted(self, judge)
+        if self.target_width is not None:
+            _check_target(self.target_width, self.design, self.level)
         if self.engine.when == "cheap" and judge.off_peak is None:
             raise InputError(
                 f"--when cheap: no cheaper hours are known of {judge.label}: leave it out, or give its preset off_peak "
@@ -150,3 +156,12 @@ def default_folder(source: tuple[Path, ...] | InMemory) -> Path:
     """`results/<stem of the first file>` (`stdin`, `stream`), or `results/responses` for responses in memory."""
     name = "responses" if isinstance(source, InMemory) else default_name(source[0])
     return Path("results") / name
+
+
+def _check_target(width: float, design: PairDesign, level: Level) -> None:
+    if not 0 < width < 1:
+        raise InputError(f"--target-width is in units of diversity: between 0 and 1, not {width:g}")
+    if design.pairs_per_group is not None:
+        raise InputError("--target-width finds out how many pairs are needed: leave --pairs-per-group out")
+    if level not in LEVELS:
+        raise InputError(f"--for must be one of {', '.join(LEVELS)}, not {level!r}")

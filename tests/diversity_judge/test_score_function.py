@@ -237,7 +237,8 @@ def test_the_same_options_by_either_way_are_the_same_value(tmp_path: Path) -> No
             "--all-pairs --draws 2 --seed 3 --judge-duplicates --judge mine --judges-file judges.toml --model other "
             "--api-key-env KEY --base-url http://g/v1 --max-tokens 9 --param temperature=0.5 --param top_p=null "
             "--prompt process_similarity --max-calls 5 --concurrency 2 --deadline 7 --max-attempts 4 --retry-wait 0.5 "
-            "--out o --ledger l --offline --dry-run --yes --ask-above 7 --when now --overwrite --no-heatmaps --quiet"
+            "--out o --ledger l --offline --dry-run --for group --yes --ask-above 7 --when now --overwrite "
+            "--no-heatmaps --quiet"
         )
     )
     by_names = make_options(
@@ -247,7 +248,7 @@ def test_the_same_options_by_either_way_are_the_same_value(tmp_path: Path) -> No
         params={"temperature": 0.5, "top_p": None}, prompt="process_similarity", max_calls=5, concurrency=2,
         deadline=7, max_attempts=4, retry_wait=0.5, out="o", ledger="l", offline=True, dry_run=True,
         yes=True, ask_above=7, when="now", overwrite=True,
-        heatmaps=False, quiet=True,
+        heatmaps=False, quiet=True, for_="group",
     )  # fmt: skip
     assert by_words == by_names
 

@@ -28,6 +28,7 @@ from tests.diversity_judge.engine.test_engine import FAST, tasks
 from tests.diversity_judge.helpers import ScriptedJudge
 
 HOURS = CheapHours(0.5, ["01:00-04:00", "06:00-10:00"], cheap_weekends=True)
+SPEC = ScriptedJudge().spec
 MONDAY = datetime(2026, 11, 30, tzinfo=timezone.utc)
 
 
@@ -48,12 +49,12 @@ def bill(cost_usd: float | None, calls: int = 100) -> Bill:
     ],
 )
 def test_little_and_what_was_agreed_to_is_spent_unasked(cost: float | None, options: dict[str, Any]) -> None:
-    check_spending(bill(cost), EngineOptions(**options))
+    check_spending(bill(cost), EngineOptions(**options), SPEC)
 
 
 def test_where_nobody_can_be_asked_the_command_has_to_say_it() -> None:
     with pytest.raises(InputError, match=r"about 12\.30 USD, more than 5 USD.*--yes.*--max-cost.*nothing was sent"):
-        check_spending(bill(12.3), EngineOptions())
+        check_spending(bill(12.3), EngineOptions(), SPEC)
 
 
 def test_a_person_is_asked_and_the_answer_counts() -> None:
@@ -63,14 +64,14 @@ def test_a_person_is_asked_and_the_answer_counts() -> None:
         asked.append(question)
         return yes
 
-    check_spending(bill(12.3), EngineOptions(), ask=lambda question: answers(True, question))
+    check_spending(bill(12.3), EngineOptions(), SPEC, ask=lambda question: answers(True, question))
     with pytest.raises(InputError, match="the answer was no; nothing was sent"):
-        check_spending(bill(12.3), EngineOptions(), ask=lambda question: answers(False, question))
+        check_spending(bill(12.3), EngineOptions(), SPEC, ask=lambda question: answers(False, question))
     assert asked == ["this run will cost about 12.30 USD. Go on? [y/N] "] * 2
 
 
 def test_a_run_that_waits_for_half_the_price_is_asked_about_half_the_bill() -> None:
-    check_spending(bill(9.0), EngineOptions(), price_share=0.5)
+    check_spending(bill(9.0), EngineOptions(when="cheap"), replace(SPEC, off_peak=HOURS))
 
 
 @pytest.mark.parametrize(
