@@ -13,7 +13,6 @@ if __name__ == "__main__":  # Before the imports: they take a second, in which C
 
     run_as_process("generation.demo")
 
-import argparse
 import json
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 from rich.console import Console
 
 from diversity_judge.command import exit_code
+from diversity_judge.command_line import CommandParser
 from generation.interrupts import signals_interrupt
 from generation.sample import run as run_sampling
 from generation.sampling.options import SampleOptions
@@ -39,7 +39,7 @@ REMINDER = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit code of the first command that fails, or 0."""
-    parser = argparse.ArgumentParser(prog="python -m generation.demo", description=__doc__.split("\n")[0])
+    parser = CommandParser(prog="python -m generation.demo", description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("results/generate-demo"), help="default %(default)s")
     parser.add_argument("--n", type=int, default=8, help="responses a problem and strategy (default 8)")
     args = parser.parse_args(argv)

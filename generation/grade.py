@@ -11,7 +11,6 @@ if __name__ == "__main__":  # Before the imports: they take a second, in which C
 
     run_as_process("generation.grade")
 
-import argparse
 import fcntl
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 
 from rich.console import Console
 
+from diversity_judge.command_line import CommandParser
 from diversity_judge.errors import DiversityJudgeError, InputError, RunError
 from diversity_judge.files import read_bounded
 from generation.grading.grader import GradeCounts, Grader
@@ -30,9 +30,7 @@ from generation.response_file import waiting_note, write_whole_text
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code of the contract."""
-    parser = argparse.ArgumentParser(
-        prog="python -m generation.grade", description="Grade the responses of a file again."
-    )
+    parser = CommandParser(prog="python -m generation.grade", description="Grade the responses of a file again.")
     parser.add_argument("responses", type=Path, help="a responses.jsonl; its answer and correct are replaced")
     parser.add_argument(
         "--problems",

@@ -21,6 +21,7 @@ from pathlib import Path
 from rich.console import Console
 
 from diversity_judge.command import exit_code
+from diversity_judge.command_line import CommandParser
 from diversity_judge.errors import InputError, RunError
 from diversity_judge.inputs.reading import read_responses
 from diversity_judge.inputs.responses import Group
@@ -95,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m generation.routing", description="Study a mixture-of-experts model's routing."
     )
     studies = parser.add_subparsers(dest="study", required=True)

@@ -58,6 +58,17 @@ def test_an_option_of_several_commands_takes_the_same_kind_of_value(
     assert {option for option, found in kinds.items() if len(found) > 1} <= set(NOT_THE_SAME)
 
 
+@pytest.mark.parametrize("command", ["score", "compare", "agree", "reliability", "grade"])
+def test_an_unknown_option_is_refused_with_the_one_that_was_meant(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main, _ = COMMANDS[command]
+    with pytest.raises(SystemExit) as ended:
+        main(["x", "--outt"])
+    assert ended.value.code == 2
+    assert "did you mean '--out'?" in capsys.readouterr().err
+
+
 def test_limits_on_what_is_sent_are_called_max(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diversity_judge import __version__
+from diversity_judge.command_line import CommandParser
 from diversity_judge.errors import InputError
 from diversity_judge.measures.alt_test import DEFAULT_EPSILON
 
@@ -62,7 +63,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> AgreeCommand:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m diversity_judge.agree",
         description="Does a judge give the scores, and the diversity, that a reference gives to the same responses? "
         "The reference is another judge or people.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge import __version__
+from diversity_judge.command_line import CommandParser
 from diversity_judge.engine.options import ASK_ABOVE_USD
 from diversity_judge.scoring.arguments import add_input, add_judge, named_json
 from diversity_judge.scoring.keywords import make_options
@@ -106,7 +107,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Command:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m diversity_judge.batch",
         description="Judge by files instead of live calls: a provider's batch API at a lower price, or vLLM.",
         epilog=_EPILOG,
@@ -135,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_run(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     purpose = "work through exported files with an engine of your own; results go into the ledger as they come"
     one = verbs.add_parser("run", help=purpose, description=purpose, argument_default=argparse.SUPPRESS)
     one.add_argument("run", type=Path, metavar="RUN", help="the run folder")
@@ -161,7 +162,7 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _add_export(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_export(verbs: argparse._SubParsersAction[CommandParser]) -> None:
     purpose = "write the calls that a run needs as files"
     one = verbs.add_parser("export", help=purpose, description=purpose, argument_default=argparse.SUPPRESS)
     one.add_argument("responses", nargs="+", type=Path, help="files of responses, - for standard input")

@@ -12,6 +12,7 @@ from diversity_judge import __version__
 from diversity_judge.budgeting.options import USUAL_TOKENS, Counts, PlanOptions
 from diversity_judge.choices import LEVELS
 from diversity_judge.command import refuse_unknown_options
+from diversity_judge.command_line import CommandParser
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given
 from diversity_judge.scoring.arguments import add_judge, add_selection
@@ -110,7 +111,7 @@ def _counts(responses: Given | None, values: dict[str, Any]) -> Counts | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m diversity_judge.plan",
         description="How many pairs, problems and responses a study needs, what they cost, and what they will show.",
         epilog=_EPILOG,

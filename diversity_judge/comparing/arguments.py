@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from diversity_judge import __version__
 from diversity_judge.choices import OTHER_ROUTE, SAME_APPROACH, SMALLEST_INTERESTING
+from diversity_judge.command_line import CommandParser
 from diversity_judge.errors import InputError
 from diversity_judge.rubric import MAX_SCORE
 from diversity_judge.text_safety import printable, unsafe_in_a_name
@@ -112,7 +113,7 @@ def _run(text: str) -> RunArgument:
 
 def parser() -> argparse.ArgumentParser:
     """The options and their help, which need nothing heavy to be imported."""
-    found = argparse.ArgumentParser(
+    found = CommandParser(
         prog="python -m diversity_judge.compare",
         description="Which sampling strategy is more diverse, by how much, how sure is that, and does it pay?",
         epilog=_EPILOG,

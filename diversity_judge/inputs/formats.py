@@ -114,8 +114,13 @@ def _detect(row: Mapping[str, Any], place: str) -> str:
     fields = printable(", ".join(row), 120)
     raise UnknownFormatError(
         f"{place}: can't tell the format from the fields ({fields}){hint}; a response needs problem_id and response. "
-        f"Can be read: {READABLE} (--format {'|'.join(FORMATS)})"
+        f"{what_can_be_read()}"
     )
+
+
+def what_can_be_read() -> str:
+    """The formats, for somebody whose file is of none."""
+    return f"Can be read: {READABLE} (--format {'|'.join(FORMATS)})"
 
 
 def detect_format(row: object) -> str | None:

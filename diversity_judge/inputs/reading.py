@@ -16,7 +16,7 @@ from pathlib import Path
 from diversity_judge.choices import FORMATS
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.collecting import MAX_REPORTED, Collector, ReadInput, ReadResult
-from diversity_judge.inputs.formats import found_in
+from diversity_judge.inputs.formats import found_in, what_can_be_read
 from diversity_judge.inputs.jsonl import Line
 from diversity_judge.inputs.opening import opened, refuse_the_same_stream_twice
 from diversity_judge.inputs.records import Found, UnknownFormatError
@@ -116,5 +116,7 @@ def _read_file(path: Path, format_name: str, source: Source) -> tuple[list[Found
             # The faults before the first row that could be read say more than that its format is unknown.
             if not n_faults:
                 raise
+        if format_name == "auto" and 0 < n_faults == len(found):
+            found[0] = replace(found[0], fault=f"{found[0].fault}. {what_can_be_read()}")
         # The hash needs all of the input, which may have no end; with a fault nothing comes of it.
         return found, ReadInput(str(path), "" if n_faults else file.sha256())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diversity_judge import __version__
+from diversity_judge.command_line import CommandParser
 from diversity_judge.errors import InputError
 
 DEFAULT_PAIRS = 60
@@ -83,7 +84,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> MakeCommand | ReadComm
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m diversity_judge.labels",
         description="Have people label pairs of a run: a blinded sheet, and what comes back of it.",
         epilog=_EPILOG,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diversity_judge import __version__
+from diversity_judge.command_line import CommandParser
 
 _EPILOG = """\
 exit codes: 0 done; 1 the outputs could not be written; 2 bad usage or input; 130 interrupted.
@@ -46,7 +47,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> PanelCommand:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m diversity_judge.panel",
         description="Several judges over the same responses: do they agree, and the mean of their scores as a run.",
         epilog=_EPILOG,

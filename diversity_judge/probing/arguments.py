@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diversity_judge import __version__
+from diversity_judge.command_line import CommandParser
 from diversity_judge.probing.names import PROBES
 from diversity_judge.probing.options import FOLDER, ReliabilityOptions
 
@@ -48,7 +49,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ReliabilityCommand:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m diversity_judge.reliability",
         description="Can the judge of a run be believed? Asks it again: the same pairs, turned round, and with a known "
         "answer.",

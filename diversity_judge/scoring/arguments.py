@@ -21,6 +21,7 @@ from diversity_judge.choices import (
     ORDERS,
     VIEWS,
 )
+from diversity_judge.command_line import CommandParser
 from diversity_judge.engine.options import ASK_ABOVE_USD, WHEN, EngineOptions
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ScoreOptions:
 
 def parser() -> argparse.ArgumentParser:
     """The options and their help, which need nothing heavy to be imported."""
-    found = argparse.ArgumentParser(
+    found = CommandParser(
         prog="python -m diversity_judge.score",
         description="Process diversity: an LLM judge scores the similarity of the reasoning of each pair of responses.",
         epilog=_EPILOG,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from diversity_judge.command_line import CommandParser
 from generation.benchmarks import BENCHMARKS
 from generation.sampling.options import SampleOptions
 from generation.strategies import load_presets
@@ -31,7 +32,7 @@ class SampleCommand:
 
 def parse_arguments(argv: Sequence[str] | None) -> SampleCommand:
     """Read the command line of `generation.sample`; ends the program where it is wrong."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m generation.sample",
         description="Sample responses to problems by several strategies; the same command again resumes.",
     )

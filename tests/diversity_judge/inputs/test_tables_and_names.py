@@ -118,6 +118,19 @@ def test_json_lines_called_json_are_read_too(tmp_path: Path) -> None:
     assert shape(read_responses(path)) == [("p", "default", 2)]
 
 
+def test_a_text_that_is_no_json_is_told_once_what_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("hello world\nhow are you\n", encoding="utf-8")
+    message = fault(tmp_path / "x.txt")
+    assert "not valid JSON" in message
+    assert message.count("Can be read: JSON lines") == 1
+
+
+def test_a_bad_line_among_good_ones_is_not(tmp_path: Path) -> None:
+    path = written(tmp_path / "r.jsonl", {"problem_id": "p", "response": "x"})
+    path.write_text(path.read_text(encoding="utf-8") + "{\n", encoding="utf-8")
+    assert "Can be read" not in fault(path)
+
+
 def test_what_cannot_be_read_is_told_what_can(tmp_path: Path) -> None:
     message = fault(written(tmp_path / "r.jsonl", {"question": "?", "output": "x"}))
     for part in ("CSV", "Parquet", "inspect_ai", "lm-evaluation-harness", "chat completions", "--format"):
