@@ -13,6 +13,7 @@ from diversity_judge.errors import InputError
 from diversity_judge.hosts.address import read_address
 from diversity_judge.hosts.client import HostClient
 from diversity_judge.hosts.completion import OddCompletionError, read_completion
+from diversity_judge.hosts.replicas import Replicas
 from diversity_judge.hosts.secrets import is_telling
 from diversity_judge.judges.base import Reply
 from diversity_judge.judges.chat_format import PATH, chat_fingerprint, reply_of, request_body
@@ -38,13 +39,17 @@ class ChatJudge:
     def __init__(self, spec: JudgeSpec, template: PromptTemplate, key: str | None, *, deadline_s: float) -> None:
         self._spec = spec
         self._template = template
-        self._client: HostClient | None = None
+        self._hosts: Replicas | None = None
         if key is None:
             return
         if is_telling(key) and key in json.dumps([spec.model, *spec.parameters.items()], default=str):
             raise InputError(f"the key in {spec.api_key_env} stands in --model or --param too, where it would be shown")
-        address = read_address(spec.base_url)
-        self._client = HostClient(address, key, key_name=spec.api_key_env, model=spec.model, deadline_s=deadline_s)
+        self._hosts = Replicas(
+            [
+                HostClient(read_address(url), key, key_name=spec.api_key_env, model=spec.model, deadline_s=deadline_s)
+                for url in (spec.base_url, *spec.replicas)
+            ]
+        )
 
     @property
     def spec(self) -> JudgeSpec:
@@ -66,10 +71,10 @@ class ChatJudge:
         Raises:
             CallError: by what to do about it (see `hosts.calls`).
         """
-        assert self._client is not None, "a judge without a key is not asked"
+        assert self._hosts is not None, "a judge without a key is not asked"
         started = time.perf_counter()
         prompt = task.prompt(self._template)
-        body = await self._client.post(PATH, request_body(self._spec, prompt))
+        body = await self._hosts.post(PATH, request_body(self._spec, prompt), beginning=task.bundle)
         try:
             completion = read_completion(body)
         except OddCompletionError as error:
@@ -78,5 +83,5 @@ class ChatJudge:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.close()
+        if self._hosts is not None:
+            await self._hosts.close()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -104,12 +104,18 @@ class BatchTerms:
 
 @dataclass(frozen=True)
 class JudgeSpec:
-    """Everything that says which judge is asked, and how."""
+    """Everything that says which judge is asked, and how.
+
+    `replicas` are further base URLs that serve the same model with the same settings. They share the work and nothing
+    else: `base_url` alone names the endpoint, in keys, tables and manifests. So a replica can be added or dropped
+    without anything being bought again, and it is the first URL that has to stay the first.
+    """
 
     name: str
     model: str
     kind: str = CHAT
     base_url: str = field(default="", repr=False)
+    replicas: tuple[str, ...] = field(default=(), repr=False)
     api_key_env: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     context_tokens: int | None = None
@@ -126,8 +132,13 @@ class JudgeSpec:
         Raises:
             InputError: the base URL is none, or a parameter holds a credential or what cannot be sent.
         """
-        if self.base_url:
-            read_address(self.base_url)
+        if not (isinstance(self.replicas, list | tuple) and all(isinstance(url, str) for url in self.replicas)):
+            raise InputError("replicas are a list of base URLs")
+        object.__setattr__(self, "replicas", tuple(self.replicas))
+        urls = [url for url in (self.base_url, *self.replicas) if url]
+        shown = [read_address(url).shown for url in urls]
+        if len(set(shown)) < len(shown):
+            raise InputError(f"a base URL is given twice ({max(shown, key=shown.count)}): name each replica once")
         for name, value in self.parameters.items():
             if not _is_json(name, value):
                 raise InputError(
@@ -219,16 +230,17 @@ def find_judge(name: str, judges_file: str | Path | None = None) -> JudgeSpec:
 def adjust(
     spec: JudgeSpec,
     *,
-    base_url: str | None = None,
+    base_urls: Sequence[str] = (),
     model: str | None = None,
     api_key_env: str | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> JudgeSpec:
     """The preset with the command line's changes. Another host or model has other prices, so these go."""
-    if base_url is not None or model is not None:
+    if base_urls or model is not None:
         spec = replace(spec, prices=None, prices_as_of=None, off_peak=None)
-    if base_url is not None:
-        spec = replace(spec, base_url=base_url, api_key_env=None, batch=None)
+    if base_urls:
+        first, *others = base_urls
+        spec = replace(spec, base_url=first, replicas=tuple(others), api_key_env=None, batch=None)
     if model is not None:
         spec = replace(spec, model=model)
     if api_key_env is not None:

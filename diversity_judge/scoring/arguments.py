@@ -131,7 +131,12 @@ def add_judge(group: argparse._ArgumentGroup) -> None:
     """Who judges: the same words wherever a judge is named."""
     group.add_argument("--judge", metavar="PRESET", help=f"default: {DEFAULT_JUDGE}")
     group.add_argument("--judges-file", type=Path, metavar="TOML", help="presets of your own")
-    group.add_argument("--base-url", metavar="URL", help="another OpenAI-compatible endpoint")
+    group.add_argument(
+        "--base-url",
+        action="append",
+        metavar="URL",
+        help="another OpenAI-compatible endpoint; repeated for replicas of it, of which the first names it",
+    )
     group.add_argument("--model", help="another model")
     group.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
     group.add_argument("--max-tokens", type=int, metavar="N", help="limit of a reply, reasoning included")

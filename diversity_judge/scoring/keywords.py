@@ -73,7 +73,7 @@ class ScoreKeywords(TypedDict, total=False):
     reference_approaches: bool
     judge: str | JudgeSpec | None
     judges_file: PathLike | None
-    base_url: str | None
+    base_url: str | Sequence[str] | None
     model: str | None
     api_key_env: str | None
     max_tokens: int | None
@@ -201,6 +201,10 @@ def _texts(value: Any) -> Any:
     return tuple(value) if is_list else None
 
 
+def _urls(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else _texts(value) or None
+
+
 def _path(value: Any) -> Any:
     return Path(value) if isinstance(value, str | Path) or hasattr(value, "__fspath__") else None
 
@@ -250,7 +254,8 @@ _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
          "quiet", "verbose"),
     ),
     f"one of {', '.join(HEATMAP_CHOICES)}": (_heatmaps, ("heatmaps",)),
-    "a text": (_text, ("format", "base_url", "model", "api_key_env")),
+    "a text": (_text, ("format", "model", "api_key_env")),
+    "a URL, or a list of them": (_urls, ("base_url",)),
     f"one of {', '.join(LEVELS)}": (_one_of(LEVELS), ("for_",)),
     f"one of {', '.join(WHEN)}": (_one_of(WHEN), ("when",)),
     "a list of texts": (_texts, ("strategies",)),
@@ -288,7 +293,7 @@ def _judge(values: Mapping[str, Any]) -> JudgeSpec:
     is_own = "judge" not in values and "base_url" in values
     spec = adjust(
         spec,
-        base_url=None if is_own else values.get("base_url"),
+        base_urls=() if is_own else values.get("base_url", ()),
         model=None if is_own else values.get("model"),
         api_key_env=values.get("api_key_env"),
         parameters=parameters,
@@ -324,9 +329,11 @@ def _named_judge(values: Mapping[str, Any]) -> JudgeSpec:
         return find_judge(judge or DEFAULT_JUDGE, values.get("judges_file"))
     if "model" not in values:
         raise InputError("--base-url without --judge needs --model: which model is to be asked there?")
+    first, *others = values["base_url"]
     return JudgeSpec(
         "custom",
         values["model"],
-        base_url=values["base_url"],
+        base_url=first,
+        replicas=tuple(others),
         typical_output_tokens=_USUAL_REPLY,
     )

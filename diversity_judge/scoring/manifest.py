@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge import __version__
+from diversity_judge.hosts.address import read_address
 from diversity_judge.inputs.in_memory import InMemory
 from diversity_judge.inputs.reading import ReadResult
 from diversity_judge.judges.base import Judge
@@ -127,6 +128,7 @@ def _judge(spec: JudgeSpec) -> Manifest:
         "kind": spec.kind,
         "model": spec.model,
         "host": spec.host,
+        "replicas": [read_address(url).shown for url in spec.replicas],
         # A name that is set is a name: what is not may be the key itself, given in its place by mistake.
         "api_key_env": spec.api_key_env if (spec.api_key_env or "") in os.environ else None,
         "parameters": dict(spec.parameters),

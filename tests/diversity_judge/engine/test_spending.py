@@ -130,7 +130,7 @@ def test_deepseeks_own_api_has_cheap_hours_and_another_host_has_not() -> None:
     assert spec.off_peak is not None
     assert spec.off_peak.price_share == 0.5
     assert spec.off_peak.as_of
-    assert adjust(spec, base_url="http://localhost:1/v1").off_peak is None
+    assert adjust(spec, base_urls=["http://localhost:1/v1"]).off_peak is None
 
 
 class Priced(ScriptedJudge):

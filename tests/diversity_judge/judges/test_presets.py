@@ -66,7 +66,7 @@ def test_cost_by_hand() -> None:
 
 def test_another_host_or_model_has_no_known_prices() -> None:
     spec = find_judge("deepseek-r1")
-    assert adjust(spec, base_url="http://h/v1").prices is None
+    assert adjust(spec, base_urls=["http://h/v1"]).prices is None
     assert adjust(spec, model="m").prices is None
     assert adjust(spec, parameters={"top_p": None, "seed": 1}).parameters.get("top_p") is None
     assert adjust(spec, parameters={"seed": 1}).prices == spec.prices
@@ -84,7 +84,7 @@ def test_everything_but_the_length_limit_changes_the_fingerprint() -> None:
     assert chat_fingerprint(adjust(spec, parameters={"max_tokens": 5}), template, a_plan) == before
     for other in (
         adjust(spec, model="m"),
-        adjust(spec, base_url="http://h/v1"),
+        adjust(spec, base_urls=["http://h/v1"]),
         adjust(spec, parameters={"temperature": 0}),
     ):
         assert chat_fingerprint(other, template, a_plan) != before
