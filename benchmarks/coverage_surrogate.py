@@ -120,7 +120,7 @@ def _groups(
         _Three(estimate(m, s), estimate(m), estimate(SimilarityMatrix(np.where(whole, scores_of, np.nan), whole)))
         for m, s, scores_of in zip(judged, surrogates, scores, strict=True)
     ]
-    return found, [explained_share(m, s) for m, s in zip(judged, surrogates, strict=True)]
+    return found, [explained_share(list(zip(judged, surrogates, strict=True)))]
 
 
 def _spread(model: ScoreModel, generator: np.random.Generator) -> float:

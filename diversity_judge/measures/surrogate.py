@@ -127,17 +127,26 @@ def pooled_coefficients(groups: Sequence[SlopeMoments]) -> list[float]:
     ]
 
 
-def explained_share(matrix: SimilarityMatrix, surrogate: Surrogate) -> float:
-    """R2: the share of the variance among the judged pairs that lambda f takes away, 1 - var(Y - lambda f) / var(Y).
+def explained_share(groups: Sequence[tuple[SimilarityMatrix, Surrogate]]) -> float:
+    """R2: the share of the thinned part of the judge's variance that lambda f takes away, 1 - tau_D / tau_Y, pooled.
 
-    Lambda is the other groups', so this may be negative. NaN where the judged pairs do not vary.
+    What responses do to all their pairs is not in it, for a balanced design is not made surer by knowing it. Lambda is
+    the other groups', so this may be negative.
+
+    Args:
+        groups: Matrix and surrogate of each group, or of one; in one alone it is a rough figure.
+
+    Returns:
+        NaN where all pairs are judged, or nothing varies.
     """
-    judged = matrix.symmetric()[_above(matrix.n_responses)]
-    f = surrogate.values[_above(matrix.n_responses)][~np.isnan(judged)]
-    y = judged[~np.isnan(judged)]
-    if len(y) < 2 or np.ptp(y) == 0:
-        return float("nan")
-    return float(1 - np.var(y - surrogate.coefficient * f) / np.var(y))
+    explained = total = 0.0
+    for matrix, surrogate in groups:
+        thinned = _Thinned.of(matrix)
+        if thinned is not None:
+            scaled = surrogate.coefficient * surrogate.values
+            cross, own = thinned.cross(thinned.scores, scaled)[1], _covariances_of_all(scaled)[1]
+            explained, total = explained + 2 * cross - own, total + thinned.own(thinned.scores)[1]
+    return min(explained / total, 1.0) if total > 0 else float("nan")
 
 
 def difference_estimate(matrix: SimilarityMatrix, surrogate: Surrogate, *, confidence: float = 0.95) -> Estimate:
@@ -237,7 +246,7 @@ class _Thinned:
             left: (n, n) D at the judged pairs.
             scaled: (n, n) lambda f.
         """
-        s_left, tau_left = self._own(left)
+        s_left, tau_left = self.own(left)
         s_cross, tau_cross = self.cross(left, scaled)
         s_scaled, tau_scaled = _covariances_of_all(scaled)
         s = s_left + 2 * s_cross + s_scaled
@@ -247,7 +256,7 @@ class _Thinned:
         kept = 4 * max(s, 0.0) / self.n + max(tau, 0.0) / self.n_all
         return kept + self.thinned_part(max(s_left, 0.0), max(tau_left, 0.0))
 
-    def _own(self, values: NDArray[np.float64]) -> tuple[float, float]:
+    def own(self, values: NDArray[np.float64]) -> tuple[float, float]:
         """S and tau among the judged pairs; s is 0 where no two of them share a response, or it cannot be told."""
         judged = self.is_judged
         products, counts = relations(values - values[judged].mean(), judged)

@@ -65,7 +65,7 @@ class GroupResult:
     @property
     def explained_share(self) -> float:
         """R2 of the surrogate; NaN without one."""
-        return explained_share(self.matrix, self.surrogate) if self.surrogate else float(np.nan)
+        return explained_share([(self.matrix, self.surrogate)]) if self.surrogate else float(np.nan)
 
     @property
     def sortings(self) -> tuple[Sorting, ...]:

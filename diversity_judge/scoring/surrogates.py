@@ -145,13 +145,12 @@ def estimator_record(groups: Sequence[GroupResult], source: SurrogateSource | No
         return {"name": MEAN_OF_SCORED_PAIRS}
     used = [group for group in groups if group.surrogate and estimator_of(group.diversity) == DIFFERENCE]
     coefficients = [group.surrogate.coefficient for group in used if group.surrogate]
-    shares = [explained_share(group.matrix, group.surrogate) for group in used if group.surrogate]
     return {
         "name": DIFFERENCE,
         "surrogate": source.record,
         "groups_with_difference": len(used),
         "lambda": float(np.mean(coefficients)) if used else None,
-        "r2": float(np.nanmean(shares)) if used else None,
+        "r2": explained_share([(group.matrix, group.surrogate) for group in used if group.surrogate]) if used else None,
     }
 
 

@@ -27,6 +27,8 @@ from benchmarks.coverage import (
     group_row,
     strategy_row,
 )
+from benchmarks.coverage_surrogate import KINDS, JudgeModel, Kind, Labelling, corrected_row, problem_row
+from benchmarks.coverage_surrogate import group_row as sharp_row
 from diversity_judge.measures.intervals import Estimate
 
 REPS = 400
@@ -82,3 +84,32 @@ def test_difference_interval_holds_the_truth_about_95_percent_of_the_time(model:
 def test_an_interval_without_ends_counts_as_a_miss() -> None:
     estimates = [Estimate(0.5, 0.4, 0.6, 0.1, 4, ""), Estimate(0.5, math.nan, math.nan, math.nan, 3, "")]
     assert count_coverage("", "", 0.5, estimates).coverage == 0.5
+
+
+@pytest.mark.parametrize("kind", KINDS[::3], ids=[kind.name for kind in KINDS[::3]])
+def test_a_group_with_a_surrogate_holds_the_truth_about_95_percent_of_the_time(kind: Kind) -> None:
+    """Whatever the surrogate is worth; a placebo widens it by no more than the noise of lambda."""
+    row = sharp_row(SETTINGS[4], kind, REPS, np.random.default_rng(0))
+    assert 0.90 <= row.coverage <= 0.995
+    assert abs(row.bias) < 4 * row.width / 4 / math.sqrt(REPS)
+    assert row.ratio < row.plain_ratio * (1.02 if kind.r2 == 0 else 1.0 - kind.r2 / 3)
+
+
+def test_a_difference_with_a_surrogate_holds_the_truth_and_is_narrower() -> None:
+    varied = replace(SETTINGS[4], problem_sd=PROBLEM_SD)
+    row = problem_row(varied, KINDS[2], "difference", 24, np.random.default_rng(0))
+    assert row.coverage >= 0.79  # 24 experiments: 95 % less 3.5 Monte Carlo errors
+    assert row.ratio < row.plain_ratio - 0.1
+
+
+@pytest.mark.parametrize("level", ["diversity", "difference"])
+def test_what_labels_correct_holds_the_truth_where_the_judge_alone_does_not(level: str) -> None:
+    labelling = Labelling(13, 60)
+    assert 0.90 <= corrected_row(labelling, level, REPS, np.random.default_rng(0)).coverage <= 0.995
+    assert corrected_row(labelling, "judge alone", 100, np.random.default_rng(0)).coverage < 0.8
+
+
+def test_the_closed_form_of_the_labels_agrees_with_a_large_simulation() -> None:
+    model, generator = JudgeModel(), np.random.default_rng(0)
+    labels = [g.labels.mean() for _ in range(60) for g in model.draw(Labelling(30, 600), generator)]
+    assert 1 - np.mean(labels) / 5 == pytest.approx(model.diversity(), abs=4 * np.std(labels) / 5 / math.sqrt(900))

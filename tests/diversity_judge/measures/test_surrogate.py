@@ -159,13 +159,18 @@ def test_where_theta_leaves_the_scale_or_nothing_varies_the_mean_stays() -> None
     assert difference_estimate(alike, Surrogate(f, 1.0)) == group_estimate(alike)
 
 
-def test_the_explained_share_is_that_of_the_variance_among_judged_pairs() -> None:
+def test_the_explained_share_is_that_of_the_pairs_own_variance() -> None:
+    """Scores of pairs: 0.25 of what f knows half of, 0.01 of noise; f: 0.0625 of it, 0.09 of noise; lambda 0.8."""
+    groups = [(s, f) for s, f in (drawn(60, seed) for seed in range(8))]
+    shares = [(judged(s, circle(60, 1, 2, 3, 4, 5)), Surrogate(f, 0.8)) for s, f in groups]
+    expected = (2 * 0.8 * 0.125 - 0.8**2 * (0.0625 + 0.09)) / (0.25 + 0.01)
+    assert explained_share(shares) == pytest.approx(expected, abs=0.05)
+
+
+def test_nothing_is_explained_where_all_pairs_are_judged_or_nothing_varies() -> None:
     scores, f = drawn(9, 9)
-    cells = circle(9, 1)
-    y, x = np.array([scores[c] for c in cells]), np.array([f[c] for c in cells])
-    expected = 1 - np.var(y - 0.6 * x) / np.var(y)
-    assert explained_share(judged(scores, cells), Surrogate(f, 0.6)) == pytest.approx(expected)
-    assert math.isnan(explained_share(judged(np.full((9, 9), 3.0), cells), Surrogate(f, 0.6)))
+    assert math.isnan(explained_share([(judged(scores, all_pairs(9)), Surrogate(f, 0.6))]))
+    assert math.isnan(explained_share([(judged(np.full((9, 9), 3.0), circle(9, 1)), Surrogate(f, 0.6))]))
 
 
 @pytest.mark.parametrize("place", [(0, 1), (3, 2)])
