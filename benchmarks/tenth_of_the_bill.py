@@ -101,7 +101,7 @@ def by_proxy_cosine(group: Group) -> Scores:
 def by_length(group: Group) -> Scores:
     """The shorter text over the longer one."""
     words = np.array([len(response.text.split()) + 1.0 for response in group.responses])
-    return MAX_SCORE * np.minimum(words[:, None], words) / np.maximum(words[:, None], words)
+    return np.asarray(MAX_SCORE * np.minimum(words[:, None], words) / np.maximum(words[:, None], words))
 
 
 def by_steps(group: Group) -> Scores:
