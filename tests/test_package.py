@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from readme_renderer import markdown
 
+from diversity_judge.probing.requests import OTHER_TEMPLATES
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -27,6 +29,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_code_prompts_and_presets_and_no_more(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "diversity_judge/prompts/process_similarity.txt" in names
+    assert {f"diversity_judge/prompts/{name}.txt" for name in OTHER_TEMPLATES} <= set(names)
+    assert {"diversity_judge/bands.toml", "diversity_judge/report/static/reliability.css"} <= set(names)
     assert "diversity_judge/judges/presets.toml" in names
     assert "diversity_judge/bands.toml" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"diversity_judge", "generation"}

@@ -16,7 +16,8 @@ import pandas as pd
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.probing import options
 from diversity_judge.reliability import main
-from tests.diversity_judge.score_runs import KEY, KEY_VARIABLE
+from tests.diversity_judge.score_runs import KEY, KEY_VARIABLE, run
+from tests.planted_judge import PlantedJudge
 
 QUICK = ("--retry-wait", "0.001", "--no-figures", "--no-report")
 
@@ -49,7 +50,7 @@ class Probed:
         return manifest
 
 
-def probe(run: Path, *arguments: str, quick: tuple[str, ...] = QUICK) -> Probed:
+def probe(folder: Path, *arguments: str, quick: tuple[str, ...] = QUICK) -> Probed:
     """Run the command in this process, without the lead of a prefix cache's first call."""
     output = io.StringIO()
     with (
@@ -59,7 +60,14 @@ def probe(run: Path, *arguments: str, quick: tuple[str, ...] = QUICK) -> Probed:
         contextlib.redirect_stderr(output),
     ):
         try:
-            code = main([str(run), *quick, *arguments])
+            code = main([str(folder), *quick, *arguments])
         except SystemExit as ended:
             code = int(ended.code or 0)
-    return Probed(code, output.getvalue(), run / "reliability")
+    return Probed(code, output.getvalue(), folder / "reliability")
+
+
+def scored(responses: Path, server: PlantedJudge, folder: Path, *options: str) -> Path:
+    """Score responses by a judge whose faults are known; returns the run folder."""
+    finished = run(responses, server, folder, *options)
+    assert finished.code == 0, finished.output
+    return folder
