@@ -26,6 +26,7 @@ from diversity_judge.ledger import Ledger
 from diversity_judge.measures.probes.sample import Sample
 from diversity_judge.probing import console as show
 from diversity_judge.probing import files
+from diversity_judge.probing.anchors import anchor_set
 from diversity_judge.probing.arguments import parse_arguments
 from diversity_judge.probing.buying import buy_answers, plan_purchase, read_answers
 from diversity_judge.probing.drawing import DrawnPair, draw_pairs
@@ -36,6 +37,7 @@ from diversity_judge.probing.requests import make_requests
 from diversity_judge.probing.result import Reliability
 from diversity_judge.probing.same_judge import same_judge
 from diversity_judge.probing.samples import judge_minus_labels
+from diversity_judge.runs.anchors import write_anchors
 from diversity_judge.runs.batches import refuse_what_is_on_its_way
 from diversity_judge.runs.labelled import match_labels
 from diversity_judge.runs.labels import read_labels
@@ -92,6 +94,9 @@ def run_steps(run: Run, options: ReliabilityOptions, console: Console) -> Reliab
         material = Material(source, drawn, read_answers(purchase, ledger), ledger, read_bands(), labels)
         found = _found(material, tally, options)
     written = _write(found, Path(options.out), options) if options.out is not None else []
+    if options.write_anchors is not None:
+        write_anchors(anchor_set(found, Path(options.write_anchors)))
+        written.append(Path(options.write_anchors))
     show.print_reliability(console, found, written)
     return found
 

@@ -31,15 +31,18 @@ from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given, read_inputs
 from diversity_judge.inputs.reading import ReadResult
 from diversity_judge.inputs.selection import select
+from diversity_judge.judges.base import Judge
 from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
 from diversity_judge.planning.groups import plan_groups, too_many_pairs
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.runs.anchors import read_anchors
 from diversity_judge.runs.batches import refuse_what_is_on_its_way
 from diversity_judge.runs.instrument import refuse_another_instrument
 from diversity_judge.runs.layout import LEDGER
 from diversity_judge.scoring import console as show
 from diversity_judge.scoring import files, manifest, two_stage
+from diversity_judge.scoring.anchors import Watch, buy_between, marked, said_by, with_anchors
 from diversity_judge.scoring.arguments import parse_arguments
 from diversity_judge.scoring.group_results import group_results
 from diversity_judge.scoring.keywords import ScoreKeywords, make_options
@@ -179,6 +182,7 @@ def _find(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: C
         deadline_s=options.engine.deadline_s,
     )
     record = manifest.describe(options, judge, template, read)
+    watch = _watch(options, judge, template)
     if options.folder is not None and not options.overwrite:
         refuse_another_instrument(options.folder, manifest.instrument_of(options, judge, template))
 
@@ -187,23 +191,35 @@ def _find(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: C
         with Ledger.read_if_there(ledger_path) as stored:
             plans = as_bought(plans, options.design, judge, stored)
             workload = make_workload(plans, judge, stored, template, sortings)
-        show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
+        bill = workload.bill if watch is None else with_anchors(workload.bill, watch)
+        show.print_bill(console, bill, options.judge, judge.prompt_label)
         show.print_warnings(console, [advice] if advice else [])
-        return workload.bill
+        return bill
     if advice and options.sends_calls:
         raise InputError(advice)
 
     with Ledger(ledger_path, read_only=options.offline) as ledger:
         plans = as_bought(plans, options.design, judge, ledger)
         workload = make_workload(plans, judge, ledger, template, sortings)
-        show.print_bill(console, workload.bill, options.judge, judge.prompt_label)
+        bill = workload.bill if watch is None else with_anchors(workload.bill, watch)
+        show.print_bill(console, bill, options.judge, judge.prompt_label)
         buys = options.sends_calls
         if buys and options.folder is not None:
             refuse_what_is_on_its_way(options.folder, (task.key for task in workload.tasks(judge)))
-        tally = buy(workload, judge, ledger, options.engine, console) if buys else Tally.of(workload.bill)
+        n_before = len(watch.moments(ledger)) if watch is not None else 0
+        if not buys:
+            tally = Tally.of(workload.bill)
+        elif watch is not None:
+            tally = buy_between(watch, workload, judge, ledger, options.engine, console)
+        else:
+            tally = buy(workload, judge, ledger, options.engine, console)
         groups = with_surrogate(group_results(workload, judge, ledger), surrogate)
+        instrument = manifest.instrument_of(options, judge, template)
+        said = said_by(watch, ledger, n_before, folder=options.folder, instrument=instrument)
     result = score_result(groups, judge, tally)
     record = manifest.complete(record, result, started=started) | {"estimator": estimator_record(groups, surrogate)}
+    if said is not None:
+        result, record = marked(result, record, said)
     return replace(result, manifest=record, folder=options.folder, warnings=read.warnings)
 
 
@@ -219,7 +235,15 @@ def _leave(options: ScoreOptions, result: ScoreResult, console: Console) -> Scor
         )
         show.print_undrawn(console, undrawn)
     show.print_results(console, result, verbose=options.verbose)
+    show.print_anchors(console, result.manifest)
     return result
+
+
+def _watch(options: ScoreOptions, judge: Judge, template: PromptTemplate) -> Watch | None:
+    """What is needed to ask the anchors; None where there are none."""
+    if options.anchors is None:
+        return None
+    return Watch(read_anchors(options.anchors), judge, template, manifest.instrument_of(options, judge, template))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

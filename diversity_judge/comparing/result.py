@@ -339,6 +339,7 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
     filled = replace(options, baseline=baseline, tier_strategy=tier_strategy)
     notes = (
         *(f"--allow-mixed: {sentence}" for sentence in mixed),
+        *(f"warning: {run.path}: {run.anchor_warning}" for run in runs if run.anchor_warning),
         *_estimator_notes(runs),
         *(correction.notes if correction else ()),
         *(f"no tier from {tier_strategy}: needs {reason}" for reason in untiered),

@@ -86,6 +86,20 @@ class Tally:
         """Share of the prompt tokens that a prefix cache served, None where no host reported it."""
         return self.cached_tokens / self.cache_reported_tokens if self.cache_reported_tokens else None
 
+    def spend(self, other: Tally) -> None:
+        """Add what other calls of the same run took: calls, replies, tokens and cost, and not their judgments."""
+        for name in (
+            "calls",
+            "replies",
+            "cost_usd",
+            "unpriced",
+            "prompt_tokens",
+            "completion_tokens",
+            "cached_tokens",
+            "cache_reported_tokens",
+        ):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
     def count_reply(self, reply: Reply, cost_usd: float | None) -> None:
         """Add a reply that is on disk."""
         self.replies += 1

@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     outputs.add_argument("--offline", action="store_true", help="use what the ledger has, without a call")
     outputs.add_argument("--no-figures", dest="figures", action="store_false", help="draw nothing")
     outputs.add_argument("--no-report", dest="report", action="store_false", help="write no reliability.html")
+    outputs.add_argument(
+        "--write-anchors", type=Path, metavar="FILE", help="write some of the pairs, for score --anchors"
+    )
     outputs.add_argument("--quiet", action="store_true", help="print errors only")
     return parser
 

@@ -48,6 +48,7 @@ class ReliabilityOptions:
         retry_wait: First wait before asking again, in seconds.
         figures: Draw the figures.
         report: Write the page.
+        write_anchors: Write some of the drawn pairs there, for `score --anchors`; None: write none.
         quiet: Print errors only.
     """
 
@@ -73,6 +74,7 @@ class ReliabilityOptions:
     retry_wait: float = _ENGINE.retry_wait_s
     figures: bool = True
     report: bool = True
+    write_anchors: PathLike | None = None
     quiet: bool = False
 
     def __post_init__(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
-from diversity_judge.judges.base import Judge, Reply
+from diversity_judge.judges.base import EmbeddedJudge, Judge, Reply
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.planning.groups import GroupPlan, Task
 from diversity_judge.planning.question import Question
@@ -43,6 +44,10 @@ class TemplatedJudge:
         """One call, a pair under the template of its plan."""
         judge = self._of(task.plan) if isinstance(task, Task) else self._judge
         return await judge.ask(task)
+
+    def compute(self, tasks: Sequence[Question]) -> list[Reply]:
+        """Replies of a judge that computes: it takes no template, so all questions are for the one judge."""
+        return cast(EmbeddedJudge, self._judge).compute(tasks)
 
     async def aclose(self) -> None:
         """Give back what all of them hold."""

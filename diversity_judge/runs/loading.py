@@ -162,6 +162,12 @@ class Run:
         return str(self.manifest["judge"]["label"]) if self.is_judged else ""
 
     @property
+    def anchor_warning(self) -> str:
+        """Why the judge may have changed, by the anchors of the run; empty where nothing says so."""
+        anchors = self.manifest.get("anchors")
+        return str(anchors.get("warning") or "") if isinstance(anchors, Mapping) else ""
+
+    @property
     def prompt(self) -> str:
         """The prompt template as the tables name it; empty where nothing was judged."""
         return str(self.manifest["prompt"]["label"]) if self.is_judged else ""

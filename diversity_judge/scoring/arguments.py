@@ -64,7 +64,14 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--version", action="version", version=__version__)
     add_input(found.add_argument_group("what is compared"))
     _add_stages(found.add_argument_group("two stages, instead of a number of pairs"))
-    add_judge(found.add_argument_group("the judge"))
+    judge = found.add_argument_group("the judge")
+    add_judge(judge)
+    judge.add_argument(
+        "--anchors",
+        type=Path,
+        metavar="FILE",
+        help="ask this fixed set of pairs first and last: has the judge changed?",
+    )
     _add_budget(found.add_argument_group("cost and speed"))
     _add_output(found.add_argument_group("outputs"))
     return found

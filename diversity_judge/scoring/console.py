@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -60,6 +61,15 @@ def print_warnings(console: Console, warnings: Sequence[str]) -> None:
 def print_stages(console: Console, said: str | None) -> None:
     """What a run in two stages has decided; before that, what it is going to do."""
     console.print(Text(printable(said or "a pilot comes first, and decides how many more pairs are bought:")))
+
+
+def print_anchors(console: Console, manifest: Mapping[str, Any]) -> None:
+    """What the run's anchors say of its judge; nothing where there are none."""
+    said = manifest.get("anchors") or {}
+    for sentence in said.get("sentences", ()):
+        console.print(Text(f"• {sentence}"))
+    if warning := said.get("warning"):
+        console.print(Text(f"warning: {warning}", style="yellow"))
 
 
 def print_results(console: Console, result: ScoreResult, *, verbose: bool = False) -> None:

@@ -50,9 +50,9 @@ class ScoreKeywords(TypedDict, total=False):
     What is compared: `format`, `strategies` and `limit` (problems) of the input, `view`, `truncate_tokens`,
     `orders`, `pairs_per_group`, `all_pairs`, `target_width`, `for_`, `draws`, `seed`, `judge_duplicates`,
     `clusters`, `reference_approaches`. The judge: `judge` (a preset's name or a `JudgeSpec`), `judges_file`,
-    `base_url`, `model`, `api_key_env`, `max_tokens`, `params` (request parameters), `prompt`. The estimate:
-    `surrogate` (`"proxy"`, or another run). Cost and speed: `max_calls`, `max_cost`, `yes`, `ask_above`, `when`,
-    `concurrency`, `deadline`, `max_attempts`, `retry_wait`. Outputs: `out`, `ledger`, `offline`, `overwrite`,
+    `base_url`, `model`, `api_key_env`, `max_tokens`, `params` (request parameters), `prompt`, `anchors`. The
+    estimate: `surrogate` (`"proxy"`, or another run). Cost and speed: `max_calls`, `max_cost`, `yes`, `ask_above`,
+    `when`, `concurrency`, `deadline`, `max_attempts`, `retry_wait`. Outputs: `out`, `ledger`, `offline`, `overwrite`,
     `heatmaps`, `quiet`, `verbose`.
     """
 
@@ -89,6 +89,7 @@ class ScoreKeywords(TypedDict, total=False):
     max_attempts: int
     retry_wait: float
     surrogate: RunLike
+    anchors: PathLike | None
     out: PathLike | None
     ledger: PathLike | None
     offline: bool
@@ -130,6 +131,7 @@ _REST = {
             "all_pairs",
             "surrogate",
             "target_width",
+            "anchors",
             "offline",
             "dry_run",
             "overwrite",
@@ -259,7 +261,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
     f"one of {', '.join(LEVELS)}": (_one_of(LEVELS), ("for_",)),
     f"one of {', '.join(WHEN)}": (_one_of(WHEN), ("when",)),
     "a list of texts": (_texts, ("strategies",)),
-    "a path": (_path, ("judges_file", "out", "ledger")),
+    "a path": (_path, ("judges_file", "out", "ledger", "anchors")),
     "a template's name or path": (_path_text, ("prompt",)),
     "a preset's name or a JudgeSpec": (_spec, ("judge",)),
     "none, proxy, or another run": (_run, ("surrogate",)),

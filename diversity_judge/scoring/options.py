@@ -47,6 +47,7 @@ class ScoreOptions:
         limit: Problems of the input that are scored, the first ones; None for all.
         offline: Rebuild every output from the ledger, without a call.
         dry_run: Show the bill and stop.
+        anchors: A file of pairs that are asked at the beginning and the end, to see whether the judge changes.
         surrogate: What sharpens the estimate of a thinned design: `none`, `proxy`, or another run of these responses.
         target_width: Judge in two stages: a pilot, and as many pairs as it says that an interval of this width needs.
         level: Whose interval that is.
@@ -74,6 +75,7 @@ class ScoreOptions:
     limit: int | None = None
     offline: bool = False
     dry_run: bool = False
+    anchors: Path | None = None
     surrogate: RunLike = NO_SURROGATE
     target_width: float | None = None
     level: Level = "strategy"
