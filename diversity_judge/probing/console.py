@@ -15,16 +15,18 @@ from diversity_judge.engine.advice import advice
 from diversity_judge.engine.bill import cost_in_words
 from diversity_judge.engine.tally import Ending
 from diversity_judge.judges.presets import JudgeSpec
-from diversity_judge.measures.probes.findings import Finding
+from diversity_judge.measures.probes.findings import Finding, Verdict
 from diversity_judge.probing.buying import Purchase
 from diversity_judge.probing.names import STRATEGY
 from diversity_judge.probing.result import Reliability
 from diversity_judge.probing.sentences import sentences
-from diversity_judge.terminal import Column, print_table
+from diversity_judge.terminal import Column, print_table, shorten_middle
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval
 
-_NAME_WIDTH = 40
+_NAME_WIDTH = 25
+_SHORT = {Verdict.INSIDE: "inside", Verdict.OUTSIDE: "outside", Verdict.TOO_FEW: "too few"}
+"""Verdicts where there is no room for more."""
 
 
 def print_bill(console: Console, purchase: Purchase, spec: JudgeSpec) -> None:
@@ -88,24 +90,24 @@ def _print_missing(console: Console, found: Reliability) -> None:
 
 
 def _columns(findings: Sequence[Finding]) -> tuple[Column, ...]:
-    """The figures that a verdict stands beside; the others are in reliability.csv."""
+    """The figures that a verdict stands beside, in 80 columns; the others, and their n, are in reliability.csv."""
     shown = list(_judged(findings))
     return (
         Column("probe", [found.probe for found in shown], is_name=True),
         Column("metric", [_metric(found) for found in shown], is_name=True),
         Column("value", [_value(found) for found in shown]),
-        Column("n", [f"{found.n:,}" for found in shown]),
         Column("verdict", [_verdict(found) for found in shown]),
     )
 
 
 def _judged(findings: Sequence[Finding]) -> Iterator[Finding]:
     shown = (found for found in findings if found.verdict is not None)
-    return (found for found in shown if found.strategy is None or found.probe == STRATEGY)
+    return (f for f in shown if f.strategy is None or (f.probe == STRATEGY and f.verdict is Verdict.OUTSIDE))
 
 
 def _metric(found: Finding) -> str:
-    return found.metric if found.strategy is None else f"{found.metric}, {printable(found.strategy, _NAME_WIDTH)}"
+    name = found.metric if found.strategy is None else f"{found.metric}, {printable(found.strategy)}"
+    return shorten_middle(name, _NAME_WIDTH)
 
 
 def _value(found: Finding) -> str:
@@ -114,4 +116,4 @@ def _value(found: Finding) -> str:
 
 
 def _verdict(found: Finding) -> str:
-    return "" if found.verdict is None else found.verdict.value.removesuffix(" the band")
+    return "" if found.verdict is None else _SHORT[found.verdict]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from diversity_judge.bands import Bands
 from diversity_judge.ledger import Ledger
@@ -51,13 +52,15 @@ class Material:
     ledger: Ledger
     bands: Bands
     labels: Sample | None = None
-    samples: dict[str, Sample] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Make the sample of each probe once."""
-        for found in self.answers:
-            if found.request.probe != names.TEMPLATE and found.has_scores:
-                self.samples[found.request.probe] = sample_of(found)
+    @cached_property
+    def samples(self) -> Mapping[str, Sample]:
+        """The scores of each probe that has any, by its name; those of other templates are `templates`."""
+        return {
+            found.request.probe: sample_of(found)
+            for found in self.answers
+            if found.request.probe != names.TEMPLATE and found.has_scores
+        }
 
     def of(self, probe: str) -> Answers:
         """The answers to a probe."""

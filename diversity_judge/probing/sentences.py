@@ -152,7 +152,8 @@ def _undecided(findings: list[Finding], n_drawn: int) -> Iterator[str]:
         return
     factors = [f.needed / f.n for f in pooled if f.needed is not None and f.n and f.needed <= _MOST_MORE * f.n]
     pairs = math.ceil(max(factors, default=0) * n_drawn)
-    more = f"; about --pairs {pairs:,} would tell {len(factors)} of these {len(pooled)}" if factors else ""
+    how_many = "" if len(factors) == len(pooled) else f" {len(factors)} of these {len(pooled)}"
+    more = f"; about --pairs {pairs:,} would tell{how_many}" if factors else ""
     listed = ", ".join(f"{finding.probe} {finding.metric.replace('_', ' ')}" for finding in pooled)
     yield f"Too few to tell: {listed}{more}."
 

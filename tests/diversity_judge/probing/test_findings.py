@@ -41,6 +41,8 @@ def test_a_judge_without_faults_is_not_accused_and_one_that_obeys_is(responses: 
     assert set(honest.findings["probe"]) == set(PROBES)
     assert "outside the band" not in set(honest.findings["verdict"])
     assert "No figure lies outside its band" in honest.output
+    table = honest.output[honest.output.index("probe  ") : honest.output.index("•")]
+    assert max(map(len, table.splitlines())) <= 80
     with PlantedJudge(obeys=True) as server:
         folder = scored(responses, server, tmp_path / "obeying")
         obeying = probe(folder, "--pairs", "40", "--probes", "control-injection")
