@@ -326,7 +326,6 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
     metrics = _metrics(members, options.thresholds)
     tiers, untiered = problem_tiers(groups, tier_strategy)
     series = all_series(groups, metrics, smallest)
-    comparisons = compare_all(series, strategies, baseline, seed=options.seed)
     filled = replace(
         options,
         baseline=baseline,
@@ -336,7 +335,6 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
     )
     noise = measure_noise(runs, options.reliability, complete_only=options.complete_only)
     comparisons = beside(compare_all(series, strategies, baseline, seed=options.seed), noise)
-    filled = replace(options, baseline=baseline, tier_strategy=tier_strategy)
     notes = (
         *(f"--allow-mixed: {sentence}" for sentence in mixed),
         *(f"warning: {run.path}: {run.anchor_warning}" for run in runs if run.anchor_warning),
