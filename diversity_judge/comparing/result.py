@@ -242,11 +242,10 @@ class Comparison:
 
         others = (
             *(corrected_sentences(self.corrected, self.correction.source) if self.correction else ()),
+            *noise_sentence(self.comparisons, self.noise),
             *trend_sentences(self.trends),
             *payoff_sentences(self.payoff),
         )
-        noise = noise_sentence(self.comparisons, self.noise)
-        others = (*noise, *trend_sentences(self.trends), *payoff_sentences(self.payoff))
         return all_sentences(self.comparisons, self.options.difference, others)
 
     def __repr__(self) -> str:
