@@ -4,9 +4,10 @@ Judges with a known flaw are asked what the command asks at its default budget, 
 at their answers. Nothing is called: answers are drawn from a model of responses and judges, in which everything is
 known, so that a flaw is found when the metric that it belongs to is outside its band, and an honest judge is accused
 when any metric at all is. Second, how often the 95 % intervals of the retest spread and of the components of variance
-hold the truth, which follows for scores rounded to 0..5 from the bivariate normal distribution.
+hold the truth, which follows for scores rounded to 0..5 from the bivariate normal distribution. Third, how often those
+of diversities and differences do that labels correct (`coverage_surrogate`).
 
-    python -m benchmarks.planted_bias [--runs 500] [--problems 30] [--seed 0]
+    python -m benchmarks.planted_bias [--runs 500] [--problems 30] [--responses 8] [--seed 0]
 
 Wanted: each flaw found in 95 % of the runs, an honest judge accused in 5 % at most, intervals right in 93 to 98 %.
 Exits with 1 where that is missed by more than 2 Monte Carlo errors.
@@ -19,9 +20,11 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
+from benchmarks.coverage_surrogate import LABELLINGS, corrected_row
 from benchmarks.planted_judges import (
     DRAWS,
     JUDGES,
@@ -165,9 +168,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=500, help="simulated runs a judge (default 500)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--problems", type=int, default=World.n_problems, help="problems of a run (default 30)")
+    parser.add_argument("--responses", type=int, default=World.n_responses, help="responses of a group (default 8)")
     options = parser.parse_args(argv)
-    world = World(n_problems=options.problems)
-    size = f"{world.n_problems} problems, {world.n_strategies} strategies"
+    world = World(n_problems=options.problems, n_responses=options.responses)
+    size = f"{world.n_problems} problems, {world.n_strategies} strategies, groups of {world.n_responses}"
     print(f"{options.runs} runs a judge, seed {options.seed}: {size}")
     print(f"{PAIRS} pairs, {DRAWS} draws, {UNRELATED_A_STRATEGY} unrelated controls a strategy\n")
     print(f"{'judge':41s} {'share':>6s}   planted  found   interval right")
@@ -180,6 +184,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for coverage in component_coverage(JUDGES[0], world, options.runs, options.seed):
         right &= coverage.is_right
         print(coverage)
+    print("\nCorrected by labels, where one strategy gets 0.4 points more (diversities)\n")
+    for index, (labelling, level) in enumerate(product(LABELLINGS, ("diversity", "difference"))):
+        corrected = corrected_row(labelling, level, options.runs, np.random.default_rng([options.seed, 2, index]))
+        right &= corrected.inside
+        print(f"{corrected.setting:24s} {corrected.design:12s} interval right {corrected.coverage:6.1%}")
     return 0 if right else 1
 
 

@@ -19,11 +19,12 @@ from diversity_judge.measures.components import Components, ScoredGroup, varianc
 from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.measures.probes.controls import ANSWER, CUT, IDENTICAL, INJECTION, PADDING, REFORMATTED, UNRELATED
 from diversity_judge.measures.probes.sample import Sample
+from diversity_judge.probing.requests import UNRELATED_PER_PAIR
 from diversity_judge.rubric import MAX_SCORE
 
 PAIRS, DRAWS = 100, 3
 """The command's defaults."""
-UNRELATED_A_STRATEGY = 200
+UNRELATED_A_STRATEGY = round(UNRELATED_PER_PAIR * PAIRS)
 """Unrelated controls: what it takes to see a strategy that gets 0.3 points more."""
 HONEST_NOISE = 0.5
 """Spread of an ordinary judge's draws before rounding, in points."""
@@ -67,7 +68,8 @@ UNRELATED_LEVEL, UNRELATED_SPREAD = 0.4, 0.35
 """Of responses to different problems, over couples of problems and again over pairs."""
 CUT_LOSS = 0.3
 """What cutting the end of a response takes away from its similarity to another."""
-PADDING_FACTOR = 2.0
+PADDING_FACTOR, KEPT = 1.25, 0.85
+"""Lengths of a padded and of a cut response, as the command makes them."""
 TEMPLATE_SPREAD = 0.2
 """By how much other words of the rubric move a single pair."""
 
@@ -255,7 +257,7 @@ def _controls(
         yield probe, retest.with_scores(ask(judge, same, generator))
     yield UNRELATED, _unrelated(judge, world, generator)
     padded = replace(asked, gap=asked.gap - math.log(PADDING_FACTOR))
-    cut = replace(asked, latent=asked.latent - CUT_LOSS + spread(0.3), gap=asked.gap - math.log(0.7))
+    cut = replace(asked, latent=asked.latent - CUT_LOSS + spread(0.3), gap=asked.gap - math.log(KEPT))
     for probe, changed in ((PADDING, padded), (CUT, cut), (INJECTION, asked)):
         yield probe, retest.with_scores(ask(judge, changed, generator))
 
@@ -276,7 +278,11 @@ def _unrelated(judge: Judge, world: World, generator: np.random.Generator) -> Sa
 
 
 def _sample(at: Sequence[NDArray[np.intp]], scores: Scores) -> Sample:
-    return Sample(np.char.add("p", at[0].astype(str)), np.char.add("s", at[1].astype(str)), scores)
+    return Sample(_names("p", at[0]), _names("s", at[1]), scores)
+
+
+def _names(letter: str, numbers: NDArray[np.intp]) -> NDArray[np.str_]:
+    return np.array([f"{letter}{number}" for number in range(int(numbers.max()) + 1)])[numbers]
 
 
 def rounded_covariance(world: World, total: float, shared: float) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from diversity_judge.comparing.judge_noise import noise_and_share
 from diversity_judge.comparing.notes import merged_notes
 from diversity_judge.comparing.outcome_table import ties
 from diversity_judge.comparing.process_metrics import ProcessMetric
@@ -16,7 +17,7 @@ from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow, ProcessRow
 from diversity_judge.terminal import Column, print_table
 from diversity_judge.text_safety import printable
-from diversity_judge.wording import interval, number, p_number, percent
+from diversity_judge.wording import interval, p_number
 
 _NAME_WIDTH = 40
 _NO_P = "none"
@@ -130,8 +131,7 @@ def _noise_cell(comparison: Comparison, strategy: str) -> str:
     """The standard deviation that the judge's chance gives the difference, and its share of the variance."""
     for row in comparison.differences.where(strategy=strategy, metric="diversity"):
         if not math.isnan(row.judge_noise):
-            share = "" if math.isnan(row.judge_noise_share) else f" ({percent(row.judge_noise_share)})"
-            return f"{number(row.judge_noise, 4)}{share}"
+            return noise_and_share(row.judge_noise, row.judge_noise_share)
     return ""
 
 

@@ -81,17 +81,19 @@ def noise_sentence(differences: Sequence[StrategyDifference], noise: MeasuredNoi
     """What the judge's noise does to the differences in diversity, in one sentence; none where it is not known."""
     known = [one for one in differences if not math.isnan(one.judge_noise)]
     if known:
-        each = ", ".join(f"{one.strategy} {number(one.judge_noise, 4)}{_share(one)}" for one in known)
+        each = ", ".join(f"{one.strategy} {noise_and_share(one.judge_noise, one.judge_noise_share)}" for one in known)
         sds = " and ".join(dict.fromkeys(number(found.retest_sd, 2) for found in noise.sources))
         yield (
-            f"The judge's own noise ({sds} points a judgment) gives the differences in diversity a standard deviation "
-            f"of: {each}."
+            f"The judge's own noise ({sds} points a judgment) gives the differences in diversity this standard "
+            f"deviation, and so much of their variance: {each}."
         )
 
 
-def _share(one: StrategyDifference) -> str:
-    share = one.judge_noise_share
-    return "" if math.isnan(share) else f" ({percent(share)} of its variance)"
+def noise_and_share(noise: float, share: float) -> str:
+    """`0.0042 (12.0 %)`: the noise, and its share of the variance, which by chance may be estimated below the noise."""
+    if math.isnan(share):
+        return number(noise, 4)
+    return f"{number(noise, 4)} ({percent(share) if share < 1 else 'all'})"
 
 
 def _of_run(run: Run, folder: str | None, notes: list[str]) -> JudgeNoise | None:

@@ -26,9 +26,9 @@ from diversity_judge.probing.stress import asked_for, cut, padded, with_injectio
 
 OTHER_TEMPLATES = ("process_similarity_outline", "process_similarity_questions")
 """The rubric in other words, with the same scale and final line."""
-UNRELATED_PER_PAIR = 2
-"""Unrelated pairs in each strategy, for each pair that is drawn: at 200 a strategy with an error of 0.3 points of its
-own is found in 95 of 100 runs (benchmarks/planted_bias.py)."""
+UNRELATED_PER_PAIR = 2.5
+"""Unrelated pairs in each strategy, for each pair that is drawn: at 250 a strategy with an error of 0.3 points of its
+own is found in 95 of 100 runs, at 13 problems too (benchmarks/planted_bias.py)."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def _beside_the_run(change: Callable[[str, int], str | None], why_not: str, *, i
 
 def _unrelated(source: SameJudge, drawn: Sequence[DrawnPair], seed: int, left_out: Counter[str]) -> Iterator[_Texts]:
     """Responses to different problems, in every strategy as many, of the same couples of problems."""
-    wanted = UNRELATED_PER_PAIR * len(drawn)
+    wanted = round(UNRELATED_PER_PAIR * len(drawn))
     groups: dict[str, dict[str, int]] = defaultdict(dict)
     for place, plan in enumerate(source.plans):
         groups[plan.group.strategy][plan.group.problem_id] = place

@@ -23,7 +23,10 @@ from diversity_judge.measures.judge_noise import group_noise
 from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.runs.frames import read_frame
 from diversity_judge.runs.loading import load_run
+from tests.diversity_judge.reliability_runs import probe as probe_run
 from tests.diversity_judge.run_folders import group, make_run
+from tests.diversity_judge.score_runs import run as run_score
+from tests.planted_judge import PlantedJudge, write_responses
 
 DRAW, ORDER = 0.25, 0.04
 PROBLEMS, RESPONSES = 8, 6
@@ -185,3 +188,18 @@ def test_files_console_and_report_show_it(tmp_path: Path, capsys: pytest.Capture
     assert f"judge noise {noise:.4f}" in (tmp_path / "out" / "report.html").read_text()
     write_tables(tmp_path / "again", compare(run))
     assert read_frame(tmp_path / "again" / "differences.csv")["judge_noise"].isna().all()
+
+
+def test_what_reliability_has_measured_is_shown_without_being_asked_for(tmp_path: Path) -> None:
+    """A judge with noise and an order bias; each strategy has 6 pairs a problem in one order."""
+    responses = write_responses(tmp_path / "responses.jsonl", problems=6, n=4)
+    with PlantedJudge(noise=0.5, order_bias=0.8) as server:
+        assert run_score(responses, server, tmp_path / "run").code == 0
+        assert probe_run(tmp_path / "run", "--pairs", "40", "--probes", "retest", "order").code == 0
+    variances = read_frame(tmp_path / "run" / "reliability" / "variance_components.csv").set_index("component")
+    draw, order = (float(variances["variance"][name]) for name in ("draw", "order"))
+    comparison = compare(tmp_path / "run")
+    row = comparison.differences.where(metric="diversity")[0]
+    assert row.judge_noise == pytest.approx(math.sqrt(2 * (draw + order) / 6 / 25 / 6))
+    assert 0.2 < draw < 0.6
+    assert not any("left out" in note and "noise" in note for note in comparison.notes)
