@@ -167,4 +167,4 @@ def test_the_judge_is_shown_the_templates_words_and_pairs_across_problems(respon
         prompts = list(server.prompts)
     assert sum(prompt.startswith("Below are two solutions") for prompt in prompts) == 6
     assert sum(prompt.startswith("Someone has answered one problem twice") for prompt in prompts) == 6
-    assert len(prompts) == 6 + 2 * 6 + 2 * 12, "identical pairs are asked, and twelve unrelated ones in each strategy"
+    assert len(prompts) == 6 + 2 * 6 + 2 * 15, "identical pairs are asked, and fifteen unrelated ones in each strategy"
