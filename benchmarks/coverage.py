@@ -8,7 +8,8 @@ then follows in closed form, and the share of intervals that hold it can be coun
     python -m benchmarks.coverage [--reps 2000] [--seed 0] [--surrogates]
 
 Wanted: 93 to 98 % in each row of the tables that say so. The last shows what lies outside what the
-method can promise. Exits with 1 if a wanted row is outside by more than its Monte Carlo error explains.
+method can promise; intervals of two stages are in `benchmarks.two_stage`. Exits with 1 if a wanted row is outside by
+more than its Monte Carlo error explains.
 """
 
 from __future__ import annotations

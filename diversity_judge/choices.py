@@ -30,6 +30,9 @@ Level = Literal["group", "strategy", "difference"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 """Whose interval is planned: of a group, a strategy, or the difference of two strategies."""
 
+USUAL_RESPONSE_TOKENS = 8000
+"""Of a long reasoning response, where a study is planned before there are any."""
+
 HeatmapChoice = Literal["all", "problems", "none"]
 HEATMAP_CHOICES: tuple[HeatmapChoice, ...] = get_args(HeatmapChoice)
 

@@ -29,6 +29,7 @@ _EXIT_UNFIT = 2
 _PARSERS = {
     "diversity_judge.score": "diversity_judge.scoring.arguments",
     "diversity_judge.compare": "diversity_judge.comparing.arguments",
+    "diversity_judge.plan": "diversity_judge.budgeting.arguments",
 }
 """Command to the module whose `parser` knows its help, and imports little: who asks for help waits for nothing else."""
 

@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from diversity_judge.budgeting import words
-from diversity_judge.budgeting.arguments import make_plan_options, parse_arguments
+from diversity_judge.budgeting.arguments import parse_arguments
 from diversity_judge.budgeting.choices import Aim, Planner, choices_of, recommended
 from diversity_judge.budgeting.console import print_plan
+from diversity_judge.budgeting.keywords import make_plan_options
 from diversity_judge.budgeting.options import PlanOptions
 from diversity_judge.budgeting.pilot import Basis, assumed, basis_of
 from diversity_judge.budgeting.result import Plan

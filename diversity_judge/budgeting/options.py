@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from diversity_judge.choices import LEVELS, Level
+from diversity_judge.choices import LEVELS, USUAL_RESPONSE_TOKENS, Level
 from diversity_judge.errors import InputError
 from diversity_judge.runs.sources import RunLike
 from diversity_judge.scoring.options import ScoreOptions
 
 Part = Literal["all", "correct", "complete"]
-
-USUAL_TOKENS = 8000
-"""Tokens of a long reasoning response, where there are only counts."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Counts:
     problems: int
     responses: int
     strategies: int = 1
-    tokens: int = USUAL_TOKENS
+    tokens: int = USUAL_RESPONSE_TOKENS
 
     def __post_init__(self) -> None:
         """Refuse what is no study.

@@ -37,6 +37,8 @@ from diversity_judge.measures.variances import JudgedGroup, Variances, group_mom
 
 _SURE = 1.645
 """Standard errors that are added before the tolerance is taken off: nine of ten kept where it is the wider of two."""
+_SURE_OF_GROUPS = 2.3
+"""The same of groups, whose intervals are made from a spread that the second stage sees with chance of its own."""
 CLOSE = 1.05
 """Where all pairs do not reach the width, no more are bought than bring the interval this close to that of all."""
 
@@ -133,7 +135,7 @@ class _Expected:
         error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else expected
         widths = [
             float(np.mean([_width(g.matrix.diversity, variance, g.matrix.n_responses) for g in kept]))
-            for variance in (expected, expected + _SURE * error)
+            for variance in (expected, expected + _SURE_OF_GROUPS * error)
         ]
         return max(widths[0], widths[1] / (1 + TOLERANCE))
 

@@ -250,3 +250,14 @@ def test_a_plan_shows_itself() -> None:
     found = dj.plan(**STUDY)
     assert repr(found).startswith("Plan: 13 problems, 32 responses, 64 pairs a group")
     assert "<table>" in found._repr_html_()
+
+
+def test_a_pilot_with_a_surrogate_says_how_much_it_explains(responses: Path, tmp_path: Path) -> None:
+    from tests.diversity_judge.score_runs import run
+    from tests.judge_server import JudgeServer
+
+    with JudgeServer() as server:
+        pilot = run(responses, server, tmp_path / "run", "--pairs-per-group", "10", "--surrogate", "proxy")
+    assert pilot.code == 0
+    explained = dj.load_run(tmp_path / "run").scores["surrogate_r2"].mean()
+    assert dj.plan(responses, pilot=tmp_path / "run").assumed["surrogate_r2"] == pytest.approx(max(explained, 0))
