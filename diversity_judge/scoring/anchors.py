@@ -14,6 +14,7 @@ from rich.console import Console
 from diversity_judge.engine.bill import Bill
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.engine.session import buy
+from diversity_judge.engine.spending import check_spending
 from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.engine.workload import Workload, make_workload
 from diversity_judge.judges.base import Judge
@@ -131,6 +132,8 @@ def buy_between(
     """
     if not workload.bill.calls:
         return buy(workload, judge, ledger, engine, console)
+    check_spending(with_anchors(workload.bill, watch), engine, watch.judge.spec)
+    engine = replace(engine, yes=True)  # Asked once, before the anchors are.
     begun = ask(watch, ledger, engine, console)
     if begun.ending in (Ending.FAILED, Ending.INTERRUPTED):
         tally = Tally.of(workload.bill)

@@ -122,6 +122,21 @@ def test_a_refused_key_sends_nothing_more(tmp_path: Path, anchors: Path) -> None
     assert done.code == 1
 
 
+def test_a_large_bill_is_asked_about_before_any_anchor_is(tmp_path: Path, anchors: Path) -> None:
+    with JudgeServer() as server:
+        presets = tmp_path / "judges.toml"
+        presets.write_text(
+            f'[dear]\nmodel = "loopback"\nbase_url = "{server.base_url}"\ntypical_output_tokens = 1000\n'
+            "prices = { input = 1000, output = 1000 }\n"
+        )
+        file, folder = responses(tmp_path / "one.jsonl", "one"), tmp_path / "one"
+        options = ["--judge", "dear", "--judges-file", str(presets), "--anchors", str(anchors), "--no-heatmaps"]
+        assert score([str(file), "--out", str(folder), *options]) == 2
+        assert not server.calls
+        assert score([str(file), "--out", str(folder), *options, "--yes", "--quiet"]) == 0
+        assert len(server.calls) == 6 + 2 * N
+
+
 def test_the_bill_counts_both_askings(tmp_path: Path, anchors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY_VARIABLE, "key")
     with JudgeServer() as server:
