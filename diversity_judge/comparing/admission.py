@@ -27,7 +27,8 @@ def admit(runs: Sequence[Run], *, allow_mixed: bool) -> tuple[str, ...]:
     if not any(run.groups for run in runs):
         raise InputError("no run to compare; name at least one run folder of score or one file of responses")
     _refuse_twins(runs)
-    mixed = tuple(_mixed([run for run in runs if run.is_judged]))
+    judged = [run for run in runs if run.is_judged]
+    mixed = (*_mixed(judged), *_mixed_sortings(judged))
     if mixed and not allow_mixed:
         raise InputError(
             "these runs are not measured with one instrument:\n"
@@ -48,6 +49,18 @@ def _mixed(runs: Sequence[Run]) -> Iterator[str]:
                 places.setdefault(instrument.shown()[word], []).append(str(run.path))
             parts = (f"{found} in {', '.join(paths)}" for found, paths in places.items())
             yield printable(f"different {word}: {'; '.join(parts)}")
+
+
+def _mixed_sortings(runs: Sequence[Run]) -> Iterator[str]:
+    """Questions about whole groups that were asked in different prompts; a version of this package has one each."""
+    asked: dict[str, dict[str, list[str]]] = {}
+    for run in runs:
+        for name, prompt in run.manifest.get("sortings", {}).get("prompts", {}).items():
+            asked.setdefault(name, {}).setdefault(prompt["sha256"], []).append(str(run.path))
+    for name, places in asked.items():
+        if len(places) > 1:
+            parts = (f"{digest[:8]} in {', '.join(paths)}" for digest, paths in places.items())
+            yield printable(f"different prompt of {name}: {'; '.join(parts)}")
 
 
 def _refuse_twins(runs: Sequence[Run]) -> None:

@@ -5,13 +5,15 @@ The paragraph is put together from what the runs recorded, so that nothing in it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from diversity_judge import __version__
 from diversity_judge.comparing.process_metrics import ProcessMetric
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
+from diversity_judge.planning.sorting import APPROACHES, REFERENCES
 from diversity_judge.runs.layout import PANEL
 from diversity_judge.runs.loading import Run
 from diversity_judge.runs.surrogates import estimator_sentence
@@ -225,6 +227,29 @@ def _judged_sentences(run: Run) -> Iterator[str]:
         cost = counts.get("cost_usd")
         has_prices = judge.get("prices_usd_per_million_tokens") is not None
         yield f"at {cost:,.2f} USD (prices of {judge.get('prices_as_of')})." if cost and has_prices else "."
+    yield from _sorting_sentences(manifest.get("sortings", {}))
+
+
+def _sorting_sentences(sortings: Mapping[str, Any]) -> Iterator[str]:
+    """What the judge was asked about whole groups."""
+    if not sortings.get("wanted"):
+        return
+    prompts = sortings.get("prompts", {})
+
+    def asked(name: str) -> str:
+        prompt = prompts.get(name)
+        return (
+            f"prompt {prompt['label']}, SHA-256 {prompt['sha256'][:_SHORT_HASH]}..." if prompt else "without a prompt"
+        )
+
+    if sortings.get("clusters") == "judge":
+        yield f"In one call a group the judge also sorted all responses by approach ({asked(APPROACHES)})."
+    if sortings.get("reference_approaches"):
+        yield f"In one call a group it said which approach of a list each response takes ({asked(REFERENCES)})."
+    cost = sortings.get("cost_usd")
+    yield f"{sortings['answered']:,} of {sortings['wanted']:,} such calls were answered" + (
+        f", at {cost:,.2f} USD." if cost else "."
+    )
 
 
 def _statistics(comparison: Comparison) -> str:

@@ -383,6 +383,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
     for mapping, name in ((judge, "label"), (judge, "kind"), (prompt, "label"), (manifest, "ledger")):
         layout.entry(mapping, path, name, str)
     Instrument.from_manifest(manifest, path)
+    sortings = layout.entry_or_none(manifest, path, "sortings", dict) or {}
+    prompts = layout.entry_or_none(sortings, path, "prompts", dict) or {}
+    for name in prompts:
+        for part in ("label", "sha256"):
+            layout.entry(layout.entry(prompts, path, name, dict), path, part, str)
     if layout.entry_or_none(manifest, path, layout.STATE, str) == layout.UNFINISHED:
         raise InputError(
             f"{folder}: this run was stopped while it wrote its outputs, so they are of no run: the same score command "

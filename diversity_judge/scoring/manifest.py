@@ -139,6 +139,7 @@ def _judge(spec: JudgeSpec) -> Manifest:
 
 def _prompt(template: PromptTemplate | SortingTemplate) -> Manifest:
     return {
+        "label": template.label,
         "name": template.file.name,
         "version": template.file.version,
         "sha256": template.digest,

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import diversity_judge as dj
+from diversity_judge.comparing.paper import methods
 from diversity_judge.errors import InputError
 from tests.diversity_judge.score_runs import Finished, run
 from tests.judge_faults import BEHAVIOURS, Faults, Rule
@@ -268,3 +269,31 @@ def test_compare_reads_the_sortings_with_an_interval_over_problems(tmp_path: Pat
     (tmp_path / "run" / "approaches.csv").write_text("problem_id,strategy\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"approaches\.csv: has no column"):
         dj.load_run(finished.folder)
+
+
+def test_the_paragraph_for_a_paper_says_how_it_was_sorted(tmp_path: Path) -> None:
+    with JudgeServer(sort=by_parity) as server:
+        finished = run(SAMPLE.write(tmp_path / "r.jsonl"), server, tmp_path / "run", *SORT)
+    said = " ".join(methods(dj.compare(finished.folder)).split())
+    sha = finished.manifest["sortings"]["prompts"]["approach_sorting"]["sha256"]
+    assert f"sorted all responses by approach (prompt approach_sorting v1 ({sha[:8]}), SHA-256 {sha[:12]}...)" in said
+    assert "2 of 2 such calls were answered" in said
+
+
+def test_sortings_in_two_prompts_are_not_compared(tmp_path: Path) -> None:
+    other = Sample(problems=("q0",), strategies=("cold",), n=4)
+    with JudgeServer(sort=by_parity) as server:
+        folders = [
+            run(sample.write(tmp_path / f"{name}.jsonl"), server, tmp_path / name, *SORT).folder
+            for name, sample in (("one", SAMPLE), ("other", other))
+        ]
+    assert dj.compare(folders).process
+    manifest = json.loads((folders[1] / "run.json").read_text(encoding="utf-8"))
+    manifest["sortings"]["prompts"]["approach_sorting"]["sha256"] = "0" * 64
+    (folders[1] / "run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(InputError, match="different prompt of approach_sorting"):
+        dj.compare(folders)
+    for broken in (5, {"prompts": 5}, {"prompts": {"x": 5}}, {"prompts": {"x": {"label": "x"}}}):
+        (folders[1] / "run.json").write_text(json.dumps(manifest | {"sortings": broken}), encoding="utf-8")
+        with pytest.raises(InputError, match=r"run\.json"):
+            dj.load_run(folders[1])
