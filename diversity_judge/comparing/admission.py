@@ -6,7 +6,7 @@ be mixed with a difference between instruments.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from diversity_judge.errors import InputError
@@ -55,12 +55,16 @@ def _mixed_sortings(runs: Sequence[Run]) -> Iterator[str]:
     """Questions about whole groups that were asked in different prompts; a version of this package has one each."""
     asked: dict[str, dict[str, list[str]]] = {}
     for run in runs:
-        for name, prompt in run.manifest.get("sortings", {}).get("prompts", {}).items():
+        for name, prompt in _prompts(run).items():
             asked.setdefault(name, {}).setdefault(prompt["sha256"], []).append(str(run.path))
     for name, places in asked.items():
         if len(places) > 1:
             parts = (f"{digest[:8]} in {', '.join(paths)}" for digest, paths in places.items())
             yield printable(f"different prompt of {name}: {'; '.join(parts)}")
+
+
+def _prompts(run: Run) -> Mapping[str, Mapping[str, str]]:
+    return (run.manifest.get("sortings") or {}).get("prompts") or {}
 
 
 def _refuse_twins(runs: Sequence[Run]) -> None:

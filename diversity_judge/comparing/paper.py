@@ -227,14 +227,15 @@ def _judged_sentences(run: Run) -> Iterator[str]:
         cost = counts.get("cost_usd")
         has_prices = judge.get("prices_usd_per_million_tokens") is not None
         yield f"at {cost:,.2f} USD (prices of {judge.get('prices_as_of')})." if cost and has_prices else "."
-    yield from _sorting_sentences(manifest.get("sortings", {}))
+    yield from _sorting_sentences(manifest.get("sortings") or {})
 
 
 def _sorting_sentences(sortings: Mapping[str, Any]) -> Iterator[str]:
     """What the judge was asked about whole groups."""
-    if not sortings.get("wanted"):
+    wanted, answered = (sortings.get(name) for name in ("wanted", "answered"))
+    if not (isinstance(wanted, int) and isinstance(answered, int) and wanted):
         return
-    prompts = sortings.get("prompts", {})
+    prompts = sortings.get("prompts") or {}
 
     def asked(name: str) -> str:
         prompt = prompts.get(name)
@@ -247,8 +248,8 @@ def _sorting_sentences(sortings: Mapping[str, Any]) -> Iterator[str]:
     if sortings.get("reference_approaches"):
         yield f"In one call a group it said which approach of a list each response takes ({asked(REFERENCES)})."
     cost = sortings.get("cost_usd")
-    yield f"{sortings['answered']:,} of {sortings['wanted']:,} such calls were answered" + (
-        f", at {cost:,.2f} USD." if cost else "."
+    yield f"{answered:,} of {wanted:,} such calls were answered" + (
+        f", at {cost:,.2f} USD." if isinstance(cost, float) and cost else "."
     )
 
 
