@@ -74,6 +74,13 @@ def test_who_asks_for_help_does_not_wait_for_what_only_the_work_needs(start: lis
     assert not HEAVY & imported
 
 
+def test_score_starts_without_what_only_its_end_needs() -> None:
+    code = "import sys, diversity_judge.score; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    late = {"aiohttp", "matplotlib", "openai", "pandas", "scipy.optimize", "scipy.sparse", "scipy.stats", "sklearn"}
+    assert not late & set(done.stdout.split())
+
+
 @pytest.mark.parametrize(("package", "extra"), [("vllm", "vllm"), ("math_verify", "generation")])
 def test_a_command_whose_extra_is_missing_says_how_to_install_it(tmp_path: Path, package: str, extra: str) -> None:
     problems = tmp_path / "problems.jsonl"

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from diversity_judge.choices import OTHER_ROUTE, SAME_APPROACH
 
@@ -115,6 +114,8 @@ def _components(joined: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Connected component of each node, numbered in order of first appearance."""
     if not len(joined):
         return np.empty(0, dtype=np.int64)
+    from scipy.sparse.csgraph import connected_components  # half a second, which every start would wait for
+
     _, labels = connected_components(joined, directed=False)
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[inverse].astype(np.int64)

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 LEVEL = 0.01
 """A change is claimed below this: a run of many months asks often."""
@@ -67,6 +66,8 @@ def drift(now: NDArray[np.float64], before: NDArray[np.float64], *, noise_sd: fl
         noise_sd: In points.
         noise_degrees: Degrees of freedom of it.
     """
+    from scipy import stats
+
     times = (~np.isnan(before)).sum(axis=1)
     used = ~np.isnan(now) & (times > 0)
     n, nan = int(used.sum()), float("nan")

@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
 
 MOST = 11
 """Up to here it matters; beyond it the power is that of t within 3 points and the interval 1 % wider."""
@@ -35,6 +34,8 @@ def effect_seen(n_problems: int, power: float, level: float) -> float:
     studies, members = _studies(n_problems)
     sums, sizes = studies @ members, members.sum(axis=0)
     sd = studies.std(axis=1, ddof=1)
+    from scipy import optimize, stats  # a second, which every start of `score` would wait for
+
     critical = stats.t.ppf(1 - level / 2, n_problems - 1)
 
     def missing(effect: float) -> float:
@@ -63,6 +64,8 @@ def _widths(n_problems: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     studies, members = _studies(n_problems)
     means = np.sort((studies @ members) / members.sum(axis=0), axis=1)
     k = int(0.025 * (means.shape[1] + 1))
+    from scipy import stats
+
     half = stats.t.ppf(0.975, n_problems - 1) * studies.std(axis=1, ddof=1) / np.sqrt(n_problems)
     center = studies.mean(axis=1)
     return np.maximum(center + half, means[:, -k]) - np.minimum(center - half, means[:, k - 1]), 2 * half

@@ -23,7 +23,6 @@ from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from diversity_judge.measures.dirichlet import WeightedMean
 from diversity_judge.measures.intervals import Estimate, strategy_estimate, t_interval
@@ -155,6 +154,8 @@ def mean_difference(
         confidence: Of the interval.
         seed: Of the random subsets.
     """
+    from scipy import stats
+
     array = np.asarray(differences, dtype=np.float64)
     n = len(array)
     if n < 2:

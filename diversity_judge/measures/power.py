@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, stats
 
 from diversity_judge.measures import few_problems
 from diversity_judge.measures.paired import LEVEL, MIN_PROBLEMS
@@ -64,6 +63,8 @@ def problems_needed(
     if not sd > 0:
         return None
     degrees = pilot - 1
+    from scipy import stats  # a second, which every start of `score` would wait for
+
     spreads = (sd, *(sd * np.sqrt(degrees / stats.chi2.ppf(share, degrees)) for share in (0.9, 0.1)))
     n, low, high = (_smallest_study(abs(difference) / spread, power, level / n_comparisons) for spread in spreads)
     return ProblemsNeeded(n, low, high, abs(difference), power, n_comparisons)
@@ -127,6 +128,8 @@ def _effect(n: int, power: float, level: float) -> float:
     above = 1.0 / np.sqrt(n)  # far beyond the answer noncentral t is NaN, so it is approached from below
     while t_test_power(n, above, 1 - level) < power:
         above *= 1.5
+    from scipy import optimize
+
     return float(optimize.brentq(lambda effect: t_test_power(n, effect, 1 - level) - power, above / 1.5, above))
 
 
@@ -140,6 +143,8 @@ def t_test_power(n: int, effect: float, confidence: float) -> float:
     """
     if n < 2:
         return 0.0
+    from scipy import stats
+
     critical = stats.t.ppf((1 + confidence) / 2, n - 1)
     shift = effect * np.sqrt(n)
     # Far from its mean the distribution's lower tail is NaN, for 0.

@@ -25,7 +25,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from diversity_judge.measures import few_problems
 from diversity_judge.measures.intervals import t_interval
@@ -98,6 +97,8 @@ def width_factor(degrees: float) -> float:
     The spread that a study sees is sqrt(chi2(degrees) / degrees) of the true one. The factor is its 92 % quantile over
     1.1, and at least its median.
     """
+    from scipy import stats  # a second, which every start of `score` would wait for
+
     return _assured(*np.sqrt(stats.chi2.ppf([0.5, _PLANNED_FOR], degrees) / degrees))
 
 
@@ -152,6 +153,8 @@ def difference_interval_width(sd: float, problems: int) -> float:
 
     Of t, and from six problems on of the hull of both intervals, by what that adds on average.
     """
+    from scipy import stats
+
     by_t = 2 * float(stats.t.ppf(0.975, problems - 1)) * sd / math.sqrt(problems)
     return by_t * (few_problems.hull_ratio(problems) if problems >= MIN_PROBLEMS else 1.0)
 
