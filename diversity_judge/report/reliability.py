@@ -19,7 +19,7 @@ from diversity_judge.probing.result import Reliability
 from diversity_judge.probing.sentences import sentences
 from diversity_judge.report import probe_charts as charts
 from diversity_judge.text_safety import printable
-from diversity_judge.wording import interval, number
+from diversity_judge.wording import interval, number, percent
 
 _PACKAGE = "diversity_judge.report"
 
@@ -80,6 +80,7 @@ def render(found: Reliability) -> bytes:
     environment.filters["shown"] = lambda text, limit=60: printable(str(text), limit)
     environment.filters["number"] = partial(number, missing="")
     environment.globals["figure"] = _figure
+    environment.globals["percent"] = lambda share: "not known" if math.isnan(share) else percent(share)
     environment.globals["verdict_class"] = lambda finding: _CLASSES.get(finding.verdict, "")
     bands = read_bands()
     environment.globals["gauge"] = lambda finding: charts.gauge(finding, bands.get((finding.probe, finding.metric)))
