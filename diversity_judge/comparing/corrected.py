@@ -229,7 +229,9 @@ def _refuse_unless_drawn(reference: Run, members: Sequence[RunGroup]) -> None:
     showing = entry(reference.manifest, path, "showing", dict)
     plans = plan_groups([member.group for member in members], design, Showing(**showing))
     for plan, member in zip(plans, members, strict=True):
-        if {(p.first, p.second) for p in plan.pairs} != {(j.pair.first, j.pair.second) for j in member.judgments}:
+        # Which response stood first is no part of the choice: one that was bought earlier keeps its orientation.
+        drawn = {frozenset((p.first, p.second)) for p in plan.pairs}
+        if drawn != {frozenset((j.pair.first, j.pair.second)) for j in member.judgments}:
             raise InputError(
                 printable(
                     f"--reference {reference.path}: its pairs of {member.problem_id} / {member.strategy} are not those "

@@ -187,3 +187,17 @@ def test_a_reference_whose_pairs_are_not_what_its_seed_draws_is_refused(
     (folder / "run.json").write_text(json.dumps(manifest))
     said = refused(place, tmp_path, capsys, "--reference", str(folder))
     assert "are not those that --pairs-per-group 12 --seed 5 draws" in said
+
+
+def test_a_reference_that_began_with_all_pairs_of_which_some_stand_the_other_way_round_is_a_sample(
+    place: Path, tmp_path: Path
+) -> None:
+    """About half of a thinned design's pairs were oriented otherwise when all pairs were judged, and stay so."""
+    folder = tmp_path / "truth"
+    folder.mkdir()
+    for path in (place / "truth").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    again = (str(place / "r.jsonl"), "--judge", "countdown", "--pairs-per-group", "12", "--out", str(folder), *OFF)
+    assert score(list(again)) in (0, 3)
+    assert run(place, tmp_path / "out", "--reference", str(folder)) == 0
+    assert rows_of(tmp_path / "out")["even", ""].n_labels == 72
