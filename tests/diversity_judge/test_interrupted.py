@@ -35,7 +35,7 @@ MOMENTS = {
         "call:diversity_judge.ledger.store:__enter__:1",
         "call:diversity_judge.engine.workload:make_workload:1",
         "call:diversity_judge.scoring.console:print_bill:1",
-        "call:diversity_judge.judges.proxy:ask:3",
+        "call:diversity_judge.judges.proxy:compute:1",
         "call:diversity_judge.judges.proxy:aclose:1",
         "call:diversity_judge.scoring.group_results:group_results:1",
         "call:diversity_judge.files:_write_rows:2",
