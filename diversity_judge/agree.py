@@ -22,10 +22,10 @@ from diversity_judge.agreeing.console import print_agreement
 from diversity_judge.agreeing.label_console import print_label_agreement
 from diversity_judge.agreeing.labelled import LabelAgreement, label_agreement
 from diversity_judge.agreeing.result import JudgeAgreement, judge_agreement
+from diversity_judge.choices import DEFAULT_EPSILON
 from diversity_judge.command import exit_code, output_console
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import PathLike
-from diversity_judge.measures.alt_test import DEFAULT_EPSILON
 from diversity_judge.runs.labels import read_labels
 from diversity_judge.runs.sources import RunLike, as_run
 

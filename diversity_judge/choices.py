@@ -43,3 +43,6 @@ OTHER_ROUTE = 2.0
 
 SMALLEST_INTERESTING = 0.03
 """A difference in diversity that one would like to see, for the number of problems that a study needs."""
+
+DEFAULT_EPSILON = 0.2
+"""Of the alternative annotator test: its authors' for experts; 0.15 for skilled people, 0.1 for crowd workers."""

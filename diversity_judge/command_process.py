@@ -29,6 +29,11 @@ _EXIT_UNFIT = 2
 _PARSERS = {
     "diversity_judge.score": "diversity_judge.scoring.arguments",
     "diversity_judge.compare": "diversity_judge.comparing.arguments",
+    "diversity_judge.agree": "diversity_judge.agreeing.arguments",
+    "diversity_judge.labels": "diversity_judge.labelling.arguments",
+    "diversity_judge.panel": "diversity_judge.pooling.arguments",
+    "diversity_judge.reliability": "diversity_judge.probing.arguments",
+    "diversity_judge.batch": "diversity_judge.batching.arguments",
     "diversity_judge.plan": "diversity_judge.budgeting.arguments",
 }
 """Command to the module whose `parser` knows its help, and imports little: who asks for help waits for nothing else."""

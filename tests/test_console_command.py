@@ -13,6 +13,9 @@ from diversity_judge import __version__
 ROOT = Path(__file__).parents[1]
 
 
+JUDGING = ("plan", "score", "compare", "agree", "labels", "reliability", "batch", "panel")
+
+
 def console_command(*arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
     """Run it as the installed script does; `before` is Python that is run first."""
     code = f"import sys\n{before}\nfrom diversity_judge.__main__ import main\nsys.exit(main())"
@@ -47,7 +50,7 @@ def test_no_command_shows_the_usage() -> None:
     assert done.stderr.startswith("usage: diversity-judge")
 
 
-@pytest.mark.parametrize("name", ["score", "compare", "agree", "generate", "grade", "routing"])
+@pytest.mark.parametrize("name", [*JUDGING, "generate", "grade", "routing"])
 def test_every_command_is_listed_and_has_help(name: str) -> None:
     assert f"\n  {name} " in console_command("--help").stdout
     done = console_command(name, "--help")
@@ -61,9 +64,7 @@ HEAVY = frozenset(
 )
 
 
-@pytest.mark.parametrize(
-    "start", [["diversity_judge.score"], ["diversity_judge.compare"], ["diversity_judge", "score"]]
-)
+@pytest.mark.parametrize("start", [*([f"diversity_judge.{name}"] for name in JUDGING), ["diversity_judge", "score"]])
 def test_who_asks_for_help_does_not_wait_for_what_only_the_work_needs(start: list[str]) -> None:
     command = [sys.executable, "-X", "importtime", "-m", *start, "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diversity_judge import __version__
+from diversity_judge.choices import DEFAULT_EPSILON
 from diversity_judge.command_line import CommandParser
 from diversity_judge.errors import InputError
-from diversity_judge.measures.alt_test import DEFAULT_EPSILON
 
 _EPILOG = """\
 exit codes: 0 done; 1 the outputs could not be written; 2 bad usage or input; 130 interrupted.
@@ -58,36 +58,34 @@ def parse_arguments(argv: Sequence[str] | None = None) -> AgreeCommand:
         InputError: the options cannot be meant.
         SystemExit: usage errors (exit code 2) and --help.
     """
-    values = _parser().parse_args(argv)
+    values = parser().parse_args(argv)
     return AgreeCommand(**vars(values))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
+def parser() -> argparse.ArgumentParser:
+    """The options and their help, which need nothing heavy to be imported."""
+    found = CommandParser(
         prog="python -m diversity_judge.agree",
         description="Does a judge give the scores, and the diversity, that a reference gives to the same responses? "
         "The reference is another judge or people.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("tested", type=Path, metavar="RUN_A", help="run folder of the judge under test")
-    parser.add_argument(
-        "reference", type=Path, metavar="RUN_B", nargs="?", help="run folder of the reference ('truth')"
-    )
-    parser.add_argument(
+    found.add_argument("tested", type=Path, metavar="RUN_A", help="run folder of the judge under test")
+    found.add_argument("reference", type=Path, metavar="RUN_B", nargs="?", help="run folder of the reference ('truth')")
+    found.add_argument(
         "--labels", type=Path, metavar="FILE", help="labels of people as the reference, instead of RUN_B"
     )
-    parser.add_argument(
+    found.add_argument(
         "--skip-unknown", action="store_true", help="leave labels of pairs that are not in the run out (else: an error)"
     )
-    parser.add_argument(
+    found.add_argument(
         "--epsilon",
         type=float,
         default=DEFAULT_EPSILON,
         metavar="SHARE",
         help="alt-test: how much more often a person may win (default: %(default)s, for experts)",
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument("--out", type=Path, default=Path("results/agree"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    return parser
+    found.add_argument("--version", action="version", version=__version__)
+    found.add_argument("--out", type=Path, default=Path("results/agree"), metavar="DIR", help="default: %(default)s")
+    found.add_argument("--quiet", action="store_true", help="print errors only")
+    return found

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diversity_judge.agreeing.result import JudgeAgreement, People, unasked_notes
+from diversity_judge.choices import DEFAULT_EPSILON
 from diversity_judge.display import block, counted, html_block, short
 from diversity_judge.errors import InputError
 from diversity_judge.measures.agreement import agreements
-from diversity_judge.measures.alt_test import DEFAULT_EPSILON, ENOUGH_PEOPLE, AltTest, alt_test
+from diversity_judge.measures.alt_test import ENOUGH_PEOPLE, AltTest, alt_test
 from diversity_judge.measures.binary_labels import BinaryAgreement, binary_agreements, crossfitted
 from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.raters import RaterPair, rater_pairs, raters_alpha

@@ -6,14 +6,15 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diversity_judge import __version__
 from diversity_judge.command_line import CommandParser
 from diversity_judge.engine.options import ASK_ABOVE_USD
 from diversity_judge.scoring.arguments import add_input, add_judge, named_json
-from diversity_judge.scoring.keywords import make_options
-from diversity_judge.scoring.options import ScoreOptions, default_folder
+
+if TYPE_CHECKING:
+    from diversity_judge.scoring.options import ScoreOptions
 
 _EPILOG = """\
 exit codes: 0 done; 1 a host or a disk refused; 2 bad usage or input, nothing was sent;
@@ -93,9 +94,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Command:
         InputError: the options cannot be meant.
         SystemExit: usage errors (exit code 2) and --help.
     """
-    values = vars(_parser().parse_args(argv))
+    values = vars(parser().parse_args(argv))
     verb, quiet = values.pop("verb"), values.get("quiet", False)
     if verb == "export":
+        from diversity_judge.scoring.keywords import make_options
+        from diversity_judge.scoring.options import default_folder
+
         options = make_options(**values)
         return ExportCommand(options if options.out else replace(options, out=default_folder(options.source)), quiet)
     if verb == "ingest":
@@ -106,15 +110,15 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Command:
     return HostCommand(verb, values["run"], values.get("base_url"), values.get("yes", False), quiet)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
+def parser() -> argparse.ArgumentParser:
+    """The options and their help, which need nothing heavy to be imported."""
+    found = CommandParser(
         prog="python -m diversity_judge.batch",
         description="Judge by files instead of live calls: a provider's batch API at a lower price, or vLLM.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    found.add_argument("--version", action="version", version=__version__)
+    verbs = found.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_export(verbs)
     for verb, purpose in (
         ("submit", "hand exported files to the host's batch API"),
@@ -133,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("files", nargs="+", type=Path, metavar="FILE", help="results of a provider or of vllm run-batch")
     one.add_argument("--out", type=Path, metavar="RUN", required=True, help="the run folder that was exported")
     one.add_argument("--quiet", action="store_true", help="print errors only")
-    return parser
+    return found
 
 
 def _add_run(verbs: argparse._SubParsersAction[CommandParser]) -> None:

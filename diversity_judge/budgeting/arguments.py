@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from diversity_judge.budgeting.options import PlanOptions
 
 _EPILOG = """\
-Widths and differences are in units of diversity (0..1). Nothing is sent and nothing is written.
 exit codes: 0 done; 2 bad usage or input; 130 interrupted.
 """
 
@@ -54,9 +53,9 @@ def parser() -> argparse.ArgumentParser:
     """The options and their help, which need nothing heavy to be imported."""
     found = CommandParser(
         prog="python -m diversity_judge.plan",
-        description="How many pairs, problems and responses a study needs, what they cost, and what they will show.",
+        description="How many pairs, problems and responses a study needs, what they cost, and what they will show. "
+        "Widths and differences are in units of diversity (0..1). Nothing is sent and nothing is written.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,  # What is not given has the default of `make_plan_options`.
     )
     found.add_argument(

@@ -117,7 +117,6 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m diversity_judge.compare",
         description="Which sampling strategy is more diverse, by how much, how sure is that, and does it pay?",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     found.add_argument(
         "runs",

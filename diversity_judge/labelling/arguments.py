@@ -77,21 +77,21 @@ def parse_arguments(argv: Sequence[str] | None = None) -> MakeCommand | ReadComm
         InputError: the options cannot be meant.
         SystemExit: usage errors (exit code 2) and --help.
     """
-    values = _parser().parse_args(argv)
+    values = parser().parse_args(argv)
     if values.what == "make":
         return MakeCommand(values.run, values.pairs, values.controls, values.seed, values.out, values.quiet)
     return ReadCommand(tuple(values.files), values.key, values.partial, values.out, values.quiet)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
+def parser() -> argparse.ArgumentParser:
+    """The options and their help, which need nothing heavy to be imported."""
+    found = CommandParser(
         prog="python -m diversity_judge.labels",
         description="Have people label pairs of a run: a blinded sheet, and what comes back of it.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    parts = parser.add_subparsers(dest="what", required=True, metavar="make|read")
+    found.add_argument("--version", action="version", version=__version__)
+    parts = found.add_subparsers(dest="what", required=True, metavar="make|read")
     make = parts.add_parser("make", help="write a label sheet, one HTML page, and its key")
     make.add_argument("run", type=Path, metavar="RUN", help="run folder of score")
     make.add_argument("--pairs", type=int, default=DEFAULT_PAIRS, metavar="N", help="default: %(default)s")
@@ -105,4 +105,4 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--partial", action="store_true", help="take sheets that are not filled to the end")
     read.add_argument("--out", type=Path, metavar="FILE", help=".csv or .jsonl (default: labels.csv beside the key)")
     read.add_argument("--quiet", action="store_true", help="print errors only")
-    return parser
+    return found

@@ -26,10 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from diversity_judge.choices import DEFAULT_EPSILON
 from diversity_judge.measures.clustered import codes_of, jackknife_se, sums_by
 
-DEFAULT_EPSILON = 0.2
-"""Theirs for experts; 0.15 for skilled people, 0.1 for crowd workers."""
 LEVEL = 0.05
 PASSES_FROM = 0.5
 MIN_PEOPLE = 2

@@ -42,26 +42,26 @@ def parse_arguments(argv: Sequence[str] | None = None) -> PanelCommand:
     Raises:
         SystemExit: usage errors (exit code 2) and --help.
     """
-    values = vars(_parser().parse_args(argv))
+    values = vars(parser().parse_args(argv))
     return PanelCommand(**{**values, "runs": tuple(values["runs"])})
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
+def parser() -> argparse.ArgumentParser:
+    """The options and their help, which need nothing heavy to be imported."""
+    found = CommandParser(
         prog="python -m diversity_judge.panel",
         description="Several judges over the same responses: do they agree, and the mean of their scores as a run.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders of score, two or more")
-    parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run folder of the mean")
-    parser.add_argument(
+    found.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders of score, two or more")
+    found.add_argument("--version", action="version", version=__version__)
+    found.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run folder of the mean")
+    found.add_argument(
         "--fewer-judges",
         action="store_true",
         help="a pair that one judge lacks gets the mean of the others (else: it is missing)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace a run of another panel or judge")
-    parser.add_argument("--no-heatmaps", dest="heatmaps", action="store_false", help="draw no pictures")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    return parser
+    found.add_argument("--overwrite", action="store_true", help="replace a run of another panel or judge")
+    found.add_argument("--no-heatmaps", dest="heatmaps", action="store_false", help="draw no pictures")
+    found.add_argument("--quiet", action="store_true", help="print errors only")
+    return found

@@ -40,7 +40,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ReliabilityCommand:
         InputError: the options cannot be meant.
         SystemExit: usage errors (exit code 2) and --help.
     """
-    values = vars(_parser().parse_args(argv))
+    values = vars(parser().parse_args(argv))
     run: Path = values.pop("run")
     probes = values.pop("probes", None)
     if probes is not None:
@@ -48,18 +48,18 @@ def parse_arguments(argv: Sequence[str] | None = None) -> ReliabilityCommand:
     return ReliabilityCommand(run, ReliabilityOptions(**{"out": run / FOLDER, **values}))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
+def parser() -> argparse.ArgumentParser:
+    """The options and their help, which need nothing heavy to be imported."""
+    found = CommandParser(
         prog="python -m diversity_judge.reliability",
         description="Can the judge of a run be believed? Asks it again: the same pairs, turned round, and with a known "
         "answer.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,  # What is not given has the default of `ReliabilityOptions`.
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder of score")
-    parser.add_argument("--version", action="version", version=__version__)
-    asked = parser.add_argument_group("what is asked")
+    found.add_argument("run", type=Path, metavar="RUN", help="run folder of score")
+    found.add_argument("--version", action="version", version=__version__)
+    asked = found.add_argument_group("what is asked")
     asked.add_argument("--pairs", type=int, metavar="N", help=f"pairs that are drawn (default: {_DEFAULTS.pairs})")
     asked.add_argument("--draws", type=int, metavar="K", help=f"of each pair (default: {_DEFAULTS.draws})")
     asked.add_argument(
@@ -67,13 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     asked.add_argument("--labels", type=Path, metavar="FILE", help="labels of people, for the probe strategy")
     asked.add_argument("--seed", type=int, help=f"of the choice of pairs (default: {_DEFAULTS.seed})")
-    judge = parser.add_argument_group("the judge, as far as it is not the run's")
+    judge = found.add_argument_group("the judge, as far as it is not the run's")
     judge.add_argument("--judges-file", type=Path, metavar="TOML", help="presets of your own")
     judge.add_argument("--base-url", metavar="URL", help="its endpoint")
     judge.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
     judge.add_argument("--max-tokens", type=int, metavar="N", help="limit of a reply, reasoning included")
-    _add_budget(parser.add_argument_group("cost and speed"))
-    outputs = parser.add_argument_group("outputs")
+    _add_budget(found.add_argument_group("cost and speed"))
+    outputs = found.add_argument_group("outputs")
     outputs.add_argument("--out", type=Path, metavar="DIR", help=f"default: RUN/{FOLDER}")
     outputs.add_argument("--ledger", type=Path, metavar="FILE", help="the run's ledger, where it was moved")
     outputs.add_argument("--offline", action="store_true", help="use what the ledger has, without a call")
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--write-anchors", type=Path, metavar="FILE", help="write some of the pairs, for score --anchors"
     )
     outputs.add_argument("--quiet", action="store_true", help="print errors only")
-    return parser
+    return found
 
 
 def _add_budget(group: argparse._ArgumentGroup) -> None:

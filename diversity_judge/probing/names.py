@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from diversity_judge.command import meant
 from diversity_judge.errors import InputError
 from diversity_judge.text_safety import printable
 
@@ -41,6 +40,8 @@ def probes_meant(names: Iterable[str]) -> tuple[str, ...]:
     wanted: set[str] = set()
     for name in names:
         if name not in PROBES and name not in _FAMILIES:
+            from diversity_judge.command import meant  # Its console would be waited for by who asks for help.
+
             hint = meant(name, (*PROBES, *_FAMILIES)) or f"; there are {', '.join(PROBES)}"
             raise InputError(f"there is no probe {printable(repr(name), 60)}{hint}")
         wanted.update(_FAMILIES.get(name, (name,)))

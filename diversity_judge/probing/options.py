@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import PathLike
-from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.probing.names import PROBES, probes_meant
-from diversity_judge.probing.same_judge import JudgeOptions
+
+if TYPE_CHECKING:
+    from diversity_judge.judges.presets import JudgeSpec
 
 DEFAULT_PAIRS = 100
 """With 3 draws each, the retest error is known to 10 %: its relative standard error is sqrt(2 / (m (K - 1)))."""
@@ -22,11 +24,28 @@ _ENGINE = EngineOptions()
 
 
 @dataclass(frozen=True)
+class JudgeOptions:
+    """What a run does not record of its judge, because it is a secret or lies elsewhere.
+
+    Attributes:
+        judges_file: Presets of the user's own.
+        base_url: The endpoint, where the run recorded it without a part that may be a credential.
+        api_key_env: The environment variable that holds the key.
+        max_tokens: Another limit of a reply, which changes no score that comes.
+    """
+
+    judges_file: Path | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True)
 class ReliabilityOptions:
     """How a judge is probed.
 
     Attributes:
-        pairs: Pairs of the run that are drawn, and half of the unrelated pairs in each strategy.
+        pairs: Pairs of the run that are drawn, and the number that the unrelated pairs go by.
         draws: Of each pair in its order, the run's own among them.
         probes: Names of probes; `control` means all controls.
         labels: A file of people's labels; None without one.

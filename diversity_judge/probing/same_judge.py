@@ -21,28 +21,12 @@ from diversity_judge.planning.groups import GroupPlan, Showing, plan_groups
 from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.planning.prompt_files import PromptFile
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.probing.options import JudgeOptions
 from diversity_judge.runs import layout
 from diversity_judge.runs.instrument import Instrument, differences
 from diversity_judge.runs.loading import Run
 
 _AGAIN = "score the responses again into this folder, then probe the judge"
-
-
-@dataclass(frozen=True)
-class JudgeOptions:
-    """What a run does not record of its judge, because it is a secret or lies elsewhere.
-
-    Attributes:
-        judges_file: Presets of the user's own.
-        base_url: The endpoint, where the run recorded it without a part that may be a credential.
-        api_key_env: The environment variable that holds the key.
-        max_tokens: Another limit of a reply, which changes no score that comes.
-    """
-
-    judges_file: Path | None = None
-    base_url: str | None = None
-    api_key_env: str | None = None
-    max_tokens: int | None = None
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,6 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m diversity_judge.score",
         description="Process diversity: an LLM judge scores the similarity of the reasoning of each pair of responses.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,  # What is not given has the default of `make_options`.
     )
     found.add_argument(
@@ -79,7 +78,12 @@ def parser() -> argparse.ArgumentParser:
 
 def add_selection(group: argparse._ArgumentGroup) -> None:
     """What of the input is judged, and in which orders; `plan` asks it too."""
-    group.add_argument("--format", choices=("auto", *FORMATS), help="of the input (default: detected)")
+    group.add_argument(
+        "--format",
+        choices=("auto", *FORMATS),
+        metavar="NAME",
+        help=f"of the input: {', '.join(FORMATS)} (default: auto)",
+    )
     group.add_argument(
         "--strategy",
         dest="strategies",
