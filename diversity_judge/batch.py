@@ -99,6 +99,7 @@ def run_host(command: HostCommand, console: Console) -> int:
     run, record = command.run, needed_record(command.run)
     judge = _judge_of(record, run)
     told = partial(show.print_file, console)
+    has_summaries = False
     with closing(open_api(judge, command.base_url)) as api:
         if command.verb == "submit":
             waiting = [file.cost_usd or 0.0 for file in record.files if file.stage is Stage.EXPORTED]
@@ -111,10 +112,11 @@ def run_host(command: HostCommand, console: Console) -> int:
             for file, results in fetch_results(run, record, api, told):
                 counts = _ingest(results, run, record)
                 is_whole &= counts.is_whole
+                has_summaries |= counts.summaries > 0
                 show.print_ingested(console, results, counts, run)
                 record = done(run, record, file)
     n_waiting = sum(file.stage is Stage.SUBMITTED for file in record.files)
-    show.print_next(console, run, n_waiting)
+    show.print_next(console, run, n_waiting, has_summaries=has_summaries)
     return _INCOMPLETE if command.verb == "fetch" and (n_waiting or not is_whole) else 0
 
 
@@ -127,7 +129,7 @@ def run_ingest(command: IngestCommand, console: Console) -> int:
     """
     counts = ingest_results(command.files, command.run)
     show.print_ingested(console, command.files, counts, command.run)
-    show.print_next(console, command.run, 0)
+    show.print_next(console, command.run, 0, has_summaries=counts.summaries > 0)
     return 0 if counts.is_whole else _INCOMPLETE
 
 
@@ -155,7 +157,7 @@ def run_engine(command: RunCommand, console: Console) -> int:
         )
         counts = ingest(run_job(job, host=judge.host), ledger, judge, wanted) if wanted else IngestCounts()
     show.print_ingested(console, files, counts, run)
-    show.print_next(console, run, 0)
+    show.print_next(console, run, 0, has_summaries=counts.summaries > 0)
     return 0 if counts.is_whole and counts.lines == len(wanted) else _INCOMPLETE
 
 

@@ -26,6 +26,10 @@ DEFAULT_PROMPT = "process_similarity"
 Clusters = Literal["matrix", "judge"]
 CLUSTERS: tuple[Clusters, ...] = get_args(Clusters)
 
+JudgeInput = Literal["responses", "summaries"]
+JUDGE_INPUTS: tuple[JudgeInput, ...] = get_args(JudgeInput)
+"""What a judgment compares: the responses, or summaries of them that the judge writes first."""
+
 Level = Literal["group", "strategy", "difference"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 """Whose interval is planned: of a group, a strategy, or the difference of two strategies."""

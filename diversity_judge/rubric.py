@@ -41,6 +41,7 @@ class Missing(str, Enum):
     """
 
     NOT_JUDGED = "not_judged"
+    NO_SUMMARY = "no_summary"
     TRUNCATED = "truncated"
     UNFINISHED = "unfinished"
     UNPARSABLE = "unparsable"

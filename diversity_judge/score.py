@@ -21,20 +21,16 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from rich.console import Console
 
 from diversity_judge.command import exit_code, output_console, refuse_unknown_options
-from diversity_judge.engine.as_bought import as_bought
 from diversity_judge.engine.bill import Bill
-from diversity_judge.engine.session import buy
 from diversity_judge.engine.spending import check_spending
 from diversity_judge.engine.tally import Ending, Tally
-from diversity_judge.engine.workload import check_fits, make_workload
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given, read_inputs
 from diversity_judge.inputs.reading import ReadResult
 from diversity_judge.inputs.selection import select
 from diversity_judge.judges.base import Judge
-from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
-from diversity_judge.planning.groups import plan_groups, too_many_pairs
+from diversity_judge.planning.groups import too_many_pairs
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.runs.anchors import read_anchors
 from diversity_judge.runs.batches import refuse_what_is_on_its_way
@@ -48,8 +44,8 @@ from diversity_judge.scoring.group_results import group_results
 from diversity_judge.scoring.keywords import ScoreKeywords, make_options
 from diversity_judge.scoring.options import ScoreOptions
 from diversity_judge.scoring.result import ScoreResult, score_result
-from diversity_judge.scoring.sortings import wanted_sortings
 from diversity_judge.scoring.surrogates import estimator_record, find_surrogate, with_surrogate
+from diversity_judge.scoring.work import Wanted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -156,31 +152,19 @@ def _in_stages(options: ScoreOptions, ledger_path: Path, read: ReadResult, conso
 
 def _bill(options: ScoreOptions, ledger_path: Path | None, read: ReadResult) -> Bill:
     """What a run would buy: of what the ledger does not hold, or without one."""
-    plans = plan_groups(read.groups, options.design, options.shown)
-    template = PromptTemplate.load(options.prompt)
-    judge = make_judge(options.judge, template, sends_calls=False, deadline_s=options.engine.deadline_s)
-    sortings = wanted_sortings(options, read.groups, plans)
+    wanted = Wanted.of(options, read.groups, sends_calls=False)
     if ledger_path is None:
-        return make_workload(plans, judge, None, template, sortings).bill
+        return wanted.work(None, summaries_come=True).bill
     with Ledger.read_if_there(ledger_path) as stored:
-        plans = as_bought(plans, options.design, judge, stored)
-        return make_workload(plans, judge, stored, template, sortings).bill
+        return wanted.work(stored, summaries_come=True).bill
 
 
 def _find(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: Console) -> ScoreResult | Bill:
     """Plan, bill, buy, and put together what was found; of a dry run the bill."""
     started = time.time()
-    plans = plan_groups(read.groups, options.design, options.shown)
-    template = PromptTemplate.load(options.prompt)
-    sortings = wanted_sortings(options, read.groups, plans)
-    check_fits(plans, options.judge, template, sortings)
+    wanted = Wanted.of(options, read.groups, sends_calls=options.sends_calls)
+    plans, judge, template = wanted.plans, wanted.judge, wanted.template
     surrogate = find_surrogate(options.surrogate, plans, folder=options.folder)
-    judge = make_judge(
-        options.judge,
-        template,
-        sends_calls=options.sends_calls,
-        deadline_s=options.engine.deadline_s,
-    )
     record = manifest.describe(options, judge, template, read)
     watch = _watch(options, judge, template)
     if options.folder is not None and not options.overwrite:
@@ -189,9 +173,8 @@ def _find(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: C
     advice = None if options.all_pairs else too_many_pairs(plans, options.design)
     if options.dry_run:
         with Ledger.read_if_there(ledger_path) as stored:
-            plans = as_bought(plans, options.design, judge, stored)
-            workload = make_workload(plans, judge, stored, template, sortings)
-        bill = workload.bill if watch is None else with_anchors(workload.bill, watch)
+            work = wanted.work(stored, summaries_come=True)
+        bill = work.bill if watch is None else with_anchors(work.bill, watch)
         show.print_bill(console, bill, options.judge, judge.prompt_label)
         show.print_warnings(console, [advice] if advice else [])
         return bill
@@ -199,24 +182,23 @@ def _find(options: ScoreOptions, ledger_path: Path, read: ReadResult, console: C
         raise InputError(advice)
 
     with Ledger(ledger_path, read_only=options.offline) as ledger:
-        plans = as_bought(plans, options.design, judge, ledger)
-        workload = make_workload(plans, judge, ledger, template, sortings)
-        bill = workload.bill if watch is None else with_anchors(workload.bill, watch)
-        show.print_bill(console, bill, options.judge, judge.prompt_label)
         buys = options.sends_calls
+        work = wanted.work(ledger, summaries_come=buys)
+        bill = work.bill if watch is None else with_anchors(work.bill, watch)
+        show.print_bill(console, bill, options.judge, judge.prompt_label)
         if buys and options.folder is not None:
-            refuse_what_is_on_its_way(options.folder, (task.key for task in workload.tasks(judge)))
+            refuse_what_is_on_its_way(options.folder, (task.key for task in work.tasks()))
         n_before = len(watch.moments(ledger)) if watch is not None else 0
         if not buys:
-            tally = Tally.of(workload.bill)
+            tally = Tally.of(work.bill)
         elif watch is not None:
-            tally = buy_between(watch, workload, judge, ledger, options.engine, console)
+            tally = buy_between(watch, work.workload, judge, ledger, options.engine, console)
         else:
-            tally = buy(workload, judge, ledger, options.engine, console)
-        groups = with_surrogate(group_results(workload, judge, ledger), surrogate)
+            work, tally = work.buy(ledger, options.engine, console)
+        groups = with_surrogate(group_results(work.workload, judge, ledger), surrogate)
         instrument = manifest.instrument_of(options, judge, template)
         said = said_by(watch, ledger, n_before, folder=options.folder, instrument=instrument)
-    result = score_result(groups, judge, tally)
+    result = score_result(groups, judge, tally, work.known_summaries)
     record = manifest.complete(record, result, started=started) | {"estimator": estimator_record(groups, surrogate)}
     if said is not None:
         result, record = marked(result, record, said)

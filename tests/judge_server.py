@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.judge_faults import Faults, parse_rule
-from tests.judge_texts import KnownTexts, question_in, score_of
+from tests.judge_texts import KnownTexts, question_in, score_of, summary_of
 from tests.judge_wire import (
     CHARS_PER_TOKEN,
     Call,
@@ -85,6 +85,8 @@ class JudgeServer:
         scores: Scores of ordered pairs of keys that differ from `score_of`.
         sort: What is replied to a question about a whole group (see `judge_texts.question_in`): from its name, the
             keys of the responses as they are shown, and how often it was asked before.
+        summarise: What is replied where the core steps of a response are asked for: from its key, and how often that
+            was asked before.
         texts: Texts by key, for responses that carry no key of their own.
         api_key: Refuse other keys with 401; None takes any.
         keep_bodies: Keep request bodies on record (off for very long runs).
@@ -98,6 +100,7 @@ class JudgeServer:
         latency: float = 0.0,
         scores: Mapping[tuple[str, str], int] | None = None,
         sort: Callable[[str, tuple[str, ...], int], str] | None = None,
+        summarise: Callable[[str, int], str] = summary_of,
         texts: Mapping[str, str] | None = None,
         api_key: str | None = None,
         keep_bodies: bool = True,
@@ -107,6 +110,7 @@ class JudgeServer:
         self.latency = latency
         self.scores = dict(scores or {})
         self.sort = sort
+        self.summarise = summarise
         self.texts = KnownTexts(dict(texts or {}))
         self.api_key = api_key
         self.keep_bodies = keep_bodies
@@ -262,7 +266,9 @@ class JudgeServer:
         if how.hang:
             await reader.read(1)  # only the client's leaving ends this
             return False
-        if call.group and self.sort is not None and how is self.faults.otherwise:
+        if call.pair[0] == "summary" and how is self.faults.otherwise:
+            how = replace(how, content=self.summarise(call.pair[1], call.attempt))
+        elif call.group and self.sort is not None and how is self.faults.otherwise:
             how = replace(how, content=self.sort(call.pair[0], call.group, call.attempt))
         delay = self.latency + how.first_byte_after
         if delay > 0:

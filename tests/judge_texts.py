@@ -55,12 +55,22 @@ class KnownTexts:
         return min(places)[1], max(again)[1]
 
 
-def question_in(prompt: str) -> tuple[str, tuple[str, ...]] | None:
-    """Which question about a whole group a prompt asks, and the keys of its responses as shown; None of a pair.
+def summary_of(key: str, attempt: int = 0) -> str:
+    """The loopback judge's summary of a response; it carries the key, so that pairs of summaries are known."""
+    return f"1. R#{key}# picks its method.\n2. It ends.\n[Core steps: 2]"
 
-    The question is `sorting` (which share an approach) or `references` (which approach of a list each takes).
+
+def question_in(prompt: str) -> tuple[str, tuple[str, ...]] | None:
+    """Which question that is not about a pair a prompt asks, and the keys of its responses as shown; None of a pair.
+
+    The question is `sorting` (which share an approach), `references` (which approach of a list each takes), or
+    `summary` (the core steps of one response).
     """
-    for name, form in (("references", "[Reference approaches:"), ("sorting", "[Approaches:")):
+    for name, form in (
+        ("references", "[Reference approaches:"),
+        ("sorting", "[Approaches:"),
+        ("summary", "[Core steps:"),
+    ):
         if form in prompt:
             return name, tuple(dict.fromkeys(KEY.findall(prompt)))
     return None

@@ -13,6 +13,7 @@ from rich.text import Text
 from diversity_judge.batching.exporting import Exported
 from diversity_judge.batching.ingesting import IngestCounts
 from diversity_judge.display import counted
+from diversity_judge.engine.bill import Bill
 from diversity_judge.runs.batches import BatchFile
 from diversity_judge.text_safety import printable
 
@@ -29,6 +30,7 @@ def print_exported(console: Console, found: Exported, run: Path) -> None:
             ("pairs", f"{found.bill.pairs:,}"),
             ("judgments", f"{found.bill.judgments:,} wanted, {found.bill.reused:,} in the ledger already"),
             *([("sortings", f"{found.bill.sortings:,} wanted, one a group")] if found.bill.sortings else []),
+            *([("summaries", _summaries(found.bill))] if found.bill.summaries else []),
             ("calls", _calls(found)),
             ("cost", _cost(found)),
         ],
@@ -47,6 +49,12 @@ def print_exported(console: Console, found: Exported, run: Path) -> None:
     first = shlex.quote(str(found.folder / found.files[0].name))
     _say(console, f"or on your own machines: vllm run-batch -i {first} -o results.jsonl --model {found.judge.model}")
     _say(console, f"then: python -m diversity_judge.batch ingest results.jsonl --out {where}")
+    if found.bill.without_summary:
+        _say(
+            console,
+            f"{found.bill.without_summary:,} judgments wait for summaries: when these are in the ledger, the same "
+            "export again writes the pairs",
+        )
 
 
 def print_file(console: Console, file: BatchFile) -> None:
@@ -76,16 +84,27 @@ def print_ingested(console: Console, source: Sequence[Path], counts: IngestCount
         _say(console, f"and {counts.n_bad - len(counts.bad):,} more such lines")
 
 
-def print_next(console: Console, run: Path, n_waiting: int) -> None:
-    """What to type now."""
+def print_next(console: Console, run: Path, n_waiting: int, *, has_summaries: bool = False) -> None:
+    """What to type now; after summaries the pairs of them."""
     where = shlex.quote(str(run))
     if n_waiting:
         _say(
             console,
             f"{counted(n_waiting, 'batch', 'batches')} not ready: python -m diversity_judge.batch fetch {where}",
         )
+        return
+    if has_summaries:
+        _say(console, "the pairs of these summaries are written by the same batch export again")
+        _say(
+            console,
+            f"or: python -m diversity_judge.score RESPONSES ... --out {where} (it buys the pairs by live calls)",
+        )
     else:
         _say(console, f"next: python -m diversity_judge.score RESPONSES ... --out {where} (it buys what is missing)")
+
+
+def _summaries(bill: Bill) -> str:
+    return f"{bill.summaries:,} wanted, one a response, {bill.summaries_reused:,} in the ledger already"
 
 
 def _calls(found: Exported) -> str:

@@ -1,4 +1,8 @@
-"""What a run needs, as files: the same plan, the same keys and the same requests as `score` would send."""
+"""What a run needs, as files: the same plan, the same keys and the same requests as `score` would send.
+
+Where summaries are compared, an export holds those that are missing, and the pairs of those that are there: at first
+all summaries, and once these are in the ledger, all pairs.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,14 @@ from pathlib import Path
 
 from diversity_judge.batching.record import BatchJudge
 from diversity_judge.batching.requests import request_lines, write_files
-from diversity_judge.engine.as_bought import as_bought
 from diversity_judge.engine.bill import Bill
-from diversity_judge.engine.workload import Workload, check_fits, make_workload
 from diversity_judge.errors import InputError, RunError
 from diversity_judge.inputs.in_memory import read_inputs
 from diversity_judge.inputs.selection import select
 from diversity_judge.judges.base import Judge
-from diversity_judge.judges.make import make_judge
 from diversity_judge.judges.presets import BatchTerms
 from diversity_judge.ledger import Ledger
-from diversity_judge.planning.groups import plan_groups, too_many_pairs
+from diversity_judge.planning.groups import too_many_pairs
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.planning.question import Question
 from diversity_judge.runs.batches import (
@@ -34,7 +35,7 @@ from diversity_judge.runs.batches import (
 from diversity_judge.runs.instrument import refuse_another_instrument
 from diversity_judge.scoring.manifest import instrument_of
 from diversity_judge.scoring.options import ScoreOptions
-from diversity_judge.scoring.sortings import wanted_sortings
+from diversity_judge.scoring.work import Wanted, Work
 
 
 @dataclass(frozen=True)
@@ -87,26 +88,22 @@ def export(options: ScoreOptions) -> Exported:
         raise InputError("--target-width buys in two stages, and a batch in one: give --pairs-per-group, see `plan`")
     read = read_inputs(options.source, format=options.input_format)
     groups = select(read.groups, strategies=options.strategies, limit=options.limit)
-    plans = plan_groups(groups, options.design, options.shown)
-    template = PromptTemplate.load(options.prompt)
-    sortings = wanted_sortings(options, read.groups, plans)
-    check_fits(plans, options.judge, template, sortings)
-    if (advice := None if options.all_pairs else too_many_pairs(plans, options.design)) is not None:
+    wanted = Wanted.of(options, groups, sends_calls=False)
+    judge, template = wanted.judge, wanted.template
+    if (advice := None if options.all_pairs else too_many_pairs(wanted.plans, options.design)) is not None:
         raise InputError(advice)
-    judge = make_judge(options.judge, template, sends_calls=False, deadline_s=options.engine.deadline_s)
     if not options.overwrite:
         refuse_another_instrument(run, instrument_of(options, judge, template))
     with Ledger.read_if_there(ledger_path) as ledger:
-        plans = as_bought(plans, options.design, judge, ledger)
-        workload = make_workload(plans, judge, ledger, template, sortings)
-    return _write(options, run, ledger_path, workload, judge, template, read.warnings)
+        work = wanted.work(ledger, summaries_come=False)
+    return _write(options, run, ledger_path, work, judge, template, read.warnings)
 
 
 def _write(
     options: ScoreOptions,
     run: Path,
     ledger_path: Path,
-    workload: Workload,
+    work: Work,
     judge: Judge,
     template: PromptTemplate,
     warnings: Iterable[str],
@@ -117,7 +114,7 @@ def _write(
     kept = tuple(file for file in earlier.files if file.stage is not Stage.EXPORTED)
     replaced = tuple(file.name for file in earlier.files if file.stage is Stage.EXPORTED)
     folder = batch_folder(run)
-    wanted = _Counting((task for task in workload.tasks(judge)), sent)
+    wanted = _Counting(work.tasks(), sent)
     try:
         # New numbers, so that the earlier files are whole until the record names the new ones.
         files = write_files(
@@ -126,7 +123,7 @@ def _write(
             options.judge.batch or BatchTerms(),
             first=earlier.next_number,
         )
-        files = _priced(files, workload.bill, asked)
+        files = _priced(files, work.bill, asked)
         write_record(run, replace(earlier, judge=asked.as_record(), ledger=ledger_path, files=(*kept, *files)))
         for name in replaced:
             (folder / name).unlink(missing_ok=True)
@@ -137,7 +134,7 @@ def _write(
         tuple(files),
         wanted.n_left_out,
         replaced,
-        workload.bill,
+        work.bill,
         asked,
         judge.prompt_label,
         tuple(warnings),

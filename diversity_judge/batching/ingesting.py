@@ -21,6 +21,7 @@ from diversity_judge.ledger import Failure, Ledger
 from diversity_judge.ledger.store import StoredReply
 from diversity_judge.planning.prompting import parse_reply
 from diversity_judge.planning.sorting import is_about_a_group
+from diversity_judge.planning.summaries import is_summary
 
 _AT_ONCE = 256
 """Lines that one look at the ledger and a few commits serve."""
@@ -37,6 +38,7 @@ class IngestCounts:
         lines: Results, well formed or not.
         stored: Replies that are new in the ledger.
         without_score: Of these, those in which no score can be read.
+        summaries: Of the new replies, summaries of responses, of which pairs are still to be compared.
         already_there: Replies that the ledger held.
         failed: Calls without a reply, by reason.
         unknown: Lines whose key no exported file holds.
@@ -48,6 +50,7 @@ class IngestCounts:
     lines: int = 0
     stored: int = 0
     without_score: int = 0
+    summaries: int = 0
     already_there: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     unknown: int = 0
@@ -128,7 +131,10 @@ async def _keep(
     counts.stored += 1
     counts.cost_usd += cost or 0.0
     has_score = parse_reply(reply.content, reply.finish_reason).score is not None
-    counts.without_score += not has_score and not is_about_a_group(reply.content)
+    if is_summary(reply.content) and not has_score:
+        counts.summaries += 1
+    else:
+        counts.without_score += not has_score and not is_about_a_group(reply.content)
 
 
 def _is_same(there: StoredReply, reply: Reply) -> bool:

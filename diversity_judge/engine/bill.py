@@ -12,6 +12,7 @@ from diversity_judge.inputs.views import estimate_tokens
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.planning.groups import GroupPlan
 from diversity_judge.planning.sorting import SortingPlan
+from diversity_judge.planning.summaries import SummaryPlan
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Bill:
         sortings: Questions about whole groups that are wanted; `calls`, tokens and cost hold theirs too.
         sortings_reused: Of these, found in the ledger.
         sortings_not_asked_again: Of these, truncated earlier at the present limit.
+        summaries: Texts whose summaries are wanted; `calls`, tokens and cost hold theirs too.
+        summaries_reused: Of these, found in the ledger.
+        summaries_not_asked_again: Of these, truncated earlier at the present limit.
+        without_summary: Judgments that cannot be asked for, as a summary is missing.
     """
 
     groups: int
@@ -51,6 +56,15 @@ class Bill:
     sortings: int = 0
     sortings_reused: int = 0
     sortings_not_asked_again: int = 0
+    summaries: int = 0
+    summaries_reused: int = 0
+    summaries_not_asked_again: int = 0
+    without_summary: int = 0
+
+    @property
+    def summary_calls(self) -> int:
+        """Of the calls, those for summaries, which come first."""
+        return self.summaries - self.summaries_reused - self.summaries_not_asked_again
 
     @property
     def cost_of_a_call_usd(self) -> float | None:
@@ -64,6 +78,7 @@ def group_bill(
     *,
     n_judgments: int,
     n_reused: int,
+    n_without_summary: int = 0,
     spec: JudgeSpec,
     overhead_tokens: int,
 ) -> Bill:
@@ -74,6 +89,7 @@ def group_bill(
         is_missing: (pairs,) for which pairs, in the order of the plan, a call is needed.
         n_judgments: How many judgments of its own the group wants.
         n_reused: How many of them have a score in the ledger.
+        n_without_summary: How many of them cannot be asked for, as a summary is missing.
         spec: The judge, for its prices and typical reply.
         overhead_tokens: Of the template.
     """
@@ -90,11 +106,12 @@ def group_bill(
         repeats=not_identical - n_judgments // draws,
         judgments=n_judgments,
         reused=n_reused,
-        not_asked_again=n_judgments - n_reused - calls,
+        not_asked_again=n_judgments - n_reused - calls - n_without_summary,
         calls=calls,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cost_usd=_cost(spec, input_tokens, output_tokens),
+        without_summary=n_without_summary,
     )
 
 
@@ -120,6 +137,31 @@ def sorting_bill(sorting: SortingPlan, *, is_known: bool, is_missing: bool, spec
         sortings=1,
         sortings_reused=int(is_known),
         sortings_not_asked_again=int(not is_known and not is_missing),
+    )
+
+
+def summary_bill(summary: SummaryPlan, *, is_known: bool, is_missing: bool, spec: JudgeSpec) -> Bill:
+    """The bill of one summary.
+
+    Args:
+        summary: Of which text.
+        is_known: Whether the ledger has it.
+        is_missing: Whether a call is needed.
+        spec: The judge, for its prices and typical reply.
+    """
+    input_tokens = output_tokens = 0
+    if is_missing:
+        input_tokens = summary.shown_tokens + estimate_tokens(summary.template.file.body)
+        output_tokens = spec.typical_output_tokens
+    return Bill(
+        **_NOTHING,
+        calls=int(is_missing),
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cost_usd=_cost(spec, input_tokens, output_tokens),
+        summaries=1,
+        summaries_reused=int(is_known),
+        summaries_not_asked_again=int(not is_known and not is_missing),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 from rich.console import Console
 from rich.text import Text
 
+from diversity_judge.engine.bill import Bill
 from diversity_judge.engine.buyer import Buyer
 from diversity_judge.engine.computer import Computer
 from diversity_judge.engine.endable import Endable
@@ -34,6 +35,9 @@ def buy(
     ledger: Ledger,
     options: EngineOptions,
     console: Console,
+    *,
+    asked_about: Bill | None = None,
+    before: Tally | None = None,
 ) -> Tally:
     """Buy judgments and show how it goes. The first Ctrl-C, SIGTERM or SIGHUP ends it in order.
 
@@ -43,6 +47,9 @@ def buy(
         ledger: Where replies are kept.
         options: Limits.
         console: For progress, where it is a terminal.
+        asked_about: What the user has to agree to, where this is the first part of it; None: the workload's bill.
+        before: What was bought first, where this is the second part: it goes on, with its limits, and nobody is asked
+            again.
 
     Returns:
         What was done, and how it ended.
@@ -53,8 +60,10 @@ def buy(
     """
     begun: Future[tuple[asyncio.AbstractEventLoop, Endable]] = Future()
 
-    check_spending(workload.bill, options, judge.spec)
-    tally = Tally.of(workload.bill)
+    if before is None:
+        check_spending(asked_about or workload.bill, options, judge.spec)
+    tally = Tally() if before is None else before
+    tally.go_on_with(workload.bill)
     options = _within_descriptors(options, judge, console)
 
     async def session() -> Tally:

@@ -27,7 +27,7 @@ class Tally:
     """Counts of a run; judgments are counted only once their reply is on disk.
 
     Attributes:
-        wanted: Judgments and sortings that the plan wants.
+        wanted: Judgments, sortings and summaries that the plan wants.
         reused: Of these, found in the ledger.
         scored: Scored in this run.
         missing: Ended without a score in this run, by reason.
@@ -65,9 +65,8 @@ class Tally:
     @classmethod
     def of(cls, bill: Bill) -> Tally:
         """The counts before the first call."""
-        tally = cls(wanted=bill.judgments + bill.sortings, reused=bill.reused + bill.sortings_reused)
-        if not_asked_again := bill.not_asked_again + bill.sortings_not_asked_again:
-            tally.missing[Missing.TRUNCATED] = not_asked_again
+        tally = cls()
+        tally.go_on_with(bill)
         return tally
 
     def after(self, earlier: Tally) -> Tally:
@@ -75,6 +74,15 @@ class Tally:
         summed = ("scored", "calls", "replies", "cost_usd", "unpriced", "prompt_tokens", "completion_tokens")
         counts = {name: getattr(self, name) + getattr(earlier, name) for name in (*summed, *_CACHE)}
         return replace(self, reused=max(0, self.reused - earlier.scored), **counts)
+
+    def go_on_with(self, bill: Bill) -> None:
+        """Count what a bill wants, beside what was wanted before."""
+        self.wanted += bill.judgments + bill.sortings + bill.summaries
+        self.reused += bill.reused + bill.sortings_reused + bill.summaries_reused
+        if cut := bill.not_asked_again + bill.sortings_not_asked_again + bill.summaries_not_asked_again:
+            self.missing[Missing.TRUNCATED] += cut
+        if bill.without_summary:
+            self.missing[Missing.NO_SUMMARY] += bill.without_summary
 
     @property
     def done(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, compress
 
 import numpy as np
@@ -26,6 +26,7 @@ from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.planning.question import Question
 from diversity_judge.planning.repeats import needs_judgment
 from diversity_judge.planning.sorting import SortingPlan, SortingTask, check_sortings_fit
+from diversity_judge.planning.summaries import SummaryPlan, check_summaries_fit
 from diversity_judge.text_safety import printable
 
 _PAIRS_A_LOOK = MOST_PAIRS
@@ -64,17 +65,18 @@ class Workload:
         sortings: Questions about whole groups.
         bill: The number of calls and their likely cost.
         planned_at: The id of the ledger's newest reply before it was read: later ones are other runs'.
+        more: Calls that are needed for other questions than those about pairs.
     """
 
     groups: Sequence[GroupWork]
     sortings: Sequence[SortingPlan]
     bill: Bill
     planned_at: int
-    missing_sortings: Sequence[SortingTask] = ()
+    more: Sequence[Question] = ()
 
     def tasks(self, judge: Judge) -> Iterator[Question]:
         """The calls that are needed, made one after the other as they are asked for; those about pairs first."""
-        return chain(chain.from_iterable(work.tasks(judge) for work in self.groups), self.missing_sortings)
+        return chain(chain.from_iterable(work.tasks(judge) for work in self.groups), self.more)
 
 
 def make_workload(
@@ -100,6 +102,8 @@ def make_workload(
             work, n_reused = _look_up_stored(plan, wanted, judge, known, stored)
         else:
             work, n_reused = _look_up(plan, wanted, judge, known)
+        possible = plan.can_be_asked()
+        work = replace(work, is_missing=work.is_missing & possible)
         groups.append(work)
         bills.append(
             group_bill(
@@ -107,6 +111,7 @@ def make_workload(
                 work.is_missing,
                 n_judgments=n_judgments,
                 n_reused=n_reused,
+                n_without_summary=int((wanted & ~possible).sum()),
                 spec=judge.spec,
                 overhead_tokens=overhead,
             )
@@ -179,9 +184,21 @@ def _look_up_stored(
 
 
 def check_fits(
-    plans: Sequence[GroupPlan], spec: JudgeSpec, template: PromptTemplate, sortings: Sequence[SortingPlan] = ()
+    plans: Sequence[GroupPlan],
+    spec: JudgeSpec,
+    template: PromptTemplate,
+    sortings: Sequence[SortingPlan] = (),
+    summaries: Sequence[SummaryPlan] | None = None,
 ) -> None:
     """Find what an LLM judge could not be shown, before anything is sent.
+
+    Args:
+        plans: The groups.
+        spec: The judge.
+        template: Of pairs.
+        sortings: Questions about whole groups.
+        summaries: Texts that are summarised one by one, so that no pair of them has to fit; None where pairs are
+            shown whole.
 
     Raises:
         InputError: a problem's text is wanted and missing, or a response, or a group that is to be sorted in one call,
@@ -199,14 +216,9 @@ def check_fits(
                 "another --prompt"
             )
         overhead += max((estimate_tokens(plan.group.problem or "") for plan in plans), default=0)
-    check_context(
-        plans,
-        overhead_tokens=overhead,
-        output_tokens=spec.output_limit or spec.typical_output_tokens,
-        context_tokens=spec.context_tokens,
-    )
-    check_sortings_fit(
-        sortings,
-        output_tokens=spec.output_limit or spec.typical_output_tokens,
-        context_tokens=spec.context_tokens,
-    )
+    output_tokens, context_tokens = spec.output_limit or spec.typical_output_tokens, spec.context_tokens
+    if summaries is None:
+        check_context(plans, overhead_tokens=overhead, output_tokens=output_tokens, context_tokens=context_tokens)
+    else:
+        check_summaries_fit(summaries, output_tokens=output_tokens, context_tokens=context_tokens)
+    check_sortings_fit(sortings, output_tokens=output_tokens, context_tokens=context_tokens)

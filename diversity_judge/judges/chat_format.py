@@ -17,6 +17,7 @@ from diversity_judge.judges.presets import LIMIT_PARAMETERS, JudgeSpec
 from diversity_judge.planning.groups import GroupPlan
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.planning.sorting import SortingPlan
+from diversity_judge.planning.summaries import SummaryTemplate
 
 PATH = "/chat/completions"
 """Below the base URL."""
@@ -52,6 +53,11 @@ def chat_fingerprint(spec: JudgeSpec, template: PromptTemplate, plan: GroupPlan)
 def sorting_fingerprint(spec: JudgeSpec, plan: SortingPlan) -> str:
     """Hash of what besides the texts and the list of approaches can change how a group is sorted."""
     return _fingerprint(spec, plan.template.digest, None)
+
+
+def summary_fingerprint(spec: JudgeSpec, template: SummaryTemplate) -> str:
+    """Hash of what besides the text can change its summary."""
+    return _fingerprint(spec, template.digest, None)
 
 
 def _fingerprint(spec: JudgeSpec, template_digest: str, problem: str | None) -> str:

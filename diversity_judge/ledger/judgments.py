@@ -25,7 +25,8 @@ def read_judgments(
         Judgment(pair, None, MAX_SCORE, None) if key is None else _judgment(pair, key, replies.get(key, ()))
         for pair, key in zip(pairs, keys, strict=True)
     ]
-    return _with_failures(judgments, ledger)
+    judgments = _with_failures(judgments, ledger)
+    return [_of_nothing_to_show(judgment, plan) for judgment in judgments] if plan.lacking else judgments
 
 
 class Wanted(Protocol):
@@ -45,6 +46,8 @@ class Wanted(Protocol):
 def need_call(wanted: Sequence[Wanted], ledger: Ledger | None, limit: int | None) -> list[bool]:
     """For each of them whether a call could still bring an answer.
 
+    A pair without a summary is not asked about; the summary is.
+
     Where the newest reply was cut at the present limit or a higher one, none could: it would be cut again, and paid
     for again.
 
@@ -56,7 +59,7 @@ def need_call(wanted: Sequence[Wanted], ledger: Ledger | None, limit: int | None
     cut = [one.key for one in wanted if one.reason == Missing.TRUNCATED and one.key is not None]
     stored = ledger.replies(cut) if ledger is not None and cut else {}
     return [
-        one.reason is not None
+        one.reason not in (None, Missing.NO_SUMMARY)
         and one.key is not None
         and (one.reason != Missing.TRUNCATED or _raised(stored.get(one.key, []), limit))
         for one in wanted
@@ -97,6 +100,13 @@ def _with_failures(judgments: list[Judgment], ledger: Ledger | None) -> list[Jud
     keys = [j.key for j in judgments if j.reason == Missing.NOT_JUDGED and j.key is not None]
     failures = ledger.failures(keys) if ledger is not None and keys else {}
     return [j if j.key not in failures else Judgment(j.pair, j.key, None, failures[j.key].reason) for j in judgments]
+
+
+def _of_nothing_to_show(judgment: Judgment, plan: GroupPlan) -> Judgment:
+    """Say why a pair was not judged where one of its responses has nothing that could be shown."""
+    if judgment.score is not None or plan.lacking.isdisjoint((judgment.pair.first, judgment.pair.second)):
+        return judgment
+    return judgment._replace(reason=Missing.NO_SUMMARY)
 
 
 def _raised(replies: Sequence[StoredReply], limit: int | None) -> bool:

@@ -42,6 +42,10 @@ class GroupPlan:
         shown: (n,) what the judge sees of each response.
         pairs: The judgments wanted, those with the same first response together.
         skip_duplicates: Whether pairs of identical texts get the highest score without a call.
+        lacking: Positions of responses of which there is nothing to show, as a summary is missing: a stand-in is in
+            `shown`, and their pairs are wanted but cannot be asked.
+        summarised: (n,) SHA-256 (hexadecimal) of the texts whose summaries are shown; empty where these texts
+            themselves are.
     """
 
     group: Group
@@ -49,6 +53,8 @@ class GroupPlan:
     shown: tuple[ShownText, ...]
     pairs: PlannedPairs
     skip_duplicates: bool = True
+    lacking: frozenset[int] = frozenset()
+    summarised: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"GroupPlan({self.name}: {counted(len(self.shown), 'response')}, {counted(len(self.pairs), 'pair')})"
@@ -105,6 +111,16 @@ class GroupPlan:
             needed[start:stop] = np.repeat(texts[seconds] != texts[first], self.pairs.draws)
             start = stop
         return needed
+
+    def can_be_asked(self) -> NDArray[np.bool_]:
+        """(pairs,) which pairs, in the order of the plan, have two texts to show: all but those of `lacking`."""
+        possible = np.ones(len(self.pairs), dtype=np.bool_)
+        if self.lacking:
+            is_there = np.ones(len(self.shown), dtype=np.bool_)
+            is_there[list(self.lacking)] = False
+            for first, seconds in self.pairs.rows():
+                possible[self.pairs.row(first)] = np.repeat(is_there[seconds] & is_there[first], self.pairs.draws)
+        return possible
 
     def pair_tokens(self, is_chosen: NDArray[np.bool_]) -> int:
         """Estimated tokens of both texts, summed over the chosen pairs.

@@ -52,6 +52,7 @@ def mean_result(runs: Sequence[Run], groups: Sequence[PanelGroup], *, fewer_judg
         tally=Tally(),
         is_embedded=True,
         manifest=manifest,
+        judge_input=instrument.judge_input,
     )
 
 
@@ -90,6 +91,8 @@ def panel_instrument(runs: Sequence[Run]) -> Instrument:
         first.truncate_tokens,
         first.orders,
         any(bool(member.judge_duplicates) for member in members),
+        " + ".join(dict.fromkeys(member.judge_input for member in members)),
+        " + ".join(dict.fromkeys(member.summary_prompt for member in members if member.summary_prompt)) or None,
     )
 
 

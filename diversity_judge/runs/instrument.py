@@ -23,9 +23,16 @@ from diversity_judge.text_safety import printable
 
 WHO = ("judge", "model", "host", "parameters", "prompt")
 """The judge, as the words of `Difference` name its parts: what `agree` is there to compare."""
-SEEN = ("view", "truncation")
+SEEN = ("view", "truncation", "judge input", "prompt of summaries")
 """What of a response the judge saw."""
-_WORDS = {"truncate_tokens": "truncation", "judge_duplicates": "judging of duplicates"}
+RESPONSES, SUMMARIES = "responses", "summaries"
+"""What a judgment compares; older runs do not say that it was the responses."""
+_WORDS = {
+    "truncate_tokens": "truncation",
+    "judge_duplicates": "judging of duplicates",
+    "judge_input": "judge input",
+    "summary_prompt": "prompt of summaries",
+}
 """Fields whose name is not how a person says it."""
 _NONE = "none"
 """What is shown of a field without a value."""
@@ -54,6 +61,8 @@ class Instrument:
         truncate_tokens: Longer texts are cut to this; None for never.
         orders: `one` or `both`.
         judge_duplicates: Whether identical texts are judged too, instead of being given the highest score.
+        judge_input: What is compared: `responses`, or `summaries` that the judge wrote of them first.
+        summary_prompt: Name, version and beginning of the hash of the template of these; None where there are none.
     """
 
     judge: str
@@ -66,10 +75,19 @@ class Instrument:
     truncate_tokens: int | None
     orders: str
     judge_duplicates: bool | None
+    judge_input: str = RESPONSES
+    summary_prompt: str | None = None
 
     @classmethod
     def of(
-        cls, spec: JudgeSpec, *, prompt: str, prompt_sha256: str | None, design: PairDesign, showing: Showing
+        cls,
+        spec: JudgeSpec,
+        *,
+        prompt: str,
+        prompt_sha256: str | None,
+        design: PairDesign,
+        showing: Showing,
+        summary_prompt: str | None = None,
     ) -> Instrument:
         """The instrument of a run that is about to begin.
 
@@ -79,6 +97,8 @@ class Instrument:
             prompt_sha256: Its digest; None where the judge takes no template.
             design: Which pairs, in which orders.
             showing: What the judge sees.
+            summary_prompt: The template of the summaries that are compared, as the tables name it; None where the
+                responses are.
         """
         return cls(
             spec.kind,
@@ -91,6 +111,8 @@ class Instrument:
             showing.truncate_tokens,
             design.orders,
             showing.judge_duplicates,
+            RESPONSES if summary_prompt is None else SUMMARIES,
+            summary_prompt,
         )
 
     @classmethod
@@ -119,6 +141,8 @@ class Instrument:
             truncate_tokens=entry_or_none(record, path, "truncate_tokens", int),
             orders=entry(record, path, "orders", str),
             judge_duplicates=entry_or_none(record, path, "judge_duplicates", bool),
+            judge_input=entry_or_none(record, path, "judge_input", str) or RESPONSES,
+            summary_prompt=entry_or_none(record, path, "summary_prompt", str),
         )
 
     def shown(self) -> dict[str, str]:
@@ -185,6 +209,18 @@ def refuse_another_instrument(folder: Path, instrument: Instrument) -> None:
             f"{folder} holds a run with {said}. Name another folder with --out, or replace what is there with "
             "--overwrite"
         )
+
+
+def summaries_sentence(manifest: Mapping[str, Any]) -> str:
+    """What was compared, in a few words; empty where it was the responses themselves.
+
+    Args:
+        manifest: What run.json holds.
+    """
+    record = manifest.get("instrument", {})
+    if record.get("judge_input", RESPONSES) == RESPONSES:
+        return ""
+    return f"{record['judge_input']} of the responses, by {record.get('summary_prompt')}"
 
 
 def _that_change_a_score(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from diversity_judge.choices import (
     DEFAULT_PROMPT,
     FORMATS,
     HEATMAP_CHOICES,
+    JUDGE_INPUTS,
     LEVELS,
     MOST_PAIRS,
     ORDERS,
@@ -118,6 +119,11 @@ def add_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", type=int, help="of the choice of pairs (default: 0)")
     group.add_argument(
         "--judge-duplicates", action="store_true", help="ask about identical texts too (else: 5, no call)"
+    )
+    group.add_argument(
+        "--judge-input",
+        choices=JUDGE_INPUTS,
+        help="summaries: summarise each response in one call, compare the summaries (default: responses)",
     )
     group.add_argument(
         "--clusters",

@@ -17,6 +17,8 @@ from diversity_judge.engine.tally import Ending
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.planning.summaries import USUAL_TOKENS as SUMMARY_TOKENS
+from diversity_judge.runs.instrument import summaries_sentence
 from diversity_judge.runs.surrogates import estimator_sentence
 from diversity_judge.scoring.result import ScoreResult
 from diversity_judge.terminal import Column, print_table
@@ -32,6 +34,7 @@ _NAME_WIDTH = 40
 def print_bill(console: Console, bill: Bill, spec: JudgeSpec, prompt: str) -> None:
     """What will be asked, of whom, and what it will likely cost."""
     table = Table.grid(padding=(0, 2))
+    is_estimated = "estimated" + (f"; {SUMMARY_TOKENS:,} a summary" if bill.summary_calls else "")
     rows = [
         ("judge", spec.label),
         ("prompt", prompt),
@@ -39,12 +42,17 @@ def print_bill(console: Console, bill: Bill, spec: JudgeSpec, prompt: str) -> No
         ("pairs", f"{bill.pairs:,}{_without_a_judgment(bill)}"),
         ("judgments", f"{bill.judgments:,} wanted{_without_a_call(bill)}"),
         *([("sortings", f"{bill.sortings:,} wanted, one a group{_without_a_sorting(bill)}")] if bill.sortings else []),
-        ("calls", f"{bill.calls:,}"),
+        *(
+            [("summaries", f"{bill.summaries:,} wanted, one a response{_without_a_summary(bill)}")]
+            if bill.summaries
+            else []
+        ),
+        ("calls", f"{bill.calls:,}{_in_two_phases(bill)}"),
     ]
     if not spec.is_embedded:
         tokens = f"about {bill.input_tokens:,} in, {bill.output_tokens:,} out"
         rows += [
-            ("tokens", f"{tokens} (estimated; {spec.typical_output_tokens:,} a reply)"),
+            ("tokens", f"{tokens} ({is_estimated}; {spec.typical_output_tokens:,} a reply)"),
             ("cost", cost_in_words(bill, spec)),
         ]
     for name, value in rows:
@@ -86,6 +94,7 @@ def print_results(console: Console, result: ScoreResult, *, verbose: bool = Fals
     facts = (
         f"judge: {result.judge}",
         f"prompt: {result.prompt}",
+        *([f"judge input: {compared}"] if (compared := summaries_sentence(result.manifest)) else []),
         *([f"estimator: {estimator}"] if estimator else []),
     )
     _print_strategies(console, result, facts)
@@ -184,8 +193,12 @@ def _print_missing(console: Console, result: ScoreResult) -> None:
     if result.missing:
         found = advice(dict(result.missing.most_common()), is_embedded=result.is_embedded)
         _print_reasons(console, f"{sum(result.missing.values()):,} judgment(s) have no score", found)
+    if result.missing_summaries:
+        found = advice(dict(result.missing_summaries.most_common()), is_embedded=False, about="summaries")
+        n = sum(result.missing_summaries.values())
+        _print_reasons(console, "1 summary is missing" if n == 1 else f"{n:,} summaries are missing", found)
     if result.missing_sortings:
-        found = advice(dict(result.missing_sortings.most_common()), is_embedded=result.is_embedded, of_groups=True)
+        found = advice(dict(result.missing_sortings.most_common()), is_embedded=result.is_embedded, about="groups")
         _print_reasons(console, f"{sum(result.missing_sortings.values()):,} sorting(s) are missing", found)
 
 
@@ -214,6 +227,7 @@ def _without_a_call(bill: Bill) -> str:
     return _in_brackets(
         f"{bill.reused:,} found in the ledger" if bill.reused else "",
         f"{bill.not_asked_again:,} cut earlier at this limit (raise --max-tokens)" if bill.not_asked_again else "",
+        f"{bill.without_summary:,} without a summary" if bill.without_summary else "",
     )
 
 
@@ -223,6 +237,19 @@ def _without_a_sorting(bill: Bill) -> str:
         f"{bill.sortings_reused:,} found in the ledger" if bill.sortings_reused else "",
         f"{again:,} cut earlier at this limit (raise --max-tokens)" if again else "",
     )
+
+
+def _without_a_summary(bill: Bill) -> str:
+    again = bill.summaries_not_asked_again
+    return _in_brackets(
+        f"{bill.summaries_reused:,} found in the ledger" if bill.summaries_reused else "",
+        f"{again:,} cut earlier at this limit (raise --max-tokens)" if again else "",
+    )
+
+
+def _in_two_phases(bill: Bill) -> str:
+    first = bill.summary_calls
+    return f" ({first:,} for summaries, then {bill.calls - first:,} for pairs of them)" if first else ""
 
 
 def _in_brackets(*parts: str) -> str:

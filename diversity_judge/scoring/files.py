@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from diversity_judge.runs.layout import (
     RESPONSES,
     SCORES,
     STRATEGIES,
+    SUMMARIES,
     SURROGATE,
 )
 from diversity_judge.runs.replacing import replacing
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from diversity_judge.drawing.pictures import Pictures
 
 _TABLES = (RESPONSES, SCORES, STRATEGIES, PAIRS, MATRICES)
-"""Of every run; `APPROACHES` besides where groups were sorted."""
+"""Of every run; `_of_some_runs` names the others."""
 
 
 def write_run(
@@ -63,10 +64,8 @@ def write_run(
     Raises:
         RunError: the disk does not take them.
     """
-    is_sorted = any(group.sortings for group in result.groups)
-    is_sharpened = any(group.surrogate for group in result.groups)
-    sure = (*_TABLES, *more, *([APPROACHES] if is_sorted else []), *([SURROGATE] if is_sharpened else []))
-    possible = [APPROACHES]
+    sure = (*_TABLES, *more, *_of_some_runs(result))
+    possible = [APPROACHES, SUMMARIES]
     if heatmaps == "none":
         with replacing(folder, manifest, sure=sure, possible=possible):
             _write_tables(folder, result, more)
@@ -81,11 +80,21 @@ def write_run(
     return pictures.problems_left_out
 
 
+def _of_some_runs(result: ScoreResult) -> Iterator[str]:
+    """The files that a run has besides, by what was asked of it."""
+    if any(group.sortings for group in result.groups):
+        yield APPROACHES
+    if result.summaries:
+        yield SUMMARIES
+    if any(group.surrogate for group in result.groups):
+        yield SURROGATE
+
+
 def _write_tables(folder: Path, result: ScoreResult, more: Mapping[str, Iterable[Row]]) -> None:
     groups = result.groups
     csv_files = {
-        SCORES: tables.scores(groups, result.judge, result.prompt),
-        STRATEGIES: tables.strategies(result.strategy_results, result.judge, result.prompt),
+        SCORES: tables.scores(groups, result.judge, result.prompt, result.judge_input),
+        STRATEGIES: tables.strategies(result.strategy_results, result.judge, result.prompt, result.judge_input),
     }
     try:
         responses = [response for group in groups for response in group.plan.group.responses]
@@ -94,6 +103,8 @@ def _write_tables(folder: Path, result: ScoreResult, more: Mapping[str, Iterable
             write_csv(folder / name, rows)
         if any(group.sortings for group in groups):
             write_csv(folder / APPROACHES, tables.approaches(groups))
+        if result.summaries:
+            write_csv(folder / SUMMARIES, tables.summaries(groups, result.summaries))
         write_whole(folder / PAIRS, partial(tables.write_pairs, groups))
         write_whole(folder / MATRICES, partial(_write_matrices, groups))
         if surrogates := {group.plan.name: group.surrogate for group in groups if group.surrogate}:

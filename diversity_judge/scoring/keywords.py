@@ -15,11 +15,13 @@ from diversity_judge.choices import (
     CLUSTERS,
     DEFAULT_JUDGE,
     HEATMAP_CHOICES,
+    JUDGE_INPUTS,
     LEVELS,
     ORDERS,
     VIEWS,
     Clusters,
     HeatmapChoice,
+    JudgeInput,
     Level,
     Orders,
     View,
@@ -49,11 +51,11 @@ class ScoreKeywords(TypedDict, total=False):
 
     What is compared: `format`, `strategies` and `limit` (problems) of the input, `view`, `truncate_tokens`,
     `orders`, `pairs_per_group`, `all_pairs`, `target_width`, `for_`, `draws`, `seed`, `judge_duplicates`,
-    `clusters`, `reference_approaches`. The judge: `judge` (a preset's name or a `JudgeSpec`), `judges_file`,
-    `base_url`, `model`, `api_key_env`, `max_tokens`, `params` (request parameters), `prompt`, `anchors`. The
-    estimate: `surrogate` (`"proxy"`, or another run). Cost and speed: `max_calls`, `max_cost`, `yes`, `ask_above`,
-    `when`, `concurrency`, `deadline`, `max_attempts`, `retry_wait`. Outputs: `out`, `ledger`, `offline`, `overwrite`,
-    `heatmaps`, `quiet`, `verbose`.
+    `judge_input`, `clusters`, `reference_approaches`. The judge: `judge` (a preset's name or a `JudgeSpec`),
+    `judges_file`, `base_url`, `model`, `api_key_env`, `max_tokens`, `params` (request parameters), `prompt`,
+    `anchors`. The estimate: `surrogate` (`"proxy"`, or another run). Cost and speed: `max_calls`, `max_cost`, `yes`,
+    `ask_above`, `when`, `concurrency`, `deadline`, `max_attempts`, `retry_wait`. Outputs: `out`, `ledger`,
+    `offline`, `overwrite`, `heatmaps`, `quiet`, `verbose`.
     """
 
     format: str
@@ -69,6 +71,7 @@ class ScoreKeywords(TypedDict, total=False):
     draws: int
     seed: int
     judge_duplicates: bool
+    judge_input: JudgeInput
     clusters: Clusters
     reference_approaches: bool
     judge: str | JudgeSpec | None
@@ -127,6 +130,7 @@ _REST = {
             "strategies",
             "limit",
             "clusters",
+            "judge_input",
             "reference_approaches",
             "all_pairs",
             "surrogate",
@@ -269,6 +273,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], Any], Iterable[str]]] = {
     f"one of {', '.join(VIEWS)}": (_one_of(VIEWS), ("view",)),
     f"one of {', '.join(ORDERS)}": (_one_of(ORDERS), ("orders",)),
     f"one of {', '.join(CLUSTERS)}": (_one_of(CLUSTERS), ("clusters",)),
+    f"one of {', '.join(JUDGE_INPUTS)}": (_one_of(JUDGE_INPUTS), ("judge_input",)),
 }  # fmt: skip
 _KIND_OF = {name: (take, wanted) for wanted, (take, names) in _KINDS.items() for name in names}
 

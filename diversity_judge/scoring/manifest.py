@@ -17,11 +17,13 @@ from diversity_judge import __version__
 from diversity_judge.hosts.address import read_address
 from diversity_judge.inputs.in_memory import InMemory
 from diversity_judge.inputs.reading import ReadResult
+from diversity_judge.inputs.views import estimate_tokens
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.diversity import DIFFERENCE, MEAN_OF_SCORED_PAIRS
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.planning.sorting import APPROACHES, REFERENCES, Sorting, SortingTemplate
+from diversity_judge.planning.summaries import Summary, SummaryTemplate
 from diversity_judge.runs.instrument import Instrument
 from diversity_judge.scoring.options import NO_SURROGATE, ScoreOptions
 from diversity_judge.scoring.result import ScoreResult
@@ -40,6 +42,7 @@ def instrument_of(options: ScoreOptions, judge: Judge, template: PromptTemplate)
         prompt_sha256=None if judge.spec.is_embedded else template.digest,
         design=options.design,
         showing=options.shown,
+        summary_prompt=SummaryTemplate.load().label if options.judge_input == "summaries" else None,
     )
 
 
@@ -57,6 +60,7 @@ def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, read
         "warnings": list(read.warnings),
         "judge": _judge(judge.spec),
         "prompt": {"label": judge.prompt_label, **(_prompt(template) if not judge.spec.is_embedded else {})},
+        "summaries": _summaries(options),
         "sortings": _sortings(options),
         "design": asdict(options.design),
         "showing": asdict(options.shown),
@@ -93,6 +97,7 @@ def complete(record: Manifest, result: ScoreResult, *, started: float) -> Manife
             "completion_tokens": sum(judgment.completion_tokens for judgment in judgments),
             "cost_usd": sum(judgment.cost_usd for judgment in judgments),
         },
+        "summaries": record["summaries"] | (_written(result.summaries) if record["summaries"] else {}),
         "sortings": record["sortings"] | _sorted(result.sortings),
         "truncated_responses": [
             {"group": group.plan.name, "sample_id": response.sample_id, "tokens_cut": shown.tokens_cut}
@@ -137,7 +142,7 @@ def _judge(spec: JudgeSpec) -> Manifest:
     }
 
 
-def _prompt(template: PromptTemplate | SortingTemplate) -> Manifest:
+def _prompt(template: PromptTemplate | SortingTemplate | SummaryTemplate) -> Manifest:
     return {
         "label": template.label,
         "name": template.file.name,
@@ -168,6 +173,25 @@ def _sorted(sortings: Sequence[Sorting]) -> Manifest:
         "prompt_tokens": sum(sorting.prompt_tokens for sorting in sortings),
         "completion_tokens": sum(sorting.completion_tokens for sorting in sortings),
         "cost_usd": sum(sorting.cost_usd for sorting in sortings),
+    }
+
+
+def _summaries(options: ScoreOptions) -> Manifest:
+    """In which prompt responses are summarised; nothing where they are compared themselves."""
+    return {"prompt": _prompt(SummaryTemplate.load())} if options.judge_input == "summaries" else {}
+
+
+def _written(summaries: Sequence[Summary]) -> Manifest:
+    texts = [summary.text for summary in summaries if summary.text is not None]
+    return {
+        "wanted": len(summaries),
+        "written": len(texts),
+        "missing": dict(Counter(summary.reason for summary in summaries if summary.reason is not None)),
+        "mean_tokens": sum(map(estimate_tokens, texts)) / len(texts) if texts else None,
+        "replies": sum(summary.n_replies for summary in summaries),
+        "prompt_tokens": sum(summary.prompt_tokens for summary in summaries),
+        "completion_tokens": sum(summary.completion_tokens for summary in summaries),
+        "cost_usd": sum(summary.cost_usd for summary in summaries),
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from diversity_judge.choices import DEFAULT_PROMPT, LEVELS, Clusters, HeatmapChoice, Level
+from diversity_judge.choices import DEFAULT_PROMPT, LEVELS, Clusters, HeatmapChoice, JudgeInput, Level
 from diversity_judge.engine.options import EngineOptions
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.in_memory import Given, InMemory, as_inputs
@@ -14,6 +14,7 @@ from diversity_judge.inputs.opening import default_name
 from diversity_judge.judges.presets import JudgeSpec, find_judge
 from diversity_judge.planning.groups import Showing
 from diversity_judge.planning.pairs import PairDesign
+from diversity_judge.planning.summaries import COMPARE
 from diversity_judge.runs.layout import LEDGER
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class ScoreOptions:
     Attributes:
         inputs: Files of responses, pipes, `-` for standard input, folders of data sets, or responses in memory.
         judge: Who judges; a name is that of a preset.
-        prompt: Name or path of the judge's template.
+        prompt: Name or path of the judge's template; the default one is another where summaries are compared.
         design: Which pairs.
         showing: What the judge sees of a response.
         engine: Speed, retries and budget; a judge that computes gets no lead and no second try.
@@ -54,6 +55,8 @@ class ScoreOptions:
         overwrite: Replace the run of another instrument in the folder.
         clusters: Who sorts the responses of a group by approach: the similarities alone (`matrix`), or the judge too,
             in one call a group (`judge`).
+        judge_input: What a judgment compares: the responses, or their summaries, which are bought first, in one call a
+            response.
         reference_approaches: Ask, in one call a group, which approach of its problem's list each response takes.
         all_pairs: Judge all pairs of a group, however many they are.
         heatmaps: Which pictures are drawn: one a problem (`problems`), one a group too (`all`), none; None: those of
@@ -81,6 +84,7 @@ class ScoreOptions:
     level: Level = "strategy"
     overwrite: bool = False
     clusters: Clusters = "matrix"
+    judge_input: JudgeInput = "responses"
     reference_approaches: bool = False
     all_pairs: bool = False
     heatmaps: HeatmapChoice | None = None
@@ -91,14 +95,18 @@ class ScoreOptions:
         """Bring what may be given in several forms into one.
 
         Raises:
-            InputError: there is no preset of this name, or no input; or the judge cannot sort, or has no cheap
-                hours to wait for.
+            InputError: there is no preset of this name, or no input; or the judge cannot sort or summarise, or has
+                no cheap hours to wait for.
         """
         inputs = as_inputs(self.inputs)
         judge = find_judge(self.judge) if isinstance(self.judge, str) else self.judge
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "judge", judge)
-        _refuse_what_cannot_be_sorted(self, judge)
+        _refuse_what_asks_an_llm(self, judge)
+        if self.judge_input == "summaries" and self.anchors is not None:
+            raise InputError("--anchors are pairs of responses, and --judge-input summaries shows the judge none")
+        if self.judge_input == "summaries" and self.prompt == DEFAULT_PROMPT:
+            object.__setattr__(self, "prompt", COMPARE)
         if self.target_width is not None:
             _check_target(self.target_width, self.design, self.level)
         if self.engine.when == "cheap" and judge.off_peak is None:
@@ -143,7 +151,7 @@ class ScoreOptions:
         return not (self.offline or self.dry_run)
 
 
-def _refuse_what_cannot_be_sorted(options: ScoreOptions, judge: JudgeSpec) -> None:
+def _refuse_what_asks_an_llm(options: ScoreOptions, judge: JudgeSpec) -> None:
     """A judge that computes asks no LLM: the proxy sorts nothing, the exact one knows no lists."""
     if options.clusters == "judge" and judge.is_proxy:
         raise InputError(
@@ -152,6 +160,11 @@ def _refuse_what_cannot_be_sorted(options: ScoreOptions, judge: JudgeSpec) -> No
         )
     if options.reference_approaches and judge.is_embedded:
         raise InputError(f"--reference-approaches asks an LLM, and the judge {judge.name} is none")
+    if options.judge_input == "summaries" and judge.is_embedded:
+        raise InputError(
+            f"--judge-input summaries asks an LLM for the summaries, and the judge {judge.name} is none: it computes "
+            "its scores from the responses"
+        )
 
 
 def default_folder(source: tuple[Path, ...] | InMemory) -> Path:

@@ -17,6 +17,8 @@ from diversity_judge.files import csv_text
 from diversity_judge.judges.base import Judge
 from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.sorting import Sorting
+from diversity_judge.planning.summaries import Summary
+from diversity_judge.runs.instrument import RESPONSES, SUMMARIES
 from diversity_judge.scoring import tables
 from diversity_judge.scoring.group_results import GroupResult, StrategyResult, strategy_results
 
@@ -48,6 +50,8 @@ class ScoreResult:
         manifest: What run.json holds, or would hold.
         folder: Where the outputs are; None where nothing was written.
         warnings: What the user should know of the input.
+        judge_input: What was compared: `responses`, or `summaries`.
+        summaries: The summaries that were wanted, one a different text.
     """
 
     groups: Sequence[GroupResult]
@@ -60,6 +64,8 @@ class ScoreResult:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     warnings: tuple[str, ...] = ()
+    judge_input: str = RESPONSES
+    summaries: Sequence[Summary] = ()
 
     @cached_property
     def run(self) -> Run:
@@ -74,8 +80,8 @@ class ScoreResult:
                 for group in self.groups
             ),
             self.manifest,
-            read_frame(csv_text(tables.scores(self.groups, self.judge, self.prompt))),
-            read_frame(csv_text(tables.strategies(self.strategy_results, self.judge, self.prompt))),
+            read_frame(csv_text(tables.scores(self.groups, self.judge, self.prompt, self.judge_input))),
+            read_frame(csv_text(tables.strategies(self.strategy_results, self.judge, self.prompt, self.judge_input))),
             read_frame("".join(tables.pair_lines(self.groups))),
             self.warnings,
         )
@@ -125,6 +131,8 @@ class ScoreResult:
             yield f"in {self.folder}"
         if self.missing:
             yield "missing: " + ", ".join(f"{count:,} x {reason}" for reason, count in self.missing.most_common())
+        if self.missing_summaries:
+            yield f"summaries missing: {sum(self.missing_summaries.values()):,}"
         if self.missing_sortings:
             yield f"sortings missing: {sum(self.missing_sortings.values()):,}"
         if self.tally.message:
@@ -154,6 +162,11 @@ class ScoreResult:
         return Counter(sorting.reason for sorting in self.sortings if sorting.reason is not None)
 
     @property
+    def missing_summaries(self) -> Counter[str]:
+        """Summaries that are missing, by reason; the pairs of such responses are missing too."""
+        return Counter(summary.reason for summary in self.summaries if summary.reason is not None)
+
+    @property
     def exit_code(self) -> int:
         """0 all scored, 1 the run failed, 3 pairs or sortings are missing, 130 interrupted."""
         if self.tally.ending in _EXIT_CODES:
@@ -171,8 +184,10 @@ def _labels(group: GroupResult) -> tuple[tuple[int, ...] | None, tuple[int, ...]
     )
 
 
-def score_result(groups: Sequence[GroupResult], judge: Judge, tally: Tally) -> ScoreResult:
-    """Put a run's result together."""
+def score_result(
+    groups: Sequence[GroupResult], judge: Judge, tally: Tally, summaries: Sequence[Summary] | None = None
+) -> ScoreResult:
+    """Put a run's result together; without summaries the responses themselves were compared."""
     return ScoreResult(
         groups,
         strategy_results(groups),
@@ -181,4 +196,6 @@ def score_result(groups: Sequence[GroupResult], judge: Judge, tally: Tally) -> S
         judge.spec.prices is not None,
         tally,
         judge.spec.is_embedded,
+        judge_input=RESPONSES if summaries is None else SUMMARIES,
+        summaries=summaries or (),
     )

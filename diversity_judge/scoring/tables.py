@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from diversity_judge.files import Row, text_cell
 from diversity_judge.measures.diversity import estimator_of
+from diversity_judge.planning.summaries import Summary
 from diversity_judge.scoring.group_results import GroupResult, StrategyResult
 
 
-def scores(groups: Iterable[GroupResult], judge: str, prompt: str) -> Iterator[Row]:
+def scores(groups: Iterable[GroupResult], judge: str, prompt: str, judge_input: str) -> Iterator[Row]:
     """One row a group; judge and prompt as the tables name them."""
     for group in groups:
         yield {
@@ -46,11 +47,12 @@ def scores(groups: Iterable[GroupResult], judge: str, prompt: str) -> Iterator[R
             "surrogate_r2": group.explained_share,
             "judge": judge,
             "prompt": prompt,
+            "judge_input": judge_input,
             "group": group.plan.name,
         }
 
 
-def strategies(results: Iterable[StrategyResult], judge: str, prompt: str) -> Iterator[Row]:
+def strategies(results: Iterable[StrategyResult], judge: str, prompt: str, judge_input: str) -> Iterator[Row]:
     """One row a strategy; judge and prompt as the tables name them."""
     for strategy in results:
         yield {
@@ -69,6 +71,7 @@ def strategies(results: Iterable[StrategyResult], judge: str, prompt: str) -> It
             "interval": strategy.diversity.reason or strategy.diversity.method,
             "judge": judge,
             "prompt": prompt,
+            "judge_input": judge_input,
         }
 
 
@@ -92,6 +95,31 @@ def approaches(groups: Iterable[GroupResult]) -> Iterator[Row]:
                 "reference_missing": listed.reason if listed else None,
                 "key": judged.key if judged else None,
                 "reference_key": listed.key if listed else None,
+            }
+
+
+def summaries(groups: Iterable[GroupResult], found: Sequence[Summary]) -> Iterator[Row]:
+    """One row a response: its summary, or why it has none; both empty where it stands in no pair that was judged.
+
+    Args:
+        groups: Of the run.
+        found: The summaries, one a different text.
+    """
+    by_text = {summary.plan.text_digest: summary for summary in found}
+    for group in groups:
+        for position, (response, digest) in enumerate(
+            zip(group.plan.group.responses, group.plan.summarised, strict=True)
+        ):
+            summary = by_text.get(digest)
+            yield {
+                "problem_id": group.problem_id,
+                "strategy": group.strategy,
+                "sample": str(response.sample_id),
+                "position": position,
+                "summary": summary.text if summary else None,
+                "missing": summary.reason if summary else None,
+                "n_replies": summary.n_replies if summary else None,
+                "key": summary.key if summary else None,
             }
 
 

@@ -61,6 +61,7 @@ class Stages:
             "pilot_pairs": pilot_pairs,
             "design": {name: getattr(options.design, name) for name in ("orders", "draws", "seed")},
             "judge": options.judge.label,
+            "judge_input": options.judge_input,
             "responses": _digest(groups),
         }
         return cls(options, pilot_pairs, asked)
