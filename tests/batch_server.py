@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
-from tests.judge_texts import KnownTexts, score_of
+from tests.judge_texts import KnownTexts, question_in, score_of, summary_of
 
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 """From a line of calls to its line of results."""
@@ -25,8 +25,6 @@ Answer = Callable[[dict[str, Any]], dict[str, Any]]
 
 def completion(line: dict[str, Any]) -> dict[str, Any]:
     """The completion that the judge gives to one call."""
-    pair = KnownTexts({}).pair_in(line["body"]["messages"][0]["content"])
-    assert pair is not None
     return {
         "id": f"cmpl-{line['custom_id'][:8]}",
         "object": "chat.completion",
@@ -34,12 +32,22 @@ def completion(line: dict[str, Any]) -> dict[str, Any]:
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": f"[Final Score: {score_of(*pair)}]", "reasoning": "hm"},
+                "message": {"role": "assistant", "content": _answer(line), "reasoning": "hm"},
                 "finish_reason": "stop",
             }
         ],
         "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
     }
+
+
+def _answer(line: dict[str, Any]) -> str:
+    prompt = line["body"]["messages"][0]["content"]
+    question = question_in(prompt)
+    if question is not None and question[0] == "summary":
+        return summary_of(question[1][0])
+    pair = KnownTexts({}).pair_in(prompt)
+    assert pair is not None
+    return f"[Final Score: {score_of(*pair)}]"
 
 
 def provider_line(line: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from diversity_judge.judges.presets import BatchTerms, load_presets
 from tests.batch_server import BatchServer, completion, failed_line, provider_line
 from tests.diversity_judge.score_runs import KEY, KEY_VARIABLE, assert_exact, run
 from tests.judge_server import JudgeServer
-from tests.judge_texts import Sample, question_in, summary_of
+from tests.judge_texts import Sample, question_in
 
 SAMPLE = Sample(n=4)
 NOBODY = "http://127.0.0.1:9/v1"
@@ -128,8 +128,8 @@ def test_of_summaries_the_export_is_the_phase_that_is_due(responses: Path, tmp_p
     assert code == 0
     assert len(calls_of(out)) == n_responses
     assert f"{SAMPLE.n_pairs} judgments wait for summaries" in " ".join(said.split())
-    lines = [_answered(call) for call in calls_of(out)]
-    results.write_text("".join(lines[1:]), encoding="utf-8")  # One of them is late.
+    answers = answer_all(out, results)
+    results.write_text("".join(json.dumps(answer) + "\n" for answer in answers[1:]), encoding="utf-8")  # One is late.
     code, said = batch("ingest", results, "--out", out)
     assert f"{n_responses - 1} new replies" in said
     assert "hold no score" not in said
@@ -137,11 +137,11 @@ def test_of_summaries_the_export_is_the_phase_that_is_due(responses: Path, tmp_p
     code, said = export(responses, out, NOBODY, *of_summaries)
     asked = [question_in(call["body"]["messages"][0]["content"]) for call in calls_of(out)]
     assert (asked.count(None), len(asked)) == (SAMPLE.n_pairs - (SAMPLE.n - 1), SAMPLE.n_pairs - (SAMPLE.n - 1) + 1)
-    results.write_text("".join(map(_answered, calls_of(out))), encoding="utf-8")
+    answer_all(out, results)
     batch("ingest", results, "--out", out)
     export(responses, out, NOBODY, *of_summaries)
     assert len(calls_of(out)) == SAMPLE.n - 1
-    results.write_text("".join(map(_answered, calls_of(out))), encoding="utf-8")
+    answer_all(out, results)
     code, said = batch("ingest", results, "--out", out)
     assert "next: python -m diversity_judge.score" in said
     finished = run(responses, NOBODY, out, *of_summaries, "--offline")
@@ -160,15 +160,6 @@ def test_score_does_not_buy_summaries_that_are_on_their_way(responses: Path, tmp
         assert live.calls == []
     assert finished.code == 2
     assert "on their way as a batch" in " ".join(finished.output.split())
-
-
-def _answered(call: dict[str, Any]) -> str:
-    """A result of a call, of a summary as the loopback judge writes it."""
-    line = provider_line(call)
-    question = question_in(call["body"]["messages"][0]["content"])
-    if question is not None:
-        line["response"]["body"]["choices"][0]["message"]["content"] = summary_of(question[1][0])
-    return json.dumps(line) + "\n"
 
 
 def test_a_kill_in_the_middle_of_an_ingest_loses_and_doubles_nothing(responses: Path, tmp_path: Path) -> None:
