@@ -366,6 +366,11 @@ def test_a_judge_that_asks_no_llm_refuses(judge: str) -> None:
         dj.score({"s": {"p": ["1 + 2 = 3", "2 + 1 = 3"]}}, judge=judge, judge_input="summaries")
 
 
+def test_anchors_and_summaries_are_refused_together(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--anchors are pairs of responses"):
+        dj.score({"s": {"p": ["a", "b"]}}, judge_input="summaries", anchors=tmp_path / "anchors.jsonl")
+
+
 def test_a_response_too_long_to_be_summarised_is_named_before_anything_is_sent() -> None:
     texts = ["short", "x" * 3 * 140_000]
     with pytest.raises(InputError, match=r"1 response\(s\) are too long to be summarised .* p / s / sample 1"):
