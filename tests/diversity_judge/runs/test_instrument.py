@@ -110,7 +110,7 @@ def test_every_field_makes_another_instrument(field: str) -> None:
     assert change.one != change.other
     assert (change.word in WHO, change.word in SEEN) == (
         field in ("judge", "model", "host", "parameters", "prompt_sha256"),
-        field in ("view", "truncate_tokens"),
+        field in ("view", "truncate_tokens", "judge_input", "summary_prompt"),
     )
 
 
