@@ -125,7 +125,7 @@ def test_the_instrument_stands_in_the_manifest_and_comes_back(responses: Path) -
     assert record["instrument"] == {
         "judge": "proxy", "model": find_judge("proxy").model, "host": "embedded", "parameters": {},
         "prompt": "none (proxy judge, not an LLM)", "prompt_sha256": None, "view": "final", "truncate_tokens": None,
-        "orders": "both", "judge_duplicates": False,
+        "orders": "both", "judge_duplicates": False, "judge_input": "responses", "summary_prompt": None,
     }  # fmt: skip
     assert dataclasses.asdict(dj.load_run(responses.parent / "run").instrument) == record["instrument"]
 
