@@ -63,7 +63,12 @@ def plan_anchors(anchors: Sequence[Anchor], moment: int) -> list[AnchorPlan]:
     pairs = PairDesign().plan(2)
     return [
         AnchorPlan(
-            _group(anchor), anchor.name, (ShownText(anchor.first), ShownText(anchor.second)), pairs, False, moment
+            _group(anchor),
+            anchor.name,
+            (ShownText(anchor.first), ShownText(anchor.second)),
+            pairs,
+            skip_duplicates=False,
+            moment=moment,
         )
         for anchor in anchors
     ]

@@ -7,6 +7,7 @@ import json
 import signal
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -154,7 +155,7 @@ def test_identical_responses_share_a_summary_and_score_5_without_a_call(tmp_path
 def test_a_group_of_one_text_needs_no_call(tmp_path: Path) -> None:
     same = {"s": {"p": ["the same"] * 4}}
     with JudgeServer() as server:
-        judge = {"base_url": server.base_url, "model": "loopback", "api_key_env": None}
+        judge: dict[str, Any] = {"base_url": server.base_url, "model": "loopback", "api_key_env": None}
         result = dj.score(same, judge_input="summaries", out=tmp_path / "run", **judge)
         assert server.calls == []
     assert result.matrices["p", "s"][0, 1] == 5
@@ -243,7 +244,7 @@ def test_a_dry_run_bills_both_phases_and_says_what_is_estimated(tmp_path: Path) 
 
 def test_long_responses_cost_a_fraction_of_their_input_in_summaries() -> None:
     texts = [f"{i} " + "abc " * 6000 for i in range(32)]
-    asked = {"judge": "deepseek-r1", "dry_run": True, "out": Path("/nowhere/at/all")}
+    asked: dict[str, Any] = {"judge": "deepseek-r1", "dry_run": True, "out": Path("/nowhere/at/all")}
     whole, summaries = (
         dj.score({"s": {"p": texts}}, judge_input=judge_input, **asked) for judge_input in ("responses", "summaries")
     )
@@ -264,7 +265,12 @@ def test_the_bill_of_both_phases_is_asked_about_before_anything_is_sent(tmp_path
             "prices = { input = 0, output = 10 }\n",
             encoding="utf-8",
         )
-        asked = {"judge": "dear", "judges_file": presets, "judge_input": "summaries", "api_key_env": None}
+        asked: dict[str, Any] = {
+            "judge": "dear",
+            "judges_file": presets,
+            "judge_input": "summaries",
+            "api_key_env": None,
+        }
         with pytest.raises(InputError, match=r"about 400\.00 USD, more than 250 USD"):
             dj.score(responses, out=tmp_path / "run", ask_above=250, **asked)
         assert server.calls == []
