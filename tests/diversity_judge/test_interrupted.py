@@ -41,7 +41,7 @@ MOMENTS = {
         "call:diversity_judge.files:_write_rows:2",
         "call:diversity_judge.files:_to_disk:3",
         "call:diversity_judge.scoring.files:_draw:1",
-        "call:matplotlib.figure:savefig:2",
+        "call:matplotlib.figure:savefig:1",
         "call:diversity_judge.scoring.console:print_results:1",
     ),
     "compare": (
