@@ -107,7 +107,7 @@ class Planner:
     ) -> None:
         self.work = work
         self._variances = variances
-        self._level = level
+        self.level = level
         self._comparisons = comparisons
         self._r2 = surrogate_r2
 
@@ -139,10 +139,10 @@ class Planner:
     ) -> Choice:
         variance = mean_group_variance(self._variances, samples, self._r2)
         common = max(1, round(problems * self.work.common / self.work.problems))
-        if self._level == "group":
+        if self.level == "group":
             members = round(sum(sample.responses for sample in samples) / len(samples))
             width = group_width(self._variances, variance, members, problems * len(self.work.strategies))
-        elif self._level == "strategy":
+        elif self.level == "strategy":
             width = strategy_width(self._variances, variance, problems)
         else:
             width = difference_width(self._variances, variance, common)

@@ -12,18 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diversity_judge.budgeting.options import Counts, Part
+from diversity_judge.choices import DEFAULT_PROMPT
 from diversity_judge.comparing.parts import is_cut
-from diversity_judge.engine.workload import check_fits, make_workload
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.inputs.views import estimate_tokens
-from diversity_judge.judges.make import make_judge
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.study import Sample
 from diversity_judge.planning.groups import GroupPlan, plan_groups
 from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.planning.prompting import PromptTemplate
+from diversity_judge.planning.summaries import USUAL_TOKENS, SummaryTemplate
 from diversity_judge.scoring.options import ScoreOptions
+from diversity_judge.scoring.work import Wanted
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,10 @@ class Work(Protocol):
         """What that costs."""
         ...
 
+    def summarised(self) -> Work | None:
+        """The same study with summaries compared; None where they are already, or the judge asks no LLM."""
+        ...
+
 
 @dataclass(frozen=True)
 class CountedWork:
@@ -140,11 +145,21 @@ class CountedWork:
         """Arithmetic."""
         pairs = min(pairs, Sample(self.responses, 0).all_pairs)
         calls = self.problems * len(self.strategies) * pairs * draws * self._orders
-        tokens_in = calls * (self.overhead + 2 * self.counts.tokens)
+        is_summarised = self.score.judge_input == "summaries"
+        tokens_in = calls * (self.overhead + 2 * (USUAL_TOKENS if is_summarised else self.counts.tokens))
+        if is_summarised:
+            first = self.problems * len(self.strategies) * min(self.responses, 2 * pairs)
+            tokens_in += first * (template_tokens_of_a_summary() + self.counts.tokens)
+            calls += first
         tokens_out = calls * self.spec.typical_output_tokens
         prices = self.spec.prices
         cost = None if prices is None else prices.cost(prompt_tokens=tokens_in, completion_tokens=tokens_out)
         return Purchase(calls, tokens_in, tokens_out, cost)
+
+    def summarised(self) -> Work | None:
+        """The same study with summaries compared."""
+        score = _summarised(self.score)
+        return None if score is None else CountedWork(self.counts, score, template_tokens(score.prompt))
 
 
 class FileWork:
@@ -162,10 +177,10 @@ class FileWork:
     def __init__(self, groups: Sequence[Group], score: ScoreOptions, part: Part) -> None:
         self._groups = groups
         self._score = score
-        self._template = PromptTemplate.load(score.prompt)
+        self._part = part
         self._members = [members_of(group.responses, part) for group in groups]
         self._told = [group for group, members in zip(groups, self._members, strict=True) if members.sum() > 1]
-        check_fits(self._plans(1, 1), score.judge, self._template)
+        self._wanted(1, 1)  # It is refused where the judge cannot be shown a response.
         if not self._told:
             raise InputError(f"no group has two {part if part != 'all' else ''} responses, so there is nothing to plan")
 
@@ -210,13 +225,23 @@ class FileWork:
     @cache  # noqa: B019
     def purchase(self, pairs: int, draws: int) -> Purchase:
         """By the bill, as `score --dry-run` has it without a ledger."""
-        judge = make_judge(self.spec, self._template, sends_calls=False, deadline_s=self._score.engine.deadline_s)
-        bill = make_workload(self._plans(pairs, draws), judge, None, self._template).bill
+        bill = self._wanted(pairs, draws).work(None, summaries_come=True).bill
         return Purchase(bill.calls, bill.input_tokens, bill.output_tokens, bill.cost_usd)
 
+    def summarised(self) -> Work | None:
+        """The same study with summaries compared."""
+        score = _summarised(self._score)
+        return None if score is None else FileWork(self._groups, score, self._part)
+
     def _plans(self, pairs: int, draws: int) -> list[GroupPlan]:
-        design: PairDesign = replace(self._score.design, pairs_per_group=pairs, draws=draws)
-        return plan_groups(self._groups, design, self._score.shown)
+        return plan_groups(self._groups, self._design(pairs, draws), self._score.shown)
+
+    def _wanted(self, pairs: int, draws: int) -> Wanted:
+        score = replace(self._score, design=self._design(pairs, draws))
+        return Wanted.of(score, self._groups, sends_calls=False)
+
+    def _design(self, pairs: int, draws: int) -> PairDesign:
+        return replace(self._score.design, pairs_per_group=pairs, draws=draws)
 
 
 def members_of(responses: Sequence[Response], part: Part) -> NDArray[np.bool_]:
@@ -231,6 +256,18 @@ def members_of(responses: Sequence[Response], part: Part) -> NDArray[np.bool_]:
 def template_tokens(prompt: str) -> int:
     """Tokens that the template adds to the two texts."""
     return estimate_tokens(PromptTemplate.load(prompt).file.body)
+
+
+def template_tokens_of_a_summary() -> int:
+    """Tokens that the template adds to the text that is summarised."""
+    return estimate_tokens(SummaryTemplate.load().file.body)
+
+
+def _summarised(score: ScoreOptions) -> ScoreOptions | None:
+    """The same options with summaries compared, by the template of pairs of them."""
+    if score.judge.is_embedded or score.judge_input == "summaries":
+        return None
+    return replace(score, judge_input="summaries", prompt=DEFAULT_PROMPT, anchors=None)
 
 
 def _pairs_within(plan: GroupPlan, members: NDArray[np.bool_]) -> int:

@@ -261,3 +261,36 @@ def test_a_pilot_with_a_surrogate_says_how_much_it_explains(responses: Path, tmp
     assert pilot.code == 0
     explained = dj.load_run(tmp_path / "run").scores["surrogate_r2"].mean()
     assert dj.plan(responses, pilot=tmp_path / "run").assumed["surrogate_r2"] == pytest.approx(max(explained, 0))
+
+
+def test_summaries_are_priced_as_score_prices_them(responses: Path) -> None:
+    of_file = dj.plan(responses, judge_input="summaries")
+    bill = dj.score(responses, judge_input="summaries", dry_run=True)
+    whole = next(c for c in of_file.choices if c.pairs_per_group == of_file.all_pairs and c.draws == 1)
+    assert (whole.calls, whole.tokens_in, whole.cost_usd) == (bill.calls, bill.input_tokens, bill.cost_usd)
+
+
+def test_what_summaries_cost_and_must_explain_stands_in_a_note() -> None:
+    counts: dict[str, Any] = {"problems": 13, "n_responses": 32, "n_strategies": 3}
+    note = next(note for note in dj.plan(**counts).notes if "summaries" in note)
+    # By hand, at 0.50 and 2.15 USD a million: 1,248 summaries of 8,000 tokens and 19,344 pairs of 2 x 500, each with its
+    # template, and 20,592 replies of 3,000 tokens.
+    at_least = (20_592 * 3000 * 2.15 + 1_248 * 8000 * 0.5 + 19_344 * 1000 * 0.5) / 1e6
+    cost = float(note.split("costs ")[1].split(" USD")[0])
+    assert at_least < cost < 1.06 * at_least
+    needed = int(note.split("more than ")[1].split(" %")[0])
+    alone = int(note.split("as dear as ")[1].split(" pairs")[0])
+    few, many = (dj.plan(**counts, budget=budget) for budget in (1e6, cost + 18.42))
+    assert abs(max(c.pairs_per_group for c in many.choices if (c.cost_usd or 0) <= cost + 18.42) - alone) <= 1
+    width = min(c.width or 1 for c in many.choices if c.pairs_per_group == alone)
+    with_it = [dj.plan(**counts, surrogate_r2=r2 / 100).choices for r2 in (needed, needed - 1)]
+    at_32 = [next(c.width or 1 for c in choices if c.pairs_per_group == 32) for choices in with_it]
+    assert at_32[0] <= width < at_32[1]
+    assert few.notes == many.notes
+
+
+def test_no_note_about_summaries_where_they_cannot_be_or_are_compared_already() -> None:
+    counts: dict[str, Any] = {"problems": 13, "n_responses": 32}
+    unlike: list[dict[str, Any]] = [{"judge": "proxy"}, {"judge_input": "summaries"}, {"surrogate_r2": 0.3}]
+    for options in unlike:
+        assert not any("--judge-input" in note for note in dj.plan(**counts, **options).notes)
