@@ -273,8 +273,8 @@ def test_summaries_are_priced_as_score_prices_them(responses: Path) -> None:
 def test_what_summaries_cost_and_must_explain_stands_in_a_note() -> None:
     counts: dict[str, Any] = {"problems": 13, "n_responses": 32, "n_strategies": 3}
     note = next(note for note in dj.plan(**counts).notes if "summaries" in note)
-    # By hand, at 0.50 and 2.15 USD a million: 1,248 summaries of 8,000 tokens and 19,344 pairs of 2 x 500, each with its
-    # template, and 20,592 replies of 3,000 tokens.
+    # By hand, at 0.50 and 2.15 USD a million: 1,248 summaries of 8,000 tokens and 19,344 pairs of 2 x 500, each with
+    # its template, and 20,592 replies of 3,000 tokens.
     at_least = (20_592 * 3000 * 2.15 + 1_248 * 8000 * 0.5 + 19_344 * 1000 * 0.5) / 1e6
     cost = float(note.split("costs ")[1].split(" USD")[0])
     assert at_least < cost < 1.06 * at_least
