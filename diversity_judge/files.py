@@ -11,6 +11,7 @@ import errno
 import glob
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -113,6 +114,24 @@ def write_json(path: Path, value: Any) -> None:
         ValueError: the value holds NaN or an infinity, which JSON has no name for.
     """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite_or_none(value: float) -> float | None:
+    """A number for a JSON file, which has no name for NaN and infinity."""
+    return value if math.isfinite(value) else None
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file that is read as a whole.
+
+    Raises:
+        OSError: it cannot be read, or is longer than such a file is.
+        ValueError: it is no JSON in UTF-8, or nested too deep.
+    """
+    try:
+        return json.loads(read_bounded(path).decode("utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:

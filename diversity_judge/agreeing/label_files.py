@@ -15,7 +15,7 @@ from diversity_judge.agreeing.label_tables import binary_rows, rater_rows, test_
 from diversity_judge.agreeing.labelled import LabelAgreement
 from diversity_judge.agreeing.tables import agreement_rows, confusion_rows
 from diversity_judge.errors import RunError
-from diversity_judge.files import Row, write_csv
+from diversity_judge.files import Row, finite_or_none, write_csv
 from diversity_judge.runs.replacing import replacing
 
 BINARY = "binary.csv"
@@ -54,13 +54,8 @@ def _manifest(found: LabelAgreement) -> dict[str, Any]:
         "reference": {"path": str(found.reference.path), "annotators": list(found.labelled.annotators)},
         "n_pairs": len(found.labelled.pairs),
         "n_unknown": found.labelled.n_unknown,
-        "alpha_people": None if people is None else _number(people.alpha.value),
-        "alpha_people_and_judge": None if people is None else _number(people.alpha_with_judge.value),
+        "alpha_people": None if people is None else finite_or_none(people.alpha.value),
+        "alpha_people_and_judge": None if people is None else finite_or_none(people.alpha_with_judge.value),
         "sentences": list(found.sentences),
         "notes": list(found.notes),
     }
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN, which alone differs from itself."""
-    return value if value == value else None

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from diversity_judge.budgeting.work import Purchase, Work
 from diversity_judge.choices import Level
+from diversity_judge.files import finite_or_none
 from diversity_judge.measures.study import (
     Sample,
     detectable,
@@ -151,7 +152,7 @@ class Planner:
             seen = detectable(self._variances, variance, common, n_comparisons=self._comparisons)
         return Choice(
             problems, responses, min(pairs, Sample(responses, 0).all_pairs), draws, bought.calls, bought.tokens_in,
-            bought.tokens_out, bought.cost_usd, _or_none(width), _or_none(seen),
+            bought.tokens_out, bought.cost_usd, finite_or_none(width), finite_or_none(seen),
         )  # fmt: skip
 
 
@@ -287,7 +288,3 @@ def _as_good_as_all(choices: Sequence[Choice], planner: Planner) -> tuple[int | 
 
 def _cost(choice: Choice) -> float:
     return choice.cost_usd or 0.0
-
-
-def _or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from diversity_judge import __version__
 from diversity_judge.errors import InputError, RunError
-from diversity_judge.files import write_json
+from diversity_judge.files import read_json, write_json
 from diversity_judge.labelling.sheet import Item, Sheet
 from diversity_judge.runs.labels import KINDS, text_digest
 from diversity_judge.text_safety import printable
@@ -86,10 +85,10 @@ def read_key(path: Path) -> Key:
     """
     shown = printable(str(path))
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
     except FileNotFoundError:
         raise InputError(f"{shown}: there is no key here; labels make wrote it beside its sheet") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{shown}: cannot read the key: {printable(str(error), 200)}") from error
     if not isinstance(record, dict) or record.get("format") != _FORMAT:
         raise InputError(f"{shown}: is no key of a label sheet; labels make wrote it beside its sheet")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import platform
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from typing import Any
 
 from diversity_judge import __version__
 from diversity_judge.errors import RunError
-from diversity_judge.files import write_csv
+from diversity_judge.files import finite_or_none, write_csv
 from diversity_judge.probing.options import ReliabilityOptions
 from diversity_judge.probing.result import Reliability
 from diversity_judge.probing.tables import allocation_rows, component_rows, control_rows, finding_rows, pair_rows
@@ -74,9 +73,9 @@ def manifest(found: Reliability, options: ReliabilityOptions) -> dict[str, Any]:
         },
         "precision": {
             "design": asdict(found.precision.design),
-            "noise_shares": {name: _finite(share) for name, share in found.precision.noise_shares.items()},
-            "icc_of_a_group": _finite(found.precision.icc),
-            "detectable_difference": _finite(found.precision.detectable),
+            "noise_shares": {name: finite_or_none(share) for name, share in found.precision.noise_shares.items()},
+            "icc_of_a_group": finite_or_none(found.precision.icc),
+            "detectable_difference": finite_or_none(found.precision.detectable),
         },
         "ending": {"state": tally.ending.value, "message": tally.message},
         "missing": dict(found.missing),
@@ -90,8 +89,3 @@ def manifest(found: Reliability, options: ReliabilityOptions) -> dict[str, Any]:
             "cost_usd": tally.cost_usd,
         },
     }
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no name for NaN and infinity."""
-    return value if math.isfinite(value) else None

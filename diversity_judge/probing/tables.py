@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from diversity_judge.files import Row
+from diversity_judge.files import Row, finite_or_none
 from diversity_judge.measures.probes.findings import Finding
 from diversity_judge.probing.buying import Answers
 from diversity_judge.probing.drawing import DrawnPair
@@ -102,11 +101,7 @@ def allocation_rows(precision: Precision) -> Iterator[Row]:
             "budget": precision.budget,
             "se_difference_before": row.se_before,
             "se_difference": row.se,
-            "detectable_before": _finite(row.detectable_before),
-            "detectable": _finite(row.detectable),
+            "detectable_before": finite_or_none(row.detectable_before),
+            "detectable": finite_or_none(row.detectable),
             "detail": row.detail,
         }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

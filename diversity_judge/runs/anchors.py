@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from diversity_judge import __version__
 from diversity_judge.errors import InputError, RunError
-from diversity_judge.files import write_json
+from diversity_judge.files import read_json, write_json
 from diversity_judge.planning.anchors import Anchor
 from diversity_judge.rubric import MAX_SCORE
 from diversity_judge.runs.instrument import Instrument
@@ -66,10 +65,10 @@ def read_anchors(path: Path) -> AnchorSet:
     """
     shown = printable(str(path))
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
     except FileNotFoundError:
         raise InputError(f"{shown}: no such file; {_WRITE}") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{shown}: cannot read the anchors: {printable(str(error), 200)}") from error
     if not isinstance(record, dict) or record.get("format") != _FORMAT or not isinstance(record.get("anchors"), list):
         raise InputError(f"{shown}: is no file of anchors; {_WRITE}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from diversity_judge.errors import InputError
+from diversity_judge.files import read_json
 
 MANIFEST = "run.json"
 SCORES = "scores.csv"
@@ -50,8 +50,8 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        manifest = read_json(path)
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot read the manifest: {error}; {_WHAT_TO_DO}") from error
     if not isinstance(manifest, dict):
         raise InputError(f"{path}: is no manifest: it holds no JSON object; {_WHAT_TO_DO}")

@@ -17,6 +17,7 @@ from diversity_judge.engine.session import buy
 from diversity_judge.engine.spending import check_spending
 from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.engine.workload import Workload, make_workload
+from diversity_judge.files import finite_or_none
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
@@ -308,4 +309,4 @@ def _record(moment: Moment, *, is_mine: bool) -> dict[str, Any]:
 
 
 def _numbers(found: Drift) -> dict[str, float | int | None]:
-    return {name: None if value != value else value for name, value in asdict(found).items()}
+    return {name: finite_or_none(value) for name, value in asdict(found).items()}

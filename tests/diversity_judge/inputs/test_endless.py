@@ -18,6 +18,8 @@ from diversity_judge.files import read_bounded
 from diversity_judge.inputs import jsonl, opening, tabular
 from diversity_judge.inputs.opening import LONGEST_LINE
 from diversity_judge.inputs.reading import read_responses
+from diversity_judge.labelling.key import read_key
+from diversity_judge.runs.anchors import read_anchors
 from generation.grade import main as grade
 from generation.problems import read_problems
 
@@ -93,6 +95,10 @@ def test_files_that_are_read_as_a_whole(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setattr(read_bounded, "__defaults__", (1 << 20,))
     with pytest.raises(InputError, match=r"/dev/zero: cannot read the problems: .*longer than 1 MiB"):
         read_problems(ZERO)
+    with pytest.raises(InputError, match=r"/dev/zero: cannot read the key: .*longer than 1 MiB"):
+        read_key(ZERO)
+    with pytest.raises(InputError, match=r"/dev/zero: cannot read the anchors: .*longer than 1 MiB"):
+        read_anchors(ZERO)
     assert grade([str(ZERO)]) == 2
     assert "longer than 1 MiB, or without an end" in " ".join(capsys.readouterr().err.split())
 
