@@ -17,6 +17,7 @@ from diversity_judge.hosts.calls import TransientError
 from diversity_judge.hosts.client import HostClient
 
 _LONGEST_REST_S = 60.0
+_MOST_DOUBLINGS = 10
 _BUSIER = 16
 """Calls by which a replica may be ahead of the least busy and still get those that begin alike: about half of them."""
 
@@ -30,7 +31,7 @@ class _Replica:
     Attributes:
         client: By which it is called.
         in_flight: Calls that it is working on.
-        failures: Calls that failed since it last answered one.
+        failures: Times that it failed since it last answered; calls that fail while it rests already add none.
         rests_until: It is left alone before (the loop's clock).
     """
 
@@ -42,6 +43,13 @@ class _Replica:
     def is_ready(self, now: float) -> bool:
         """Whether it may be called; one that has failed is tried with one call at a time."""
         return self.failures == 0 or (self.rests_until <= now and self.in_flight == 0)
+
+    def fail(self, now: float, at_least_s: float) -> None:
+        """Rest for as long as the host says, and twice as long as the last time."""
+        if self.rests_until <= now:
+            self.failures = min(self.failures + 1, _MOST_DOUBLINGS)
+        rest = max(at_least_s, min(_LONGEST_REST_S, 2.0**self.failures))
+        self.rests_until = max(self.rests_until, now + rest)
 
 
 class Replicas:
@@ -72,9 +80,7 @@ class Replicas:
         try:
             text = await replica.client.post(path, body)
         except TransientError as error:
-            replica.failures += 1
-            rest = max(error.retry_after_s or 0.0, min(_LONGEST_REST_S, 2.0**replica.failures))
-            replica.rests_until = max(replica.rests_until, clock() + rest)
+            replica.fail(clock(), error.retry_after_s or 0.0)
             raise
         finally:
             replica.in_flight -= 1

@@ -71,7 +71,7 @@ class BatchRecord:
     """What was exported for a run, and for whom.
 
     Attributes:
-        judge: Who is asked: see `JudgeRecord` in `batching`; JSON by nature, so a mapping.
+        judge: Who is asked: see `BatchJudge` in `batching`; JSON by nature, so a mapping.
         ledger: Where results go.
         files: In the order of their numbers.
     """

@@ -151,3 +151,24 @@ def test_what_has_failed_rests_and_is_then_tried_with_one_call() -> None:
 
     # One call failed, one tries it again; the other nine went to the second.
     assert asyncio.run(go()) == [2, 2, 9]
+
+
+def test_thousands_that_fail_together_count_as_one_failure() -> None:
+    class Dying(Host):
+        async def post(self, path: str, body: Any) -> str:
+            await self.gate.wait()
+            raise TransientError("http_503", "busy", retry_after_s=0.0)
+
+    async def go() -> tuple[list[Any], float]:
+        host = Dying()
+        replicas = Replicas([host])  # type: ignore[list-item]
+        calls = [begin(replicas, number) for number in range(1100)]  # 2.0**1024 is no number
+        await asyncio.sleep(0)
+        host.gate.set()
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+        (one,) = replicas._replicas
+        return ended, one.rests_until - asyncio.get_running_loop().time()
+
+    ended, rest = asyncio.run(go())
+    assert {type(error) for error in ended} == {TransientError}
+    assert rest < 4, "the first rest is of two seconds, not a minute"
