@@ -17,6 +17,7 @@ from diversity_judge.engine.session import buy
 from diversity_judge.engine.spending import check_spending
 from diversity_judge.engine.tally import Ending, Tally
 from diversity_judge.engine.workload import Workload, make_workload
+from diversity_judge.errors import InputError
 from diversity_judge.files import finite_or_none
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.make import make_judge
@@ -222,9 +223,6 @@ def said_by(
         n_before: Moments that the ledger had before this run.
         folder: Of the run.
         instrument: Of the run: what was said of another one is not kept.
-
-    Raises:
-        InputError: the folder's manifest cannot be read.
     """
     if watch is not None and len(watch.moments(ledger)) > n_before:
         return anchored(watch, ledger, n_before)
@@ -233,11 +231,14 @@ def said_by(
 
 
 def _kept(folder: Path, instrument: Instrument) -> Anchored | None:
-    manifest = read_manifest(folder)
-    record = None if manifest is None else manifest.get("anchors")
-    if manifest is None or not isinstance(record, dict):
-        return None
-    if differences(Instrument.from_manifest(manifest, folder / MANIFEST), instrument):
+    try:
+        manifest = read_manifest(folder)
+        record = None if manifest is None else manifest.get("anchors")
+        if manifest is None or not isinstance(record, dict):
+            return None
+        if differences(Instrument.from_manifest(manifest, folder / MANIFEST), instrument):
+            return None
+    except InputError:  # A broken one, which is about to be replaced: who did not ask for that is gone by now.
         return None
     return Anchored(tuple(map(str, record.get("sentences") or ())), str(record.get("warning") or ""), record)
 
