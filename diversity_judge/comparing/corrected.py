@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from diversity_judge.comparing.tables import CorrectedRow
+from diversity_judge.display import counted
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import PathLike
 from diversity_judge.measures.corrected import Corrected, LabelledGroup, corrected_difference, corrected_diversity
@@ -171,7 +172,7 @@ def _by_labels(runs: Sequence[Run], path: Path) -> Correction:
         if member.judgments and not math.isnan(member.diversity.value)
     )
     people = len({name for matched in found for name in matched.annotators})
-    source = f"the labels of {people} {'person' if people == 1 else 'people'}"
+    source = f"the labels of {counted(people, 'person', 'people')}"
     left_out = sum(math.isnan(pair.judge) for pair in pairs)
     notes = (f"{left_out:,} labelled pairs without a score of the judge are left out",) if left_out else ()
     return Correction(source, groups, notes)
@@ -222,12 +223,12 @@ def _refuse_unless_drawn(reference: Run, members: Sequence[RunGroup]) -> None:
     """
     path = reference.path / MANIFEST
     recorded = entry(reference.manifest, path, "design", dict)
+    shown = entry(reference.manifest, path, "showing", dict)
     try:
-        design = PairDesign(**recorded)
+        design, showing = PairDesign(**recorded), Showing(**shown)
     except TypeError:
         raise InputError(f"--reference {reference.path}: its run.json does not say which pairs were drawn") from None
-    showing = entry(reference.manifest, path, "showing", dict)
-    plans = plan_groups([member.group for member in members], design, Showing(**showing))
+    plans = plan_groups([member.group for member in members], design, showing)
     for plan, member in zip(plans, members, strict=True):
         # Which response stood first is no part of the choice: one that was bought earlier keeps its orientation.
         drawn = {frozenset((p.first, p.second)) for p in plan.pairs}

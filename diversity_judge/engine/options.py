@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from diversity_judge.errors import InputError
@@ -68,3 +68,11 @@ class EngineOptions:
             raise InputError(f"--max-cost must not be negative, not {self.max_cost_usd}")
         if not self.ask_above_usd >= 0:
             raise InputError(f"--ask-above must not be negative, not {self.ask_above_usd}")
+
+    def after(self, calls: int, cost_usd: float) -> EngineOptions:
+        """The same, the limits without what an earlier part of the run took."""
+        return replace(
+            self,
+            max_calls=None if self.max_calls is None else max(0, self.max_calls - calls),
+            max_cost_usd=None if self.max_cost_usd is None else max(0.0, self.max_cost_usd - cost_usd),
+        )

@@ -10,7 +10,11 @@ from diversity_judge.engine.bill import Bill
 from diversity_judge.judges.base import Reply
 from diversity_judge.rubric import Missing
 
-_CACHE = ("cached_tokens", "cache_reported_tokens")
+_SPENT = (
+    "calls", "replies", "cost_usd", "unpriced", "prompt_tokens", "completion_tokens", "cached_tokens",
+    "cache_reported_tokens",
+)  # fmt: skip
+"""What calls take, whatever they were for."""
 
 
 class Ending(Enum):
@@ -71,8 +75,7 @@ class Tally:
 
     def after(self, earlier: Tally) -> Tally:
         """Of both together: of an earlier stage, whose judgments this one found in the ledger, and this one."""
-        summed = ("scored", "calls", "replies", "cost_usd", "unpriced", "prompt_tokens", "completion_tokens")
-        counts = {name: getattr(self, name) + getattr(earlier, name) for name in (*summed, *_CACHE)}
+        counts = {name: getattr(self, name) + getattr(earlier, name) for name in ("scored", *_SPENT)}
         return replace(self, reused=max(0, self.reused - earlier.scored), **counts)
 
     def go_on_with(self, bill: Bill) -> None:
@@ -96,16 +99,7 @@ class Tally:
 
     def spend(self, other: Tally) -> None:
         """Add what other calls of the same run took: calls, replies, tokens and cost, and not their judgments."""
-        for name in (
-            "calls",
-            "replies",
-            "cost_usd",
-            "unpriced",
-            "prompt_tokens",
-            "completion_tokens",
-            "cached_tokens",
-            "cache_reported_tokens",
-        ):
+        for name in _SPENT:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def count_reply(self, reply: Reply, cost_usd: float | None) -> None:

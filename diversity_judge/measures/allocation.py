@@ -19,10 +19,9 @@ import math
 from dataclasses import dataclass, replace
 
 from diversity_judge.measures.components import Components
-from diversity_judge.measures.power import detectable_difference
+from diversity_judge.measures.power import POWER, detectable_difference
 from diversity_judge.rubric import MAX_SCORE
 
-POWER = 0.8
 BUDGET_USD = 100.0
 
 

@@ -200,6 +200,9 @@ class _Table:
         return _interval(name, value, without, int(where.sum()), n, note)
 
 
+_LARGEST_LOG = 100.0
+"""Of a bound over the estimate: nothing is known beyond."""
+
 _MISSING = {
     "response": "no group has pairs enough to tell responses from pairs",
     "pair": "no group has pairs enough to tell responses from pairs",
@@ -235,7 +238,8 @@ def _interval(name: str, value: float, without: NDArray[np.float64], clusters: i
     half = t_quantile(CONFIDENCE, clusters - 1) * jackknife_se(without)
     low, high = value - half, value + half
     if value > 0 and name == "draw":
-        low, high = value * math.exp(-half / value), value * math.exp(half / value)
+        factor = math.exp(min(half / value, _LARGEST_LOG))
+        low, high = value / factor, value * factor
     elif value > 0:
         root = value ** (1 / 3)
         low = min(low, (root - half / (3 * root**2)) ** 3)

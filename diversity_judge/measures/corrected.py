@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 
 from diversity_judge.measures.clustered import of_sums, ratio
 from diversity_judge.measures.intervals import Estimate, t_interval, t_quantile
+from diversity_judge.measures.power import POWER
 from diversity_judge.rubric import MAX_SCORE
 
 METHOD = "PPI++, delete-one-problem jackknife, t over problems with a label"
 """How the interval was made."""
 FEWEST_LABELS = 20
 """Labels of other problems below which lambda is not fitted but 1: judge and labels speak of the same scale."""
-_POWER = 0.8
 _COLUMNS = 5
 """Sums that a strategy needs: problems, what is known of them, those that could be labelled, weighted D, weights."""
 
@@ -90,7 +90,7 @@ class Corrected:
         if math.isnan(self.estimate.se) or self.estimate.n < 2:
             return math.nan
         df = self.estimate.n - 1
-        target = (detect / (t_quantile(0.95, df) + t_quantile(2 * _POWER - 1, df))) ** 2
+        target = (detect / (t_quantile(0.95, df) + t_quantile(2 * POWER - 1, df))) ** 2
         rest = max(self.estimate.se**2 - self.label_variance / self.n_labels, 0.0)
         return math.inf if rest >= target else float(math.ceil(self.label_variance / (target - rest)))
 

@@ -143,20 +143,11 @@ def buy_between(
         tally.ending, tally.message = begun.ending, begun.message
         tally.spend(begun)
         return tally
-    tally = buy(workload, judge, ledger, _left(engine, begun), console)
+    tally = buy(workload, judge, ledger, engine.after(begun.calls, begun.cost_usd), console)
     tally.spend(begun)
     if tally.ending is Ending.DONE:
-        tally.spend(ask(watch, ledger, _left(engine, tally), console))
+        tally.spend(ask(watch, ledger, engine.after(tally.calls, tally.cost_usd), console))
     return tally
-
-
-def _left(engine: EngineOptions, spent: Tally) -> EngineOptions:
-    """The limits without what is spent."""
-    return replace(
-        engine,
-        max_calls=None if engine.max_calls is None else max(0, engine.max_calls - spent.calls),
-        max_cost_usd=None if engine.max_cost_usd is None else max(0.0, engine.max_cost_usd - spent.cost_usd),
-    )
 
 
 @dataclass(frozen=True)

@@ -86,16 +86,7 @@ class Stages:
         options = self._with(decided.pairs)
         if spent is None:
             return options
-        engine = options.engine
-        calls, cost = engine.max_calls, engine.max_cost_usd
-        return replace(
-            options,
-            engine=replace(
-                engine,
-                max_calls=None if calls is None else max(0, calls - spent.calls),
-                max_cost_usd=None if cost is None else max(0.0, cost - spent.cost_usd),
-            ),
-        )
+        return replace(options, engine=options.engine.after(spent.calls, spent.cost_usd))
 
     def agreed(self) -> Stages:
         """The same, the user having agreed to what both stages can cost."""

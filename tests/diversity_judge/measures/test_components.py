@@ -98,3 +98,13 @@ def test_groups_of_different_problems_are_told_by_name() -> None:
         by_problem[group.problem].append(group)
     incomplete = [group for groups in by_problem.values() for group in groups][1:]
     assert variance_components(incomplete).problem.n == 5
+
+
+def test_draws_that_differ_in_one_problem_of_very_unequal_ones_have_an_interval_nonetheless() -> None:
+    """Its upper end is e to so large a power that no number holds it."""
+    scores = np.full((2000, 2), 3.0)
+    scores[0] = (2.0, 3.0)
+    sample = Sample(np.array(["a", "b"] + ["c"] * 1998), np.full(2000, "s"), scores)
+    draw = variance_components([], sample).draw
+    assert draw.variance == pytest.approx(0.5 / 2000)
+    assert draw.ci_low < draw.variance < draw.ci_high < np.inf
