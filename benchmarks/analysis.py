@@ -6,7 +6,7 @@
 Both run in this process, one after the other, several times, so that the ratio does not hang on the machine or on
 what Python's start costs. Heat maps are left out: they are pictures, not tables.
 
-Wanted (issue 2): at most 3 times pandas.
+Wanted: at most 3 times pandas.
 
     python -m benchmarks.analysis
 """

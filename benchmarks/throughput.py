@@ -8,7 +8,7 @@ off: for the loop a run of no calls; for the command a run of `--offline` on the
 does everything except judging (reading the input, tables, heat maps), and, sterner, a `--dry-run`,
 which leaves tables and heat maps in the account.
 
-Wanted (issue 2): at least 95 % of concurrency / latency once running; at most 1.3 times the loop's CPU time a
+Wanted: at least 95 % of concurrency / latency once running; at most 1.3 times the loop's CPU time a
 call, ledger included; under 300 MiB resident and flat while pairs grow to 100,000. Of the whole process without
 pictures, from its start to its end, at least 0.88 of the limit (`--whole`).
 

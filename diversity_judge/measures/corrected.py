@@ -87,7 +87,7 @@ class Corrected:
         Returns:
             Infinite where labels alone cannot do it; NaN without an interval.
         """
-        if math.isnan(self.estimate.se) or self.estimate.n < 2:
+        if not self.estimate.se > 0 or self.estimate.n < 2 or not self.n_labels:
             return math.nan
         df = self.estimate.n - 1
         target = (detect / (t_quantile(0.95, df) + t_quantile(2 * POWER - 1, df))) ** 2
@@ -160,13 +160,20 @@ def _interval(
     found: Estimate, problems: tuple[str, ...], sides: list[tuple[float, dict[str, LabelledGroup]]]
 ) -> Estimate:
     """The same with as many degrees as the problems with a label leave; on the logit for a level."""
-    labelled = min(sum(len(side[p].labels) > 0 for p in problems) for _, side in sides) if problems else 0
-    if math.isnan(found.se) or labelled < 2:
+    labelled = min((_n_labelled(side, problems) for _, side in sides), default=0) if problems else 0
+    if not found.se > 0 or labelled < 2:
         return replace(found, low=math.nan, high=math.nan, n=labelled, method=METHOD)
     bounds = (0.0, 1.0) if len(sides) == 1 and 0 < found.value < 1 else None
     low, high = t_interval(found.value, found.se, labelled, bounds=bounds)
     limits = (0.0, 1.0) if len(sides) == 1 else (-1.0, 1.0)
     return replace(found, low=max(low, limits[0]), high=min(high, limits[1]), n=labelled, method=METHOD)
+
+
+def _n_labelled(side: dict[str, LabelledGroup], problems: Sequence[str]) -> int:
+    """Problems with a label; all of them where every text is the same, so that nobody need be asked."""
+    if not any(side[p].asked_share > 0 for p in problems):
+        return len(problems)
+    return sum(len(side[p].labels) > 0 for p in problems)
 
 
 def _coefficients(groups: Sequence[LabelledGroup], problems: Sequence[str]) -> dict[str, float]:
@@ -194,8 +201,11 @@ def _slope(y: NDArray[np.float64], f: NDArray[np.float64], strategy: NDArray[np.
 def _label_variance(side: dict[str, LabelledGroup], problems: Sequence[str], coefficients: dict[str, float]) -> float:
     """Variance, in points squared, that sampling labels adds to a strategy: that of D within problems, over labels.
 
-    Where no problem has two labels, that of D altogether, which holds a part of the problems' own.
+    Where no problem has two labels, that of D altogether, which holds a part of the problems' own; 0 where there was
+    nothing to label.
     """
+    if not any(side[p].asked_share > 0 for p in problems):
+        return 0.0
     left = [side[p].labels - coefficients[p] * side[p].scores for p in problems if len(side[p].labels)]
     n = sum(len(d) for d in left)
     degrees = sum(len(d) - 1 for d in left)

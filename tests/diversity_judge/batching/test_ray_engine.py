@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from diversity_judge.batching.ray_engine import _for_vllm, _from_vllm
+from diversity_judge.batching.ray_engine import _for_vllm, _from_http, _from_vllm
 from diversity_judge.batching.results import result_of
 from diversity_judge.judges.base import Reply
+from diversity_judge.ledger import Failure
 from tests.diversity_judge.batching.test_batch import NOBODY, batch, calls_of, export
 from tests.diversity_judge.score_runs import KEY, assert_exact, run
 from tests.judge_faults import BEHAVIOURS, Faults, Rule
@@ -58,3 +60,17 @@ def test_without_ray_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("diversity_judge.batching.ray_engine.importlib.util.find_spec", lambda name: None)
     code, said = batch("run", out, "--engine", "ray", "--base-url", NOBODY)
     assert (code, "pip install 'diversity-judge[ray]'" in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "no such model"}},
+        {"object": "error", "message": "no such model"},
+        {"detail": "Not Found"},
+        {},
+    ],
+)
+def test_what_a_server_says_instead_of_a_completion_is_no_reply(body: dict[str, Any]) -> None:
+    line = json.loads(_from_http({"custom_id": "k", "http_response": body})["result"])
+    assert isinstance(result_of(line, host="h", model="m").outcome, Failure)
