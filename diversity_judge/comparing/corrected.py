@@ -22,6 +22,7 @@ from diversity_judge.measures.intervals import Estimate
 from diversity_judge.planning.groups import Showing, plan_groups
 from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.rubric import MAX_SCORE
+from diversity_judge.runs.instrument import differences
 from diversity_judge.runs.labelled import LabelledPair, match_labels
 from diversity_judge.runs.labels import read_labels
 from diversity_judge.runs.layout import MANIFEST, entry
@@ -211,6 +212,11 @@ def _by_reference(runs: Sequence[Run], reference: Run) -> Correction:
         notes.append(
             f"{len(members) - len(common)} group(s) were not judged by the reference; what is corrected is of the "
             "problems that it judged"
+        )
+    if any(not differences(run.instrument, reference.instrument) for run in runs):
+        notes.append(
+            f"the reference {reference.path} is of the judge that it is to correct, so nothing but noise is corrected; "
+            "name the run of a better judge"
         )
     return Correction(f"the reference {reference.judge}", groups, tuple(notes))
 

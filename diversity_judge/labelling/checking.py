@@ -80,6 +80,7 @@ class _Checker:
                 self.faults.append(f"{place}: {line.error or 'is no row of a label sheet'}")
             elif (fault := self._fault(line.value)) is not None:
                 self.faults.append(f"{place}: {fault}")
+                seen.setdefault(str(line.value.get("annotator")), set()).add(str(line.value.get("item")))
             else:
                 item, annotator = str(line.value["item"]), str(line.value["annotator"])
                 seen.setdefault(annotator, set()).add(item)
@@ -93,6 +94,8 @@ class _Checker:
     def _fault(self, row: Mapping[str, Any]) -> str | None:
         """What is wrong with a row, None where nothing is."""
         sheet, item, annotator = (row.get(name) for name in ("sheet", "item", "annotator"))
+        if sheet is None and any(";" in name for name in row):
+            return "its columns are parted by semicolons; save it with commas between them"
         if sheet != self._key.sheet:
             told = "names no sheet" if sheet is None else f"is of the sheet {printable(str(sheet), _NAME)}"
             return f"{told}, and {self._key.path} is the key of the sheet {self._key.sheet}"
@@ -106,11 +109,12 @@ class _Checker:
         return None
 
     def _take(self, answer: Answer) -> None:
-        earlier = self._places.setdefault((answer.annotator, answer.item), answer.place)
-        if earlier != answer.place:
-            who = printable(answer.annotator, _NAME)
+        asked = (answer.annotator, answer.item)
+        if asked in self._places:
+            who, earlier = printable(answer.annotator, _NAME), self._places[asked]
             self.faults.append(f"{answer.place}: {who} has answered item {answer.item} already, in {earlier}")
         else:
+            self._places[asked] = answer.place
             self.answers.append(answer)
 
     def _half_filled(self, shown: str, open_items: Sequence[str], seen: Mapping[str, set[str]]) -> Iterator[str]:

@@ -63,6 +63,8 @@ def same_judge(run: Run, options: JudgeOptions) -> SameJudge:
     if not run.is_judged:
         raise InputError(f"{run.path}: these are responses without a judge; name a run folder of score")
     path = run.path / layout.MANIFEST
+    if layout.entry(layout.entry(run.manifest, path, "judge", dict), path, "kind", str) == layout.PANEL:
+        raise InputError(f"{run.path}: a panel's mean has no judge that could be asked; probe the run of each judge")
     spec, template = _spec(run, path, options), _template(run, path)
     design, showing = _design(run, path), _showing(run, path)
     judge = make_judge(spec, template, sends_calls=False, deadline_s=1.0)
@@ -92,7 +94,14 @@ def _spec(run: Run, path: Path, options: JudgeOptions) -> JudgeSpec:
     host, parameters = layout.entry(record, path, "host", str), layout.entry(record, path, "parameters", dict)
     known = load_presets(options.judges_file).get(preset)
     if known is None or known.model != model or known.host != host:
-        known = JudgeSpec(preset, model, kind, base_url=options.base_url or host, prices=_prices(record, path))
+        known = JudgeSpec(
+            preset,
+            model,
+            kind,
+            base_url=options.base_url or host,
+            prices=_prices(record, path),
+            prices_as_of=layout.entry_or_none(record, path, "prices_as_of", str),
+        )
     elif options.base_url is not None:
         known = replace(known, base_url=options.base_url)
     variable = layout.entry_or_none(record, path, "api_key_env", str)

@@ -152,7 +152,7 @@ def _refusal(unknown: Sequence[str], run: Run) -> str:
     named = [printable(message) for message in unknown[:_MOST_NAMED]]
     if len(unknown) > _MOST_NAMED:
         named.append(f"... and {len(unknown) - _MOST_NAMED:,} more")
-    advice = "name the run whose pairs were labelled, or leave such labels out with --skip-unknown"
+    advice = "name the run whose pairs were labelled (agree leaves such labels out with --skip-unknown)"
     return "\n".join([*named, f"{len(unknown):,} label(s) are not of pairs of {run.path}: {advice}"])
 
 

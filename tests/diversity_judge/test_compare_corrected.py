@@ -83,6 +83,12 @@ def test_with_all_pairs_of_the_reference_the_corrected_diversity_is_the_referenc
     assert found["odd", "even"].corrected == pytest.approx(truth["odd"] - truth["even"], abs=1e-9)
 
 
+def test_a_reference_of_the_same_judge_is_said_to_correct_nothing(place: Path) -> None:
+    said = "is of the judge that it is to correct"
+    assert any(said in note for note in dj.compare(place / "judge", reference=load_run(place / "judge")).notes)
+    assert not any(said in note for note in dj.compare(place / "judge", reference=load_run(place / "some")).notes)
+
+
 def test_some_pairs_of_the_reference_bring_the_judge_to_it(place: Path, tmp_path: Path) -> None:
     assert run(place, tmp_path, "--reference", str(place / "some")) == 0
     truth = load_run(place / "truth").strategies.set_index("strategy")["diversity"]

@@ -250,6 +250,11 @@ def faults() -> Iterator[tuple[str, Callable[[list[str]], list[str]], str]]:
     yield "twice", lambda rows: [*rows, rows[1]], "Ann.csv:16: Ann has answered item"
     yield "cut off", lambda rows: rows[:10], "Ann.csv: has no 5 of the 14 items of Ann"
     yield "empty", lambda rows: rows[:1], "Ann.csv: holds no answer"
+    yield (
+        "semicolons",
+        lambda rows: [row.replace(",", ";") for row in rows],
+        "Ann.csv:2: its columns are parted",
+    )
     yield "no columns", lambda rows: ["a,b", "1,2"], "Ann.csv:2: names no sheet, and"
 
 
@@ -271,6 +276,19 @@ def test_the_same_answers_in_two_files_are_refused(sheet: Path, capsys: pytest.C
     assert f"copy.csv:2: Ann has answered item {next(iter(key_of(sheet)['items']))} already, in {path}:2" in said(
         capsys
     )
+
+
+def test_the_same_file_named_twice_is_refused(sheet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = answered(sheet, "Ann")
+    assert read(sheet, path, path) == 2
+    assert "Ann.csv:2: Ann has answered item" in said(capsys)
+    assert not (sheet.parent / "labels.csv").exists()
+
+
+def test_a_row_that_is_wrong_is_not_called_lacking_too(sheet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = rewritten(answered(sheet, "Ann"), lambda rows: [*rows[:2], rows[2][:-1] + "7", *rows[3:]])
+    assert read(sheet, path) == 2
+    assert "has no 1 of" not in said(capsys)
 
 
 def test_a_half_filled_sheet_is_taken_when_asked_for_and_its_chances_are_less(sheet: Path) -> None:

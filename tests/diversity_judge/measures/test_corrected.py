@@ -109,6 +109,30 @@ def test_identical_texts_are_5_by_both_and_dilute_the_correction() -> None:
     assert found == pytest.approx(1 - np.mean([*values, 5.0]) / 5, rel=1e-12)
 
 
+def test_against_a_strategy_of_identical_texts_the_difference_is_as_sure_as_the_other_side() -> None:
+    """Nobody is asked about identical texts, so that side needs no labels and adds no variance."""
+    groups = of(drawn(6, 6), "b")
+    nothing = np.empty(0)
+    alike = [LabelledGroup(g.problem, "same", 5.0, nothing, nothing, 0.0, asked_share=0.0) for g in groups]
+    level = corrected_diversity(groups, "b")
+    both = corrected_difference([*groups, *alike], "b", "same")
+    assert both.estimate.value == pytest.approx(level.estimate.value, rel=1e-12)
+    assert both.estimate.se == pytest.approx(level.estimate.se, rel=1e-9)
+    assert both.estimate.n == 6
+    assert both.estimate.low < both.estimate.value < both.estimate.high
+    assert both.labels_needed(0.1) == level.labels_needed(0.1)
+    assert math.isnan(corrected_diversity([*groups, *alike], "same").labels_needed(0.1)), "there is nothing to label"
+
+
+def test_problems_that_are_all_alike_have_no_interval_rather_than_one_without_width() -> None:
+    same = np.full(4, 3.0)
+    found = corrected_diversity([LabelledGroup(f"p{p}", "a", 3.0, same, same, 4.0) for p in range(6)], "a")
+    assert found.estimate.value == pytest.approx(0.4)
+    assert math.isnan(found.estimate.low)
+    assert found.estimate.reason == "no spread over problems"
+    assert math.isnan(found.labels_needed(0.1))
+
+
 def test_the_standard_error_is_that_of_leaving_out_each_problem() -> None:
     groups = drawn(7, 7, k=2)  # 28 labels: lambda is fitted, and does not change as problems are left out
     fitted = {g.problem: slope_without(groups, g.problem) for g in groups}

@@ -108,3 +108,12 @@ def test_options_that_cannot_be_meant_are_refused(options: tuple[str, ...], said
 def test_responses_that_were_never_judged_are_refused(responses: Path) -> None:
     with pytest.raises(InputError, match="responses without a judge"):
         dj.reliability(responses)
+
+
+def test_the_bill_names_the_date_of_the_runs_prices(small_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(small_run, folder)
+    judge = json.loads((folder / "run.json").read_text(encoding="utf-8"))["judge"]
+    prices = {"input": 0.5, "output": 2.0, "cached_input": None}
+    _change(folder, judge=judge | {"prices_usd_per_million_tokens": prices, "prices_as_of": "May 2026"})
+    assert "(prices of May 2026, no cache hit" in " ".join(probe(folder, "--dry-run").output.split())

@@ -138,7 +138,7 @@ def test_labels_of_other_pairs_are_refused_with_their_line(
     with pytest.raises(InputError) as error:
         match_labels(load_run(run_folder), labels)
     assert f"labels.jsonl:2: {said}" in str(error.value)
-    assert "--skip-unknown" in str(error.value)
+    assert "agree leaves such labels out with --skip-unknown" in str(error.value), "other commands have no such option"
     found = match_labels(load_run(run_folder), labels, skip_unknown=True)
     assert (len(found.pairs), found.n_unknown) == (1, 1)
 
