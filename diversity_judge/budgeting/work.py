@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations
 from typing import Protocol
 
@@ -189,12 +189,12 @@ class FileWork:
         """The judge."""
         return self._score.judge
 
-    @property
+    @cached_property
     def problems(self) -> int:
         """Problems of which a group has something to say."""
         return len({group.problem_id for group in self._told})
 
-    @property
+    @cached_property
     def common(self) -> int:
         """The fewest problems that two strategies have in common; with one strategy, its problems."""
         by_strategy = {name: {g.problem_id for g in self._told if g.strategy == name} for name in self.strategies}
@@ -202,12 +202,12 @@ class FileWork:
             return self.problems
         return min(len(one & other) for one, other in combinations(by_strategy.values(), 2))
 
-    @property
+    @cached_property
     def strategies(self) -> Sequence[str]:
         """Names of those of which a group has something to say."""
         return list(dict.fromkeys(group.strategy for group in self._told))
 
-    @property
+    @cached_property
     def responses(self) -> int:
         """Of the largest group."""
         return max(group.n_responses for group in self._groups)

@@ -51,11 +51,6 @@ class StudyDesign:
         return self.n_responses * (self.n_responses - 1) // 2
 
     @property
-    def is_full(self) -> bool:
-        """Whether all pairs are judged."""
-        return self.pairs_per_group >= self.all_pairs
-
-    @property
     def groups(self) -> int:
         """Problems times strategies."""
         return self.n_problems * self.n_strategies
