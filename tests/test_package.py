@@ -59,6 +59,9 @@ def test_the_documentation_is_installed_and_its_links_hold_there(wheel: Path, tm
     }
     assert (manual / "README.md", "docs/images/report.png") in links
     assert {(page.name, target) for page, target in links if not (page.parent / target).exists()} == set()
+    listed = "import runpy; runpy.run_module('diversity_judge.documentation', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", listed], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert str(manual / "docs" / "statistics.md") in done.stdout, done.stderr
 
 
 def test_the_wheel_works_outside_of_the_repository(wheel: Path, tmp_path: Path) -> None:
