@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 MAX_SCORE = 5
 """The highest similarity: the same approach in other words. The lowest is 0."""
@@ -117,6 +118,7 @@ def is_unfinished(text: str) -> bool:
     return "<" in text and _last_mark(text, THINK_START) > _last_mark(text, THINK_END)
 
 
+@lru_cache(maxsize=64)
 def broken_off(finish_reason: str | None) -> Missing | None:
     """Why a text did not come to its end, by its host's word for it in any spelling; None where it did or nobody said.
 

@@ -142,7 +142,8 @@ class Ledger:
     def key_heads(self) -> NDArray[np.uint64]:
         """Sorted: the first eight bytes of every key that has a reply, as `GroupPlan.key_heads` has them."""
         sql = "SELECT DISTINCT substr(key, 1, 16) FROM replies WHERE length(key) = 64 AND key NOT GLOB '*[^0-9a-f]*'"
-        return np.unique(np.fromiter((int(head, 16) for (head,) in self._rows(sql)), dtype=np.uint64))
+        heads = "".join(head for (head,) in self._rows(sql))
+        return np.unique(np.frombuffer(bytes.fromhex(heads), dtype=">u8").astype(np.uint64))
 
     def failures(self, keys: Sequence[str]) -> dict[str, Failure]:
         """Why the last attempt at each key failed, for the keys whose last attempt did."""
