@@ -35,7 +35,7 @@ from diversity_judge.probing.options import ReliabilityOptions
 from diversity_judge.probing.precision import precision_of
 from diversity_judge.probing.requests import make_requests
 from diversity_judge.probing.result import Reliability
-from diversity_judge.probing.same_judge import same_judge
+from diversity_judge.probing.same_judge import refuse_anothers_ledger, same_judge
 from diversity_judge.probing.samples import judge_minus_labels
 from diversity_judge.runs.anchors import write_anchors
 from diversity_judge.runs.batches import refuse_what_is_on_its_way
@@ -84,6 +84,7 @@ def run_steps(run: Run, options: ReliabilityOptions, console: Console) -> Reliab
     requests = make_requests(source, drawn, options.probes, draws=options.draws, seed=options.seed)
     buys = not (options.offline or options.dry_run)
     with Ledger(_ledger_of(run, options), read_only=not buys) as ledger:
+        refuse_anothers_ledger(run, ledger)
         purchase = plan_purchase(source, requests, ledger, engine, sends_calls=buys)
         show.print_bill(console, purchase, source.spec)
         if options.dry_run:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from diversity_judge.errors import InputError
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.make import make_judge
 from diversity_judge.judges.presets import EMBEDDED, JudgeSpec, Prices, adjust, load_presets
+from diversity_judge.ledger import Ledger
 from diversity_judge.planning.groups import GroupPlan, Showing, plan_groups
 from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.planning.prompt_files import PromptFile
@@ -25,6 +27,9 @@ from diversity_judge.probing.options import JudgeOptions
 from diversity_judge.runs import layout
 from diversity_judge.runs.instrument import Instrument, differences
 from diversity_judge.runs.loading import Run
+
+_KEYS_LOOKED_FOR = 500
+"""Of the run's judgments in its ledger: a part of them, in the order of pairs.csv, may have been lost."""
 
 _AGAIN = "score the responses again into this folder, then probe the judge"
 
@@ -167,6 +172,21 @@ def _showing(run: Run, path: Path) -> Showing:
         layout.entry_or_none(record, path, "truncate_tokens", int),
         bool(layout.entry_or_none(record, path, "judge_duplicates", bool)),
     )
+
+
+def refuse_anothers_ledger(run: Run, ledger: Ledger) -> None:
+    """Refuse a ledger that does not hold what the run bought: its own judgments would be bought again.
+
+    Raises:
+        InputError: none of the first judgments of the run is there; nothing was sent.
+    """
+    scored = (j.key for member in run.groups for j in member.judgments if j.key is not None and j.score is not None)
+    keys = list(dict.fromkeys(islice(scored, _KEYS_LOOKED_FOR)))
+    if keys and not ledger.replies(keys):
+        raise InputError(
+            f"{ledger.path}: holds none of the judgments of {run.path}, which would be bought again: name the run's "
+            "own ledger with --ledger"
+        )
 
 
 def _check_keys(run: Run, plans: Sequence[GroupPlan], judge: Judge) -> None:

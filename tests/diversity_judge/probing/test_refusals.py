@@ -117,3 +117,11 @@ def test_the_bill_names_the_date_of_the_runs_prices(small_run: Path, tmp_path: P
     prices = {"input": 0.5, "output": 2.0, "cached_input": None}
     _change(folder, judge=judge | {"prices_usd_per_million_tokens": prices, "prices_as_of": "May 2026"})
     assert "(prices of May 2026, no cache hit" in " ".join(probe(folder, "--dry-run").output.split())
+
+
+def test_a_ledger_of_another_run_is_refused_before_anything_is_bought_again(small_run: Path, tmp_path: Path) -> None:
+    with PlantedJudge() as server:
+        other = write_responses(tmp_path / "other.jsonl", problems=1, strategies=("t",), n=3)
+        strange = scored(other, server, tmp_path / "other") / "ledger.sqlite"
+    with pytest.raises(InputError, match="holds none of the judgments of"):
+        dj.reliability(small_run, ledger=strange)
