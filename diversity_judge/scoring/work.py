@@ -6,6 +6,7 @@ Until then stand-ins of the usual length are counted.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -85,8 +86,17 @@ class Wanted:
             first = make_summary_work(self.summaries, self.judge, ledger)
             promised = {task.key for task in first.tasks} if summaries_come else ()
             plans = with_summaries(plans, first.summaries, promised)
-        plans = as_bought(plans, self.design, self.judge, ledger)
-        return Work(self, make_workload(plans, self.judge, ledger, self.template, self.sortings), first)
+        return Work(self, self._workload(plans, ledger), first)
+
+    def _workload(self, plans: Sequence[GroupPlan], ledger: Ledger | None) -> Workload:
+        """Where a call is needed, pairs that were bought the other way round are looked for, too."""
+        workload = make_workload(plans, self.judge, ledger, self.template, self.sortings)
+        if not any(work.is_missing.any() for work in workload.groups):
+            return workload
+        oriented = as_bought(plans, self.design, self.judge, ledger)
+        if all(map(operator.is_, oriented, plans)):
+            return workload
+        return make_workload(oriented, self.judge, ledger, self.template, self.sortings)
 
 
 @dataclass(frozen=True)
