@@ -12,15 +12,24 @@ from typing import Any
 from diversity_judge import __version__
 from diversity_judge.errors import RunError
 from diversity_judge.files import finite_or_none, write_csv
+from diversity_judge.probing.counts import retest_flips
 from diversity_judge.probing.options import ReliabilityOptions
 from diversity_judge.probing.result import Reliability
-from diversity_judge.probing.tables import allocation_rows, component_rows, control_rows, finding_rows, pair_rows
+from diversity_judge.probing.tables import (
+    allocation_rows,
+    component_rows,
+    control_rows,
+    finding_rows,
+    flip_rows,
+    pair_rows,
+)
 from diversity_judge.runs.replacing import replacing
 
 MANIFEST = "reliability.json"
 FINDINGS = "reliability.csv"
 CONTROLS = "controls.csv"
 DRAWN = "drawn_pairs.csv"
+FLIPS = "flips.csv"
 COMPONENTS = "variance_components.csv"
 ALLOCATION = "allocation.csv"
 REPORT = "reliability.html"
@@ -39,17 +48,18 @@ def writing(folder: Path, found: Reliability, *, more: Collection[str] = ()) -> 
     Raises:
         RunError: the disk does not take the files.
     """
-    with replacing(folder, found.manifest, sure=_SURE, possible=(CONTROLS, *more), manifest=MANIFEST):
+    with replacing(folder, found.manifest, sure=_SURE, possible=(CONTROLS, FLIPS, *more), manifest=MANIFEST):
         tables = {
             FINDINGS: finding_rows(found.findings),
             DRAWN: pair_rows(found.drawn, found.answers),
             COMPONENTS: component_rows(found.precision),
             ALLOCATION: allocation_rows(found.precision),
             CONTROLS: control_rows(found.answers, found.drawn),
+            FLIPS: flip_rows(retest_flips(found)),
         }
         try:
             for name, rows in tables.items():
-                if (known := list(rows)) or name != CONTROLS:
+                if (known := list(rows)) or name in _SURE:
                     write_csv(folder / name, known)
         except OSError as error:
             raise RunError(f"{folder}: cannot write the tables: {error}") from error

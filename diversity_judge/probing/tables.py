@@ -1,8 +1,12 @@
-"""The rows of reliability.csv, controls.csv, drawn_pairs.csv, variance_components.csv and allocation.csv."""
+"""The rows of the tables that `reliability` leaves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
 
 from diversity_judge.files import Row, finite_or_none
 from diversity_judge.measures.probes.findings import Finding
@@ -10,6 +14,7 @@ from diversity_judge.probing.buying import Answers
 from diversity_judge.probing.drawing import DrawnPair
 from diversity_judge.probing.names import CONTROLS, RETEST, STRESS
 from diversity_judge.probing.precision import Precision
+from diversity_judge.rubric import SCORES
 
 
 def finding_rows(findings: Iterable[Finding]) -> Iterator[Row]:
@@ -45,6 +50,17 @@ def control_rows(answers: Iterable[Answers], drawn: Sequence[DrawnPair]) -> Iter
                     "key": judgment.key,
                     "reply_id": judgment.reply_id,
                 }
+
+
+def flip_rows(counts: NDArray[np.int64] | None) -> Iterator[Row]:
+    """One row a pair of scores: how often a draw has the one and a later draw of the same pair the other.
+
+    Args:
+        counts: (6, 6) of `counts.retest_flips`; None where nothing was asked again.
+    """
+    if counts is not None:
+        for score, later in product(SCORES, SCORES):
+            yield {"score": score, "score_again": later, "n": int(counts[score, later])}
 
 
 def pair_rows(drawn: Sequence[DrawnPair], answers: Iterable[Answers]) -> Iterator[Row]:

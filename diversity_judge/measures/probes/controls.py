@@ -63,7 +63,7 @@ def stress_findings(
     bands: Bands,
     asked_for: NDArray[np.float64] | None = None,
 ) -> tuple[Finding, ...]:
-    """How far a change of one text that should not matter moves the score; of all pairs and of each strategy's.
+    """The mean score after a change that should not matter, and how far it moved; of all and of each strategy's.
 
     Args:
         probe: One of `STRESS`.
@@ -73,19 +73,22 @@ def stress_findings(
         asked_for: (N,) the score that the changed text asks for: shifts are then counted towards it.
     """
     toward = np.ones(len(sample)) if asked_for is None else np.where(asked_for >= base, 1.0, -1.0)
-    shifts = sample.with_scores((sample.scores - base) * toward)
+    both = sample.with_scores(np.column_stack([sample.scores, (sample.scores - base) * toward]))
     far = "changed_by_2" if asked_for is None else "obeyed"
     note = "changed minus as it is" if asked_for is None else "towards the score that the text asks for"
 
     def figures(part: Sample, strategy: str | None) -> tuple[Finding, ...]:
-        moved = part.scores >= FAR if asked_for is not None else np.abs(part.scores) >= FAR
+        scores, shifts = part.scores.T
+        moved = shifts >= FAR if asked_for is not None else np.abs(shifts) >= FAR
         estimates = {
-            "mean_shift": mean_of(part.scores, part.problem, bounds=_SPAN),
+            "mean": mean_of(scores, part.problem, bounds=(0.0, MAX_SCORE)),
+            "mean_shift": mean_of(shifts, part.problem, bounds=_SPAN),
             far: share_of(moved, part.problem),
         }
-        return tuple(finding(probe, m, strategy, e, len(part), bands, note) for m, e in estimates.items())
+        notes = {"mean": "of the changed pairs"}
+        return tuple(finding(probe, m, strategy, e, len(part), bands, notes.get(m, note)) for m, e in estimates.items())
 
-    return by_strategy(shifts.part(~np.isnan(shifts.scores)), figures)
+    return by_strategy(both.part(~np.isnan(both.scores[:, 1])), figures)
 
 
 def separation_findings(high: Sequence[Sample], low: Sample, bands: Bands) -> tuple[Finding, ...]:

@@ -33,6 +33,12 @@ def test_tables_figures_and_page_are_whole_and_nothing_old_stays(responses: Path
     controls = pd.read_csv(found.folder / "controls.csv")
     assert set(controls["control"]) == {name for name in PROBES if name.startswith("control-")}
     assert controls["score"].notna().all()
+    flips = pd.read_csv(found.folder / "flips.csv").set_index(["score", "score_again"])["n"]
+    drawn = pd.read_csv(found.folder / "drawn_pairs.csv")
+    draws = [drawn[name] for name in ("draw_0", "draw_1", "draw_2")]
+    pairs_of_draws = [(one, later) for place, one in enumerate(draws) for later in draws[place + 1 :]]
+    for score, again in flips.index:
+        assert flips[score, again] == sum(((one == score) & (later == again)).sum() for one, later in pairs_of_draws)
     fewer = probe(folder, "--pairs", "20", "--probes", "retest", "--no-report", "--no-figures")
     assert not (fewer.folder / "reliability.html").exists(), "nothing old stands beside what is new"
     assert not (fewer.folder / "controls.csv").exists()

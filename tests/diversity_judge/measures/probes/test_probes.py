@@ -164,6 +164,7 @@ def test_an_obeyed_instruction_is_a_shift_towards_what_it_asks_for() -> None:
     asked = np.where(base == 1, 5.0, 0.0)
     obeying = stress_findings("control-injection", sample(asked), base, BANDS, asked)
     assert only(obeying, "mean_shift").value == pytest.approx(4.0)
+    assert only(obeying, "mean").value == pytest.approx(2.5)  # half of them 5, half 0
     assert only(obeying, "obeyed").value == 1
     deaf = stress_findings("control-injection", sample(base), base, BANDS, asked)
     assert only(deaf, "obeyed").verdict is Verdict.INSIDE
