@@ -38,6 +38,7 @@ _PARSERS = {
 }
 """Command to the module whose `parser` knows its help, and imports little: who asks for help waits for nothing else."""
 
+_SCRIPT = "diversity-judge"
 _STOPPED_EARLY = b"stopped while starting; nothing was sent and nothing written\n"
 
 
@@ -66,7 +67,18 @@ def run_as_process(module: str, arguments: Sequence[str] | None = None) -> NoRet
         code = EXIT_INTERRUPTED  # A second one, while the first was being answered.
     # All is decided: who still sends a signal only hastens the end.
     hand_to(partial(_end_at_once, code, b""))
+    if not _is_the_program(module):
+        sys.exit(code)
     _leave(code)
+
+
+def _is_the_program(module: str) -> bool:
+    """Whether Python was started for this command, not for a program (a notebook, say) that runs it inside itself."""
+    program = sys.modules["__main__"]
+    spec = getattr(program, "__spec__", None)
+    if spec is not None:
+        return spec.name in (module, f"{__package__}.__main__")
+    return os.path.basename(getattr(program, "__file__", None) or "") == _SCRIPT
 
 
 def _help_of(parsers: str) -> Callable[[Sequence[str] | None], int]:

@@ -119,8 +119,8 @@ def main(arguments):
 
 def test_the_end_waits_for_threads_and_handlers_and_frees_nothing_one_by_one(tmp_path: Path) -> None:
     """What torch and vLLM hold takes seconds to free."""
-    (tmp_path / "leaving.py").write_text(LEAVING)
-    code = "from diversity_judge.command_process import run_as_process; run_as_process('leaving')"
-    done = run([sys.executable, "-c", code], {"PYTHONPATH": f"{REPOSITORY}:{tmp_path}"})
+    start = "if __name__ == '__main__':\n    from diversity_judge.command_process import run_as_process as run\n"
+    (tmp_path / "leaving.py").write_text(f"{start}    run('leaving')\n{LEAVING}")
+    done = run([sys.executable, "-m", "leaving"], {"PYTHONPATH": f"{REPOSITORY}:{tmp_path}"})
     assert (done.returncode, done.stderr) == (3, b"")
     assert done.stdout == b"main\nthread\natexit\n"
