@@ -35,7 +35,7 @@ Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From (..., D) sums to (...) values."""
 
 
-def codes_of(clusters: NDArray[np.str_]) -> NDArray[np.intp]:
+def codes_of(clusters: NDArray[np.str_ | np.intp]) -> NDArray[np.intp]:
     """(N,) numbers 0..G-1 of the clusters' names."""
     return np.unique(clusters, return_inverse=True)[1].reshape(-1)
 
@@ -97,7 +97,7 @@ def jackknife_se(without: NDArray[np.float64]) -> float:
 
 def mean_of(
     values: NDArray[np.float64],
-    clusters: NDArray[np.str_],
+    clusters: NDArray[np.str_ | np.intp],
     *,
     bounds: tuple[float, float],
     confidence: float = CONFIDENCE,
@@ -119,7 +119,9 @@ def mean_of(
     return found if np.isnan(found.low) else Estimate(found.value, low, high, found.se, found.n, METHOD, "", confidence)
 
 
-def share_of(flags: NDArray[np.bool_], clusters: NDArray[np.str_], *, confidence: float = CONFIDENCE) -> Estimate:
+def share_of(
+    flags: NDArray[np.bool_], clusters: NDArray[np.str_ | np.intp], *, confidence: float = CONFIDENCE
+) -> Estimate:
     """Share of pairs of which something is true.
 
     Args:
