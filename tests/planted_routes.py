@@ -62,7 +62,8 @@ def planted_tokens(
 
 def rank_among(route: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N,) share of (N, M) others that a route beats, ties as half."""
-    return (others < route[:, None]).mean(axis=1) + 0.5 * (others == route[:, None]).mean(axis=1)
+    beaten = np.where(others < route[:, None], 1.0, np.where(others == route[:, None], 0.5, 0.0))
+    return np.asarray(beaten.mean(axis=1), np.float64)
 
 
 def _log_sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -42,7 +42,7 @@ def chosen_values(contexts: NDArray[np.integer], values: NDArray[np.floating]) -
     counts = np.bincount(half, minlength=len(means))
     with np.errstate(invalid="ignore", divide="ignore"):
         means /= counts[:, None]
-    unknown = np.isnan(means).any(axis=1)
+    unknown = np.isnan(means.sum(axis=1))
     choice = np.where(unknown, 0, np.nan_to_num(means, nan=-np.inf).argmax(axis=1))
     other = half ^ 1
     return np.where(unknown[other] | unknown[half], np.nan, values[np.arange(len(values)), choice[other]])
