@@ -62,7 +62,9 @@ def test_the_placebo_shows_the_naive_classes_their_shadow() -> None:
 
 def test_a_planted_lead_is_found_in_the_classes_that_have_it() -> None:
     """A lead above logit 1.5 only; there the chance to beat a drawn route is Phi(lead / (SPREAD sqrt 2))."""
-    tokens = planted_tokens(np.random.default_rng(2), lead=lambda d: np.where(d > 1.5, 1.0, 0.0), n_problems=200, tokens_each=100)
+    tokens = planted_tokens(
+        np.random.default_rng(2), lead=lambda d: np.where(d > 1.5, 1.0, 0.0), n_problems=200, tokens_each=100
+    )
     truth = float(ndtr(1.0 / (SPREAD * np.sqrt(2))))
     confident = found(tokens, SECOND_SET, CONFIDENT).estimates
     # Within the class few tokens of median p > .9 (logit 2.2) have a difficulty below 1.5.
