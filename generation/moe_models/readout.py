@@ -1,0 +1,51 @@
+"""From the state after the last layer to the probability of a token: final norm, head, log-softmax, in float32.
+
+Models are kept in their own precision, but bfloat16 logits around 20 are rounded to multiples of 1/8, more than most
+routes differ by. So norm and head are copied to float32 once, and everything from the state on is computed in it.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+
+
+class Readout:
+    """The final norm and the head of a model, in float32. Differentiable in the states, never in norm and head."""
+
+    def __init__(self, model: Any) -> None:
+        self._norm = copy.deepcopy(model.get_decoder().norm).float().requires_grad_(False)
+        head = model.get_output_embeddings()
+        self._weight = head.weight.detach().float()
+        bias = getattr(head, "bias", None)
+        self._bias = None if bias is None else bias.detach().float()
+
+    @property
+    def n_tokens(self) -> int:
+        """The number of tokens that the head tells apart."""
+        return int(self._weight.shape[0])
+
+    def logits(self, states: torch.Tensor) -> torch.Tensor:
+        """Logits (..., V) of states (..., D) after the last layer."""
+        return torch.nn.functional.linear(self._norm(states.float()), self._weight, self._bias)
+
+    def logprobs(self, states: torch.Tensor, token_ids: torch.Tensor) -> torch.Tensor:
+        """The log-probability of one token a row, in nats.
+
+        Args:
+            states: (T, D) or (T, M, D) after the last layer.
+            token_ids: (T,) int64: the token of each row, the same for its M states.
+
+        Returns:
+            (T,) or (T, M).
+        """
+        logits = self.logits(states)
+        wanted = token_ids.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
+        return logits.gather(-1, wanted)[..., 0] - logits.logsumexp(-1)
+
+    def entropy(self, states: torch.Tensor) -> torch.Tensor:
+        """Entropy (...) of the next token in nats, of states (..., D)."""
+        logprobs = self.logits(states).log_softmax(-1)
+        return -(logprobs.exp() * logprobs).sum(-1)
