@@ -1,29 +1,34 @@
-"""The paper's claims, each with what was measured here and a verdict that an interval decides.
-
-A claim of a gain holds where the whole 95 % interval of the paired difference lies above 0. A claim of no loss holds
-where it lies above minus the margin. Where the interval allows both, that is said: nothing is read into it.
-"""
+"""The paper's claims, each with what was measured here; `verdicts` decides all of them by the same rules."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diversity_judge.choices import SMALLEST_INTERESTING
 from diversity_judge.comparing.result import Comparison
-from diversity_judge.inputs.responses import Group
 from diversity_judge.measures.intervals import Estimate, strategy_estimate
-from diversity_judge.measures.outcomes import Outcome, Tier, best_of_n, pass_at_k, tier
+from diversity_judge.measures.outcomes import Tier
 from diversity_judge.measures.paired import paired_difference
+from diversity_judge.runs.loading import RunGroup
+from examples.miniature import tiers
+from examples.miniature.verdicts import (
+    DIVERSITY_MARGIN,
+    Claim,
+    Part,
+    at_least,
+    below,
+    decided,
+    gain,
+    loss,
+    no_gain,
+    no_loss,
+    points,
+)
 
-POINTS_MARGIN = 0.02
-"""Of shares: a loss below two points counts as none."""
-DIVERSITY_MARGIN = SMALLEST_INTERESTING
-"""Of diversities, which are no shares: what a study should be able to see."""
 KEPT_SPEED = 0.97
 """Share of the speed without Expert-Sample that counts as no overhead to speak of."""
 FLAT = 0.10
@@ -32,86 +37,6 @@ FLAT = 0.10
 _TOO_FEW = "There are too few such problems."
 
 NORMAL, HIGH, EDT, EXPERT = "token-normal", "token-high", "edt", "expert-sample"
-
-
-class Verdict(str, Enum):
-    """What the numbers say of a claim."""
-
-    HOLDS = "holds here"
-    FAILS = "does not hold here"
-    OPPOSITE = "the opposite holds here"
-    OPEN = "cannot be told here"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One claim of the paper beside what was found.
-
-    Attributes:
-        figure: Of the paper.
-        claim: What the paper says, in our words.
-        found: What was measured here.
-        verdict: Decided by an interval.
-    """
-
-    figure: str
-    claim: str
-    found: str
-    verdict: Verdict
-
-
-def gain(effect: Estimate, margin: float = POINTS_MARGIN) -> Verdict:
-    """Of the claim that a difference is above 0; refuted where none of the margin's size is left."""
-    if _says_nothing(effect):
-        return Verdict.OPEN
-    if effect.low > 0:
-        return Verdict.HOLDS
-    if effect.high < 0:
-        return Verdict.OPPOSITE
-    return _no_difference(effect, margin)
-
-
-def loss(effect: Estimate, margin: float = POINTS_MARGIN) -> Verdict:
-    """Of the claim that a difference is below 0; refuted where none of the margin's size is left."""
-    if _says_nothing(effect):
-        return Verdict.OPEN
-    if effect.high < 0:
-        return Verdict.HOLDS
-    if effect.low > 0:
-        return Verdict.OPPOSITE
-    return _no_difference(effect, margin)
-
-
-def no_loss(effect: Estimate, margin: float = POINTS_MARGIN) -> Verdict:
-    """Of the claim that nothing is lost, up to the margin."""
-    if _says_nothing(effect):
-        return Verdict.OPEN
-    if effect.low > -margin:
-        return Verdict.HOLDS
-    return Verdict.FAILS if effect.high < 0 else Verdict.OPEN
-
-
-def _says_nothing(effect: Estimate) -> bool:
-    """Whether the interval has no width: where no problem differs, or there is one alone, their spread is not known."""
-    return not effect.high > effect.low
-
-
-def _no_difference(effect: Estimate, margin: float) -> Verdict:
-    """Of a claimed difference whose interval holds 0: refuted where no difference of the margin's size is left."""
-    return Verdict.FAILS if max(-effect.low, effect.high) < margin else Verdict.OPEN
-
-
-def both(*verdicts: Verdict) -> Verdict:
-    """Of a claim with several parts: it holds if all do, and fails if one does."""
-    for verdict in (Verdict.OPPOSITE, Verdict.FAILS, Verdict.OPEN):
-        if verdict in verdicts:
-            return verdict if verdict is not Verdict.OPPOSITE or len(verdicts) == 1 else Verdict.FAILS
-    return Verdict.HOLDS
-
-
-def points(effect: Estimate) -> str:
-    """A difference between shares, in points with its interval."""
-    return f"{100 * effect.value:+.1f} points ({100 * effect.low:+.1f} to {100 * effect.high:+.1f}; n = {effect.n})"
 
 
 @dataclass(frozen=True)
@@ -173,17 +98,19 @@ def _values(comparison: Comparison, strategy: str, metric: str, k: int | None) -
 
 
 def all_claims(study: Study) -> list[Claim]:
-    """Every claim, in the order of the paper's figures and tables."""
-    return [
-        *_active_experts(study),
-        _head_and_tail(study),
-        *_tiers(study),
-        *_pass_curves(study),
-        *_verification(study),
-        *_sweeps(study),
-        speed_kept(study.speed),
-        _similarity(study),
-    ]
+    """Every claim with its verdict, in the order of the paper's figures and tables."""
+    return decided(
+        [
+            *_active_experts(study),
+            _head_and_tail(study),
+            *_tiers(study),
+            *_pass_curves(study),
+            *_verification(study),
+            *_sweeps(study),
+            speed_kept(study.speed),
+            _similarity(study),
+        ]
+    )
 
 
 def _active_experts(study: Study) -> Iterator[Claim]:
@@ -194,13 +121,13 @@ def _active_experts(study: Study) -> Iterator[Claim]:
         "2a",
         "Greedy accuracy hardly suffers when fewer experts are active.",
         f"With {half} of {study.active} experts greedy accuracy changes by {points(greedy)}.",
-        no_loss(greedy),
+        (no_loss(greedy),),
     )
     yield Claim(
         "2b",
         "pass@n falls clearly when fewer experts are active: the tail carries diversity.",
         f"With {half} of {study.active} experts pass@{study.n} of token sampling changes by {points(sampled)}.",
-        loss(sampled),
+        (loss(sampled),),
     )
 
 
@@ -217,6 +144,7 @@ def _head_and_tail(study: Study) -> Claim:
         f"probability falls by {_percent(head)} in the head and by {_percent(tail)} in the tail; the rule is: less "
         f"than {FLAT:.0%} in the tail, and at most half of the head's (intervals over {tail.n} blocks of problems).",
         head_and_flat_tail(tail, steeper),
+        unit="blocks",
     )
 
 
@@ -226,16 +154,14 @@ def fall(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1 - (probabilities[:, -1] / probabilities[:, 0]) ** (1 / steps))
 
 
-def head_and_flat_tail(tail: Estimate, steeper: Estimate) -> Verdict:
+def head_and_flat_tail(tail: Estimate, steeper: Estimate) -> tuple[Part, ...]:
     """Of a router with a head and a flat tail.
 
     Args:
         tail: The tail's fall from rank to rank.
         steeper: What the head's fall has above twice the tail's.
     """
-    if tail.high < FLAT and steeper.low > 0:
-        return Verdict.HOLDS
-    return Verdict.FAILS if tail.low >= FLAT or steeper.high <= 0 else Verdict.OPEN
+    return below(tail, FLAT), at_least(steeper, 0.0)
 
 
 def _percent(share: Estimate) -> str:
@@ -243,38 +169,29 @@ def _percent(share: Estimate) -> str:
 
 
 def _tiers(study: Study) -> Iterator[Claim]:
-    """Tiers from one half of token-normal's responses, values from the other: its own luck must not choose."""
-    half = study.n // 2
-    normal, expert = (_groups(study.main, strategy) for strategy in (NORMAL, EXPERT))
-    tiers = {name: tier(_part(group, 0, half)) for name, group in normal.items()}
-    fresh = {NORMAL: _halves(normal, half), EXPERT: _halves(expert, half)}
-    plan: tuple[tuple[Tier, str, Callable[[Group], float], Callable[[Estimate], Verdict], str], ...] = (
-        (Tier.CORRECT, "stays as stable", _pass_rate, no_loss, "the pass rate"),
-        (Tier.MEDIUM, "finds more by Best-of-N", _best_of_n, gain, "Best-of-N"),
-        (Tier.HARD, "solves more of them", _pass_at_all, gain, f"pass@{half}"),
-    )
-    for wanted, words, value, decide, label in plan:
-        members = [name for name in normal if tiers[name] is wanted and name in expert]
-        values = {s: {name: value(groups[name]) for name in members} for s, groups in fresh.items()}
-        effect = paired_difference(values[EXPERT], values[NORMAL]).estimate
+    """What each tier is claimed to do; one half of token-normal's responses chooses it, the other half is measured."""
+    members = {strategy: _members(study.main, strategy) for strategy in (NORMAL, EXPERT)}
+    for wanted, words, value, label, part in (
+        (Tier.CORRECT, "stays as stable", tiers.pass_rate, "the pass rate", no_loss),
+        (Tier.MEDIUM, "finds more by Best-of-N", tiers.best_of_all, f"Best-of-{study.n // 2}", gain),
+        (Tier.HARD, "solves more of them", tiers.pass_at_all, f"pass@{study.n // 2}", gain),
+    ):
+        effect = tiers.difference(members[NORMAL], members[EXPERT], wanted, value)
         yield Claim(
             "3",
             f"On {wanted.value} problems Expert-Sample {words}.",
-            f"Against token-normal {label} changes by {points(effect)}. Tiers come from one half of token-normal's "
-            "responses, the values from the other half."
+            f"Against token-normal {label} changes by {points(effect)}. One half of token-normal's responses chooses "
+            "the tier, the other half is measured, and the other way about."
             if effect.n > 1
             else _TOO_FEW,
-            decide(effect) if effect.n > 1 else Verdict.OPEN,
+            (part(effect),),
         )
-    diversities = {s: _values(study.main, s, "diversity", None) for s in (NORMAL, EXPERT)}
-    hard = [name for name in normal if tiers[name] is Tier.HARD]
-    own, base = ({n: diversities[s][n] for n in hard if n in diversities[s]} for s in (EXPERT, NORMAL))
-    effect = paired_difference(own, base).estimate
+    effect = tiers.difference(members[NORMAL], members[EXPERT], Tier.HARD, tiers.diversity)
     yield Claim(
         "3",
         "On Hard problems Expert-Sample's reasoning is more diverse.",
         f"Process diversity (exact judge) changes by {_diversity(effect)}." if effect.n > 1 else _TOO_FEW,
-        gain(effect, DIVERSITY_MARGIN) if effect.n > 1 else Verdict.OPEN,
+        (gain(effect, DIVERSITY_MARGIN),),
     )
 
 
@@ -284,20 +201,20 @@ def _pass_curves(study: Study) -> Iterator[Claim]:
         "4",
         "Expert-Sample solves more problems with many samples than token sampling does.",
         f"pass@{study.n} against token-normal: {points(many)}.",
-        gain(many),
+        (gain(many),),
     )
     yield Claim(
         "4",
         "With one sample nothing is lost.",
         f"pass@1 against token-normal: {points(one)}.",
-        no_loss(one),
+        (no_loss(one),),
     )
     high_one, high_many = (difference(study.main, HIGH, NORMAL, "pass_at_k", k) for k in (1, study.n))
     yield Claim(
         "4",
         "A high temperature buys its diversity with single-sample accuracy.",
         f"token-high against token-normal: pass@1 {points(high_one)}, pass@{study.n} {points(high_many)}.",
-        both(loss(high_one), gain(high_many)),
+        (loss(high_one), gain(high_many)),
     )
     for other in (HIGH, EDT):
         effect = difference(study.main, EXPERT, other, "pass_at_k", study.n)
@@ -305,7 +222,7 @@ def _pass_curves(study: Study) -> Iterator[Claim]:
             "4",
             f"Expert-Sample solves more problems with many samples than {other}.",
             f"pass@{study.n} of Expert-Sample against {other}: {points(effect)}.",
-            gain(effect),
+            (gain(effect),),
         )
 
 
@@ -316,7 +233,7 @@ def _verification(study: Study) -> Iterator[Claim]:
             "table 2",
             f"Expert-Sample improves {label}.",
             f"With the simple verifier {label} changes by {points(effect)} against token-normal.",
-            gain(effect),
+            (gain(effect),),
         )
 
 
@@ -327,7 +244,7 @@ def _sweeps(study: Study) -> Iterator[Claim]:
             "5, 6",
             "The head must be kept: drawing all experts costs accuracy.",
             f"k_keep = 0 against the default: pass@1 {points(none_kept)}.",
-            loss(none_kept),
+            (loss(none_kept),),
         )
     for setting, value, figure, words in (
         ("tau", 4, "7", "A hotter draw (tau = 4) is no better at pass@n than tau = 1."),
@@ -339,7 +256,7 @@ def _sweeps(study: Study) -> Iterator[Claim]:
                 figure,
                 words,
                 f"pass@{study.n} against the default: {points(effect)}.",
-                {Verdict.HOLDS: Verdict.FAILS}.get(gain(effect), _at_most(effect)),
+                (no_gain(effect),),
             )
 
 
@@ -347,17 +264,13 @@ def speed_kept(ratios: NDArray[np.float64]) -> Claim:
     """Of the speed with Expert-Sample over the speed without, in rounds that took turns."""
     logs = strategy_estimate(np.log(ratios), bounds=None)
     ratio, low, high = np.exp((logs.value, logs.low, logs.high))
-    verdict = Verdict.OPEN
-    if low >= KEPT_SPEED:
-        verdict = Verdict.HOLDS
-    elif high < KEPT_SPEED:
-        verdict = Verdict.FAILS
     return Claim(
         "table 3",
         "Expert-Sample costs next to no speed.",
         f"Tokens a second with Expert-Sample over without: {ratio:.3f} ({low:.3f} to {high:.3f}; n = {logs.n} rounds "
         f"in turn); the rule is {KEPT_SPEED} or more.",
-        verdict,
+        (at_least(logs, math.log(KEPT_SPEED)),),
+        unit="rounds",
     )
 
 
@@ -367,7 +280,7 @@ def _similarity(study: Study) -> Claim:
         "9",
         "Expert-Sample's responses are less alike than token sampling's.",
         f"Process diversity over all problems (exact judge) changes by {_diversity(effect)}.",
-        gain(effect, DIVERSITY_MARGIN),
+        (gain(effect, DIVERSITY_MARGIN),),
     )
 
 
@@ -375,56 +288,10 @@ def _has(study: Study, setting: str) -> bool:
     return f"expert-sample:{setting}" in study.settings.strategies
 
 
-def _at_most(effect: Estimate) -> Verdict:
-    """Of the claim that nothing is gained, up to the margin."""
-    if _says_nothing(effect):
-        return Verdict.OPEN
-    return Verdict.HOLDS if effect.high < POINTS_MARGIN else Verdict.OPEN
-
-
 def _diversity(effect: Estimate) -> str:
     return f"{effect.value:+.3f} ({effect.low:+.3f} to {effect.high:+.3f}; n = {effect.n})"
 
 
-def _groups(comparison: Comparison, strategy: str) -> dict[str, Group]:
-    return {g.problem_id: g.member.group for g in comparison.groups if g.strategy == strategy}
-
-
-def _halves(groups: Mapping[str, Group], half: int) -> dict[str, Group]:
-    return {name: _part(group, half, 2 * half) for name, group in groups.items()}
-
-
-def _part(group: Group, start: int, stop: int) -> Group:
-    """Some of the responses, by sample number: the order of the file depends on which came first."""
-    ordered = sorted(group.responses, key=lambda response: int(response.sample_id))
-    return Group(group.problem_id, group.strategy, tuple(ordered[start:stop]), group.problem)
-
-
-def _n_right(group: Group) -> int:
-    return sum(response.correct is True for response in group.responses)
-
-
-def _pass_rate(group: Group) -> float:
-    return _n_right(group) / group.n_responses
-
-
-def _pass_at_all(group: Group) -> float:
-    return pass_at_k(group.n_responses, _n_right(group), group.n_responses)
-
-
-def _best_of_n(group: Group) -> float:
-    outcome = best_of_n(group)
-    return outcome.value if isinstance(outcome, Outcome) else float("nan")
-
-
-def summary(claims: Sequence[Claim]) -> str:
-    """How many claims got which verdict, as one sentence."""
-    one_and_more = {
-        Verdict.HOLDS: ("holds", "hold"),
-        Verdict.FAILS: ("does not hold", "do not hold"),
-        Verdict.OPPOSITE: ("is the other way round", "are the other way round"),
-        Verdict.OPEN: ("cannot be told", "cannot be told"),
-    }
-    counts = {verdict: sum(claim.verdict is verdict for claim in claims) for verdict in Verdict}
-    parts = [f"{n} {one_and_more[verdict][n > 1]}" for verdict, n in counts.items() if n]
-    return f"Of {len(claims)} claims, {', '.join(parts)} here."
+def _members(comparison: Comparison, strategy: str) -> dict[str, RunGroup]:
+    """Problem to group."""
+    return {group.problem_id: group.member for group in comparison.groups if group.strategy == strategy}

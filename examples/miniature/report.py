@@ -11,7 +11,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,9 @@ from diversity_judge.drawing.axes import save_figure
 from diversity_judge.files import write_csv, write_frame, write_text
 from diversity_judge.inputs.responses import Group
 from examples.miniature import figures, responses
-from examples.miniature.claims import EXPERT, NORMAL, Study, all_claims, summary
+from examples.miniature.claims import EXPERT, NORMAL, Study, all_claims
 from examples.miniature.plan import ACTIVE, CLAIMED, FULL, NO_HEAD, Size
+from examples.miniature.verdicts import summary
 from generation.expert_sample.settings import ExpertSampleSettings
 from generation.routing import active_experts_points
 from generation.routing_study.report import write_active_experts
@@ -72,8 +73,7 @@ def write_report(folder: Path, size: Size, sampled: Sampled, *, page: Path | Non
     _write_comparisons(folder / "compare", study)
     _draw(folder, study, size, by_active)
     claims = all_claims(study)
-    rows = [asdict(claim) | {"verdict": claim.verdict.value} for claim in claims]
-    write_csv(folder / "claims.csv", rows)
+    write_csv(folder / "claims.csv", [claim.row() for claim in claims])
     content = {
         "claims": claims,
         "summary": summary(claims),
