@@ -1,0 +1,96 @@
+"""Which of the published claims hold here: a verdict each, from the interval and never from the estimate alone.
+
+The claims are those of "When Are Experts Misrouted?" (arXiv 2605.07260): where a model is confident its router is
+aligned with the utility of routes; where it is fragile the router is uninformative; there, better routes of equal cost
+exist and are not taken. What counts as uninformative is a margin of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from diversity_judge.measures.intervals import Estimate
+from diversity_judge.measures.route_utility import ALL
+from diversity_judge.wording import interval
+from generation.route_report.summary import CLASS_NAMES, CONFIDENT, FRAGILE, Found
+
+MARGIN = 0.05
+"""A router that beats 45 to 55 % of the alternatives is called uninformative; ours."""
+HOLDS, FAILS, OPEN = "holds", "does not hold", "open"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, whether it holds, and the figure that says so.
+
+    Attributes:
+        claim: In words.
+        verdict: One of HOLDS, FAILS, OPEN.
+        because: The figure with its interval.
+    """
+
+    claim: str
+    verdict: str
+    because: str
+
+
+def verdicts(classes: Mapping[str, Found]) -> Iterator[Verdict]:
+    """On each claim, from the classes of one layer by the second set."""
+    confident, fragile = classes.get(CONFIDENT), classes.get(FRAGILE)
+    if confident is not None and confident.finding.n_tokens:
+        rank = confident["rank"]
+        yield Verdict(
+            "confident tokens: the router is aligned with utility",
+            _beyond(rank, 0.5),
+            f"its route beats {interval(rank.value, rank.low, rank.high)} of the alternatives; chance is 0.5",
+        )
+    if fragile is not None and fragile.finding.n_tokens:
+        yield from _of_fragile(fragile)
+
+
+def placebo_fails(classes: Mapping[str, Found]) -> list[str]:
+    """The classes in which a random route seems better or worse than its like: the analysis finds what is not there."""
+    fails = []
+    for name in (*CLASS_NAMES, ALL):
+        if name not in classes:
+            continue
+        rank = classes[name]["placebo_rank"]
+        if rank.high < 0.5 or rank.low > 0.5:
+            fails.append(f"{name} {interval(rank.value, rank.low, rank.high)}")
+    return fails
+
+
+def _of_fragile(fragile: Found) -> Iterator[Verdict]:
+    rank, chosen, regret, null = (
+        fragile[name] for name in ("rank", "chosen_gain", "regret", "placebo_regret")
+    )  # fmt: skip
+    yield Verdict(
+        "fragile tokens: the router is uninformative",
+        _within(rank),
+        f"its route beats {interval(rank.value, rank.low, rank.high)} of the alternatives",
+    )
+    yield Verdict(
+        "fragile tokens: a better route of equal cost exists for the written token",
+        _beyond(regret, 0.0),
+        f"the best of {fragile.n_alternatives} gains {interval(regret.value, regret.low, regret.high)} nats; "
+        f"it gains {interval(null.value, null.low, null.high)} on a random route",
+    )
+    if fragile.finding.chosen_tokens:
+        yield Verdict(
+            "fragile tokens: a route chosen on other continuations is better",
+            _beyond(chosen, 0.0),
+            f"{interval(chosen.value, chosen.low, chosen.high)} nats at {fragile.finding.chosen_tokens:,} tokens",
+        )
+
+
+def _beyond(estimate: Estimate, null: float) -> str:
+    if estimate.low > null:
+        return HOLDS
+    return FAILS if estimate.high < null else OPEN
+
+
+def _within(rank: Estimate) -> str:
+    if rank.low >= 0.5 - MARGIN and rank.high <= 0.5 + MARGIN:
+        return HOLDS
+    return FAILS if rank.low > 0.5 or rank.high < 0.5 else OPEN
