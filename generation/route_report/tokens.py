@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +91,7 @@ def read_tokens(folder: Path) -> pd.DataFrame:
 def parts(table: pd.DataFrame) -> Iterator[Part]:
     """The table by layer and scheme, the deepest layer last."""
     for key, rows in table.groupby(["layer", *DRAW], sort=True, dropna=False):
-        layer, scheme, tau, n_alternatives = key
+        layer, scheme, tau, n_alternatives = cast("tuple[int, str, float, int]", key)
         yield Part(int(layer), str(scheme), float(tau), int(n_alternatives), rows, _utilities(rows))
 
 

@@ -72,7 +72,7 @@ def test_a_route_chosen_on_other_continuations_counts_only_where_there_are_some(
     """Half of the tokens have one, worth 0.25 nats more than the standard route."""
     table = pd.read_parquet(write_planted(tmp_path) / TOKENS)
     even = table.index % 2 == 0
-    table["chosen_logprob"] = np.where(even, table["standard_logprob"] + np.float32(0.25), np.nan)
+    table["chosen_logprob"] = np.where(even, table["standard_logprob"] + 0.25, np.nan)
     table.to_parquet(tmp_path / TOKENS, index=False)
     found = analyse(tmp_path)
     row = only(summary_of(found), definition=SECOND_SET, **{"class": "all"})
