@@ -211,7 +211,7 @@ class Row:
     def __str__(self) -> str:
         verdict = "" if WANTED[0] <= self.coverage <= WANTED[1] else "  (outside)"
         return (
-            f"{self.setting:25s} {self.design:14s} {self.truth:6.3f} {self.bias:+7.4f} {self.width:6.3f} "
+            f"{self.setting:25s} {self.design:15s} {self.truth:6.3f} {self.bias:+7.4f} {self.width:6.3f} "
             f"{self.coverage:7.1%} ±{self.monte_carlo_error:.1%}{verdict}"
         )
 
@@ -294,7 +294,8 @@ DESIGNS: tuple[tuple[str, Design], ...] = (
 
 THINNED = tuple((name, design) for name, design in DESIGNS if name.startswith("M"))
 
-Simulation = Callable[[np.random.Generator], Row]
+Simulation = Callable[[np.random.Generator], Row | tuple[Row, ...]]
+"""Makes a row of a table, or several from the same simulated data."""
 
 
 def group_simulations(reps: int) -> Iterator[Simulation]:
@@ -337,11 +338,13 @@ def limit_simulations(reps: int) -> Iterator[Simulation]:
 
 def run_table(title: str, simulations: Iterator[Simulation], seed: Sequence[int]) -> list[Row]:
     """Simulate and print one table; each row has a random stream of its own."""
-    print(f"\n{title}\n{'setting':25s} {'design':14s} {'truth':>6s} {'bias':>7s} {'width':>6s} coverage")
-    rows = []
+    print(f"\n{title}\n{'setting':25s} {'design':15s} {'truth':>6s} {'bias':>7s} {'width':>6s} coverage")
+    rows: list[Row] = []
     for index, simulation in enumerate(simulations):
-        rows.append(simulation(np.random.default_rng([*seed, index])))
-        print(rows[-1], flush=True)
+        found = simulation(np.random.default_rng([*seed, index]))
+        more = found if isinstance(found, tuple) else (found,)
+        print(*more, sep="\n", flush=True)
+        rows += more
     return rows
 
 
@@ -370,7 +373,7 @@ def print_surrogates(reps: int, seed: int) -> list[Row]:
     problems = f"The same over {N_PROBLEMS} problems, {more.PROBLEM_PAIRS} of 120 pairs judged (wanted: 93 to 98 %)"
     corrected = "Corrected by labels, where the judge's bias depends on the strategy (wanted: 93 to 98 %)"
     wanted = run_table(groups, more.surrogate_simulations(reps), (seed, 5))
-    wanted += run_table(problems, more.surrogate_problem_simulations(max(reps // 4, 1)), (seed, 6))
+    wanted += run_table(problems, more.surrogate_problem_simulations(reps), (seed, 6))
     wanted += run_table(corrected, more.corrected_simulations(reps), (seed, 7))
     run_table("What the judge alone says of that difference", more.uncorrected_simulations(reps), (seed, 8))
     return wanted

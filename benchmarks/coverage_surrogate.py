@@ -2,7 +2,9 @@
 
 Part of `python -m benchmarks.coverage`, which prints these tables after its own: the same models of scores, with
 surrogates that know nothing (placebo), a fifth or seven tenths of a score's variance, or much but with a bias of their
-own (as summaries have). 26 groups are simulated together, so that lambda is fitted on others as in a run.
+own (as summaries have). 26 groups are simulated together, so that lambda is fitted on others as in a run. An experiment
+over problems gives an interval of a strategy and one of a difference; both need the groups' values alone, which are
+computed for all groups at once.
 """
 
 from __future__ import annotations
@@ -153,28 +155,87 @@ def group_row(model: ScoreModel, kind: Kind, reps: int, generator: np.random.Gen
     return _row(model.name, kind.name, model.diversity(), found, shares)
 
 
-def problem_row(model: ScoreModel, kind: Kind, level: str, reps: int, generator: np.random.Generator) -> SharpRow:
-    """Coverage for a strategy over 13 problems, or for its difference to one half a point less similar."""
+@dataclass(frozen=True)
+class Values:
+    """Diversities (G,) of the groups of an experiment: with the surrogate, without it, and with all pairs judged."""
+
+    sharp: NDArray[np.float64]
+    plain: NDArray[np.float64]
+    whole: NDArray[np.float64]
+
+
+def values_of(
+    scores: NDArray[np.float64],
+    judged: NDArray[np.bool_],
+    surrogate: NDArray[np.float64],
+    coefficients: NDArray[np.float64],
+) -> Values:
+    """The values of `difference_estimate` and of `group_estimate`, without their intervals.
+
+    Args:
+        scores: (G, n, n) of both orders.
+        judged: (G, n, n) each judged pair in one order.
+        surrogate: (G, n, n) symmetric.
+        coefficients: (G,) lambda.
+    """
+    n = scores.shape[1]
+    scaled = coefficients[:, None, None] * surrogate
+    plain = 1 - _mean(scores, judged) / MAX_SCORE
+    first, second = np.triu_indices(n, 1)
+    theta = _mean(scores - scaled, judged) + scaled[:, first, second].mean(axis=1)
+    sharp = 1 - theta / MAX_SCORE
+    varies = np.ptp(np.where(judged, scores, _mean(scores, judged)[:, None, None]), axis=(1, 2)) > 0
+    whole = 1 - scores[:, full(n, _NO_CHANCE)].mean(axis=1) / MAX_SCORE
+    return Values(np.where((sharp > 0) & (sharp < 1) & varies, sharp, plain), plain, whole)
+
+
+def _mean(values: NDArray[np.float64], where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.asarray((values * where).sum(axis=(1, 2)) / where.sum(axis=(1, 2)))
+
+
+_NO_CHANCE = np.random.default_rng(0)
+"""For a design that draws nothing."""
+
+
+def problem_rows(model: ScoreModel, kind: Kind, reps: int, generator: np.random.Generator) -> tuple[SharpRow, SharpRow]:
+    """Coverage for a strategy over 13 problems, and for its difference to one half a point less similar."""
     other = replace(model, same=model.same - 0.5, different=model.different - 0.5)
     spread = _spread(model, generator)
-    found: list[_Three] = []
+    levels: list[_Three] = []
+    differences: list[_Three] = []
     shares: list[float] = []
     for _ in range(reps):
-        common = generator.normal(0, model.problem_sd * np.sqrt(0.7), N_PROBLEMS)
-        own = generator.normal(0, model.problem_sd * np.sqrt(0.3), (2, N_PROBLEMS))
-        scores = np.concatenate(
-            [m.draw(PROBLEM_RESPONSES, common + o, generator) for m, o in zip((model, other), own, strict=True)]
-        )
-        groups, r2 = _groups(scores, kind, spread, PROBLEM_PAIRS, generator)
-        values = {part: np.array([getattr(group, part).value for group in groups]) for part in _PARTS}
-        halves = {part: (value[:N_PROBLEMS], value[N_PROBLEMS:]) for part, value in values.items()}
-        if level == "strategy":
-            found.append(_Three(*(strategy_estimate(halves[part][0]) for part in _PARTS)))
-        else:
-            found.append(_Three(*(mean_difference(halves[part][1] - halves[part][0])[0] for part in _PARTS)))
-        shares += r2
-    truth = model.diversity() if level == "strategy" else other.diversity() - model.diversity()
-    return _row(model.name, f"{kind.name}, {level[:4]}", truth, found, shares)
+        scores = _experiment((model, other), generator)
+        surrogate = kind.draw(scores, spread, generator)
+        judged = np.array([thinned(PROBLEM_PAIRS)(PROBLEM_RESPONSES, generator) for _ in scores])
+        matrices = [SimilarityMatrix(np.where(w, s, np.nan), w) for w, s in zip(judged, scores, strict=True)]
+        moments = [slope_moments(m, v) for m, v in zip(matrices, surrogate, strict=True)]
+        coefficients = pooled_coefficients(moments)
+        if len(shares) < _ENOUGH_FOR_R2:
+            shares.append(
+                explained_share([(m, Surrogate(*v)) for m, *v in zip(matrices, surrogate, coefficients, strict=True)])
+            )
+        values = values_of(scores, judged, surrogate, np.array(coefficients))
+        halves = [np.split(getattr(values, part), 2) for part in _PARTS]
+        levels.append(_Three(*(strategy_estimate(one) for one, _ in halves)))
+        differences.append(_Three(*(mean_difference(two - one)[0] for one, two in halves)))
+    difference = other.diversity() - model.diversity()
+    return (
+        _row(model.name, f"{kind.name}, level", model.diversity(), levels, shares),
+        _row(model.name, f"{kind.name}, diff.", difference, differences, shares),
+    )
+
+
+_ENOUGH_FOR_R2 = 50
+"""Experiments of which R2 is computed: each has 26 groups."""
+
+
+def _experiment(models: tuple[ScoreModel, ScoreModel], generator: np.random.Generator) -> NDArray[np.float64]:
+    """(26, n, n) scores of two strategies on 13 problems; 70 % of the variance of a problem's level is common."""
+    sd = models[0].problem_sd
+    common = generator.normal(0, sd * np.sqrt(0.7), N_PROBLEMS)
+    own = generator.normal(0, sd * np.sqrt(0.3), (2, N_PROBLEMS))
+    return np.concatenate([m.draw(PROBLEM_RESPONSES, common + o, generator) for m, o in zip(models, own, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -262,15 +323,20 @@ def surrogate_simulations(reps: int) -> Iterator[Simulation]:
         for kind in KINDS:
             yield partial(group_row, model, kind, reps)
     for model in PROBLEM_SETTINGS:
-        yield partial(group_row, replace(model, is_sorted=True, name=f"sorted, {model.name}"[:25]), KINDS[2], reps)
+        yield partial(group_row, _in_order(model), KINDS[2], reps)
 
 
 def surrogate_problem_simulations(reps: int) -> Iterator[Simulation]:
-    """Two settings with every surrogate, at the level of a strategy and of a difference."""
-    for level in ("strategy", "difference"):
-        for model in PROBLEM_SETTINGS:
-            for kind in KINDS:
-                yield partial(problem_row, replace(model, problem_sd=PROBLEM_SD), kind, level, reps)
+    """Two settings with every surrogate, at the level of a strategy and of a difference; and in sorted files."""
+    for model in PROBLEM_SETTINGS:
+        varied = replace(model, problem_sd=PROBLEM_SD)
+        for kind in KINDS:
+            yield partial(problem_rows, varied, kind, reps)
+        yield partial(problem_rows, _in_order(varied), KINDS[2], reps)
+
+
+def _in_order(model: ScoreModel) -> ScoreModel:
+    return replace(model, is_sorted=True, name=f"sorted, {model.name}"[:25])
 
 
 def corrected_simulations(reps: int) -> Iterator[Simulation]:

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -290,11 +291,13 @@ class _Thinned:
 
 def _covariances_of_all(values: NDArray[np.float64]) -> tuple[float, float]:
     """S and tau of a surrogate over all its pairs."""
-    above = np.triu(np.ones(values.shape, dtype=np.bool_), 1)
-    products, counts = relations(values - values[above].mean(), above)
-    found = covariances(products, counts, int(above.sum()))
+    above = np.zeros(values.shape, dtype=np.bool_)
+    above[_above(len(values))] = True
+    of_pairs = values[above]
+    products, counts = relations(values - of_pairs.mean(), above)
+    found = covariances(products, counts, len(of_pairs))
     if np.isnan(found).any():
-        return 0.0, float(np.var(values[above], ddof=1))
+        return 0.0, float(np.var(of_pairs, ddof=1))
     return float(found[1]), float(found[0] - 2 * found[1])
 
 
@@ -305,5 +308,9 @@ def _symmetric_residuals(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return residuals + residuals.T
 
 
+@lru_cache(maxsize=64)
 def _above(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    return np.triu_indices(n, 1)
+    found = np.triu_indices(n, 1)
+    for indices in found:
+        indices.flags.writeable = False  # All callers share them.
+    return found

@@ -27,9 +27,12 @@ from benchmarks.coverage import (
     group_row,
     strategy_row,
 )
-from benchmarks.coverage_surrogate import KINDS, JudgeModel, Kind, Labelling, corrected_row, problem_row
+from benchmarks.coverage_surrogate import KINDS, JudgeModel, Kind, Labelling, corrected_row, problem_rows, values_of
 from benchmarks.coverage_surrogate import group_row as sharp_row
+from diversity_judge.measures.diversity import estimate
 from diversity_judge.measures.intervals import Estimate
+from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.measures.surrogate import Surrogate
 
 REPS = 400
 
@@ -95,11 +98,27 @@ def test_a_group_with_a_surrogate_holds_the_truth_about_95_percent_of_the_time(k
     assert row.ratio < row.plain_ratio * (1.02 if kind.r2 == 0 else 1.0 - kind.r2 / 3)
 
 
-def test_a_difference_with_a_surrogate_holds_the_truth_and_is_narrower() -> None:
-    varied = replace(SETTINGS[4], problem_sd=PROBLEM_SD)
-    row = problem_row(varied, KINDS[2], "difference", 24, np.random.default_rng(0))
-    assert row.coverage >= 0.79  # 24 experiments: 95 % less 3.5 Monte Carlo errors
-    assert row.ratio < row.plain_ratio - 0.1
+@pytest.mark.parametrize("kind", KINDS[2:], ids=[kind.name for kind in KINDS[2:]])
+def test_a_level_and_a_difference_with_a_surrogate_hold_the_truth_and_are_narrower(kind: Kind) -> None:
+    rows = problem_rows(replace(SETTINGS[4], problem_sd=PROBLEM_SD), kind, 30, np.random.default_rng(0))
+    for row in rows:
+        assert row.coverage >= 0.95 - 3.5 * math.sqrt(0.05 * 0.95 / 30)
+        assert row.ratio < row.plain_ratio - 0.05
+
+
+def test_values_of_many_groups_at_once_are_those_of_the_estimator() -> None:
+    """Among them one whose surrogate leaves the scale, one without spread, and one without a lambda."""
+    generator = np.random.default_rng(5)
+    scores = SETTINGS[3].draw(16, np.zeros(6), generator)
+    scores[2] = 5.0
+    judged = np.array([dict(THINNED)["M = 32"](16, generator) for _ in scores])
+    surrogate = KINDS[2].draw(scores, 1.0, generator)
+    coefficients = np.array([0.5, 0.4, 0.5, 0.0, 40.0, -40.0])
+    found = values_of(scores, judged, surrogate, coefficients)
+    for g, coefficient in enumerate(coefficients.tolist()):
+        matrix = SimilarityMatrix(np.where(judged[g], scores[g], np.nan), judged[g])
+        assert found.sharp[g] == pytest.approx(estimate(matrix, Surrogate(surrogate[g], coefficient)).value, rel=1e-12)
+        assert found.plain[g] == pytest.approx(matrix.diversity, rel=1e-12)
 
 
 @pytest.mark.parametrize("level", ["diversity", "difference"])
