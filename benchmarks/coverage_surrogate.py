@@ -201,13 +201,14 @@ def problem_rows(model: ScoreModel, kind: Kind, reps: int, generator: np.random.
     """Coverage for a strategy over 13 problems, and for its difference to one half a point less similar."""
     other = replace(model, same=model.same - 0.5, different=model.different - 0.5)
     spread = _spread(model, generator)
+    designs = np.array([thinned(PROBLEM_PAIRS)(PROBLEM_RESPONSES, generator) for _ in range(_DESIGNS)])
     levels: list[_Three] = []
     differences: list[_Three] = []
     shares: list[float] = []
     for _ in range(reps):
         scores = _experiment((model, other), generator)
         surrogate = kind.draw(scores, spread, generator)
-        judged = np.array([thinned(PROBLEM_PAIRS)(PROBLEM_RESPONSES, generator) for _ in scores])
+        judged = designs[generator.integers(0, len(designs), len(scores))]
         matrices = [SimilarityMatrix(np.where(w, s, np.nan), w) for w, s in zip(judged, scores, strict=True)]
         moments = [slope_moments(m, v) for m, v in zip(matrices, surrogate, strict=True)]
         coefficients = pooled_coefficients(moments)
@@ -226,6 +227,8 @@ def problem_rows(model: ScoreModel, kind: Kind, reps: int, generator: np.random.
     )
 
 
+_DESIGNS = 500
+"""Of which each group has one: to draw them takes as long as all else."""
 _ENOUGH_FOR_R2 = 50
 """Experiments of which R2 is computed: each has 26 groups."""
 

@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diversity_judge.measures.dyadic import covariances, relations
-from diversity_judge.measures.intervals import NO_SPREAD, Estimate, group_estimate, t_interval
+from diversity_judge.measures.intervals import MIN_RESPONSES, NO_SPREAD, Estimate, group_estimate, t_interval
 from diversity_judge.measures.matrix import SimilarityMatrix
 from diversity_judge.rubric import MAX_SCORE
 
@@ -290,15 +290,21 @@ class _Thinned:
 
 
 def _covariances_of_all(values: NDArray[np.float64]) -> tuple[float, float]:
-    """S and tau of a surrogate over all its pairs."""
-    above = np.zeros(values.shape, dtype=np.bool_)
-    above[_above(len(values))] = True
-    of_pairs = values[above]
-    products, counts = relations(values - of_pairs.mean(), above)
-    found = covariances(products, counts, len(of_pairs))
-    if np.isnan(found).any():
+    """S and tau of a surrogate over all its N pairs.
+
+    Each meets r = 2 (n - 2) others and N - 1 - r none, so that the equations of `dyadic` have the solution
+    c_k = (e'R_k e) / (N r_k) + (e'R_same e + e'R_sharing e) / (N (N - 1 - r)), with r_same = 1.
+    """
+    n, of_pairs = len(values), values[_above(len(values))]
+    if n < MIN_RESPONSES:
         return 0.0, float(np.var(of_pairs, ddof=1))
-    return float(found[1]), float(found[0] - 2 * found[1])
+    n_all, met, apart = len(of_pairs), 2 * (n - 2), (n - 2) * (n - 3) // 2
+    residuals = _symmetric_residuals(values)
+    same = float((residuals**2).sum()) / 2
+    sharing = float((residuals.sum(axis=1) ** 2).sum()) - 2 * same
+    common = (same + sharing) / (n_all * apart)
+    pair, s = same / n_all + common, sharing / (n_all * met) + common
+    return s, pair - 2 * s
 
 
 def _symmetric_residuals(values: NDArray[np.float64]) -> NDArray[np.float64]:
