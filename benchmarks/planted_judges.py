@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from diversity_judge.measures.components import Components, ScoredGroup, variance_components
+from diversity_judge.measures.components import Components, variance_components
 from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.measures.moments import JudgedGroup
 from diversity_judge.measures.probes.controls import ANSWER, CUT, IDENTICAL, INJECTION, PADDING, REFORMATTED, UNRELATED
 from diversity_judge.measures.probes.sample import Sample
 from diversity_judge.probing.requests import UNRELATED_PER_PAIR
@@ -211,7 +212,7 @@ class Bought:
     def components(self) -> Components:
         """The components that the command writes."""
         groups = [
-            ScoredGroup(f"p{p}", f"s{s}", SimilarityMatrix(np.where(self.wanted, scores, np.nan), self.wanted))
+            JudgedGroup(f"p{p}", f"s{s}", SimilarityMatrix(np.where(self.wanted, scores, np.nan), self.wanted))
             for p, row in enumerate(self.scores)
             for s, scores in enumerate(row)
         ]

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from diversity_judge.choices import Level
 from diversity_judge.measures.intervals import Estimate, group_estimate, strategy_estimate
 from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.measures.moments import JudgedGroup
 from diversity_judge.measures.paired import mean_difference
 from diversity_judge.measures.two_stage import pairs_needed
-from diversity_judge.measures.variances import ASSUMED, JudgedGroup, Variances
+from diversity_judge.measures.variances import ASSUMED, Variances
 from diversity_judge.planning.pairs import circulant_pairs
 from diversity_judge.rubric import MAX_SCORE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from diversity_judge.budgeting.work import Purchase, Work
 from diversity_judge.choices import Level
@@ -132,8 +132,9 @@ class Planner:
     def with_responses(self, responses: int, pairs: int) -> Choice:
         """The study with more responses like these."""
         bought = self.work.purchase(self.all_pairs, 1).times(pairs / self.all_pairs)
-        draws = self.work.samples(self.all_pairs, 1)[0].draws
-        return self._made(self.work.problems, responses, pairs, 1, [Sample(responses, pairs, draws)], bought)
+        like = self.work.samples(self.all_pairs, 1)[0]
+        samples = [replace(like, responses=responses, pairs=pairs)]
+        return self._made(self.work.problems, responses, pairs, 1, samples, bought)
 
     def _made(
         self, problems: int, responses: int, pairs: int, draws: int, samples: Sequence[Sample], bought: Purchase

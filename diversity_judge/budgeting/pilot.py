@@ -9,8 +9,9 @@ from diversity_judge.budgeting.options import Part
 from diversity_judge.budgeting.work import members_of
 from diversity_judge.errors import InputError
 from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.measures.moments import JudgedGroup
 from diversity_judge.measures.retest import retest
-from diversity_judge.measures.variances import ASSUMED, JudgedGroup, Variances, variances_of
+from diversity_judge.measures.variances import ASSUMED, Variances, variances_of
 from diversity_judge.runs.loading import Run, RunGroup
 from diversity_judge.wording import number
 
@@ -98,7 +99,7 @@ def _judged(member: RunGroup, part: Part) -> JudgedGroup | None:
         return None
     matrix: SimilarityMatrix = member.matrix.part(members_of(member.responses, part))
     draws = 1 + max(judgment.pair.draw for judgment in member.judgments)
-    return JudgedGroup(member.problem_id, member.strategy, matrix, retest(member.judgments), draws)
+    return JudgedGroup(member.problem_id, member.strategy, matrix, draws, retest(member.judgments))
 
 
 def _pilot_r2(pilot: Run) -> float:

@@ -139,7 +139,7 @@ class CountedWork:
 
     def samples(self, pairs: int, draws: int) -> Sequence[Sample]:
         """One for all: the groups are alike."""
-        return [Sample(self.responses, pairs, draws * self._orders)]
+        return [Sample(self.responses, pairs, draws, self._orders)]
 
     def purchase(self, pairs: int, draws: int) -> Purchase:
         """Arithmetic."""
@@ -217,7 +217,7 @@ class FileWork:
         """One a group, counted in its plan."""
         orders = 2 if self._score.design.orders == "both" else 1
         return [
-            Sample(int(members.sum()), _pairs_within(plan, members) / orders, draws * orders)
+            Sample(int(members.sum()), _pairs_within(plan, members) / orders, draws, orders)
             for plan, members in zip(self._plans(pairs, 1), self._members, strict=True)
             if members.sum() > 1
         ]

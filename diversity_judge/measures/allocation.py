@@ -1,16 +1,6 @@
 """What more money buys: the standard error of a difference when it is spent on problems, responses, pairs or draws.
 
-With the components s^2 of a score (`components`) a group of n responses of which m pairs are judged, K draws in each of
-o orders, has a diversity with the sampling variance
-
-    V = (4 s_r^2 / n + (s_h^2 + s_o^2 [o = 1] + s_e^2 / (K o)) / m) / 25,
-
-each response standing in 2 m / n of the pairs, and the order's effect cancelling in both orders. A strategy's mean
-over P problems has the variance ((s_p^2 + s_ps^2) / 25 + V) / P and a paired difference of two strategies
-2 (s_ps^2 / 25 + V) / P, for what problems do to both cancels. Cochran 1977, Sampling Techniques, 10.2-10.6 and 12.3
-for designs of several stages; the best sizes at a cost c0 + c1 n + c2 m a problem follow by setting the derivatives of
-cost times variance to 0: n = sqrt(8 s_r^2 c0 / (s_D^2 c1)), m = sqrt(2 t c0 / (s_D^2 c2)), s_D^2 = 2 s_ps^2,
-t = s_h^2 + s_o^2 + s_e^2 / K.
+The variance of a group, a strategy and a difference is that of `study`, with the components of this run's scores.
 """
 
 from __future__ import annotations
@@ -18,9 +8,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from diversity_judge.measures import study
 from diversity_judge.measures.components import Components
-from diversity_judge.measures.power import POWER, detectable_difference
-from diversity_judge.rubric import MAX_SCORE
+from diversity_judge.measures.power import POWER
+from diversity_judge.measures.variances import Variances
 
 BUDGET_USD = 100.0
 
@@ -49,6 +40,11 @@ class StudyDesign:
     def all_pairs(self) -> int:
         """Unordered pairs that n responses have."""
         return self.n_responses * (self.n_responses - 1) // 2
+
+    @property
+    def sample(self) -> study.Sample:
+        """What is judged of a group."""
+        return study.Sample(self.n_responses, self.pairs_per_group, self.draws, self.orders)
 
     @property
     def groups(self) -> int:
@@ -119,25 +115,24 @@ class Allocation:
 
 def group_variance(components: Components, design: StudyDesign) -> float:
     """V, sampling variance of a group's diversity; NaN where response or pair is unknown."""
-    shared = 4 * components.response.variance / design.n_responses
-    return (shared + _of_pairs(components, design) / design.pairs_per_group) / MAX_SCORE**2
+    return study.group_variance(_variances(components), design.sample)
 
 
 def noise_variance(components: Components, design: StudyDesign) -> float:
     """The part of V that is the judge's own: order and draws; NaN where draws are unknown."""
-    return _noise(components, design) / design.pairs_per_group / MAX_SCORE**2
+    return components.variances().of_judge(design.draws, design.orders) / design.pairs_per_group
 
 
 def strategy_variance(components: Components, design: StudyDesign) -> float:
     """Variance of a strategy's mean diversity over the problems that could have been asked."""
-    between = components.problem.variance + _known(components.strategy_by_problem.variance)
-    return (between / MAX_SCORE**2 + group_variance(components, design)) / design.n_problems
+    variances, own = _variances(components), group_variance(components, design)
+    return study.strategy_variance(variances, own, design.n_problems)
 
 
 def difference_variance(components: Components, design: StudyDesign) -> float:
     """Variance of a paired difference of two strategies' diversities on P problems."""
-    own = components.strategy_by_problem.variance / MAX_SCORE**2
-    return 2 * (own + group_variance(components, design)) / design.n_problems
+    variances, own = _variances(components), group_variance(components, design)
+    return study.difference_variance(variances, own, design.n_problems)
 
 
 def noise_shares(components: Components, design: StudyDesign) -> dict[str, float]:
@@ -159,38 +154,14 @@ def group_icc(components: Components, design: StudyDesign) -> float:
     (s_p^2 + s_ps^2) / (s_p^2 + s_ps^2 + V): Shrout and Fleiss 1979, ICC(1,1), with a group measured once. NaN where
     groups do not differ at all.
     """
-    between = (components.problem.variance + _known(components.strategy_by_problem.variance)) / MAX_SCORE**2
+    between = components.variances().problem
     return _share(between, between + group_variance(components, design))
 
 
 def detectable(components: Components, design: StudyDesign, *, power: float = POWER, n_comparisons: int = 1) -> float:
     """The smallest true difference of diversities that this study confirms with the given power."""
-    sd = math.sqrt(difference_variance(components, design) * design.n_problems)
-    return detectable_difference(sd, design.n_problems, n_comparisons=n_comparisons, power=power)
-
-
-def best_sizes(components: Components, costs: Costs, draws: float = 1.0) -> tuple[float, float]:
-    """Responses and pairs of a group at which a budget gives a difference the smallest variance, the rest in problems.
-
-    Args:
-        components: Of a pilot.
-        costs: `per_problem` is c0 and must not be 0, nor `per_response`, c1.
-        draws: K.
-
-    Returns:
-        n* and m*, not rounded; infinite where a strategy does not vary over problems.
-
-    Raises:
-        ValueError: a response or a problem costs nothing: then as many as there are is best.
-    """
-    if not costs.per_problem > 0 or not costs.per_response > 0:
-        raise ValueError("needs what a problem and what a response costs")
-    spread = 2 * components.strategy_by_problem.variance
-    tau = components.pair.variance + _known(components.order.variance) + _known(components.draw.variance) / draws
-    if not spread > 0:
-        return math.inf, math.inf
-    responses = math.sqrt(8 * components.response.variance * costs.per_problem / (spread * costs.per_response))
-    return responses, math.sqrt(2 * tau * costs.per_problem / (spread * costs.per_call))
+    variances, own = _variances(components), group_variance(components, design)
+    return study.detectable(variances, own, design.n_problems, n_comparisons=n_comparisons, power=power)
 
 
 def allocate(
@@ -240,25 +211,14 @@ def _precision(components: Components, design: StudyDesign, power: float, n_comp
     return se, detectable(components, design, power=power, n_comparisons=n_comparisons)
 
 
-def _of_pairs(components: Components, design: StudyDesign) -> float:
-    return components.pair.variance + _known(_noise(components, design))
-
-
-def _noise(components: Components, design: StudyDesign) -> float:
-    """Variance of a pair's score that is the judge's: what orders and draws leave of it."""
-    order = _known(components.order.variance) if design.orders == 1 else 0.0
-    whole, part = divmod(design.draws, 1)
-    per_draw = (1 - part) / whole + part / (whole + 1)
-    return order + components.draw.variance * per_draw / design.orders
+def _variances(components: Components) -> Variances:
+    """In units of diversity; draws that were not told apart are contained in the pair's."""
+    found = components.variances()
+    return replace(found, noise=0.0) if math.isnan(found.noise) else found
 
 
 def _share(part: float, whole: float) -> float:
     return math.nan if whole == 0 else part / whole
-
-
-def _known(variance: float) -> float:
-    """A component that was not told apart is contained in another one."""
-    return 0.0 if math.isnan(variance) else variance
 
 
 def _cost(design: StudyDesign, costs: Costs) -> float:

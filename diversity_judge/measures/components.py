@@ -5,12 +5,11 @@ The score of responses i and j of problem p under strategy s, i shown first, in 
     mean + problem_p + strategy_by_problem_ps + response_i + response_j + pair_ij + order_(i,j) + draw_(i,j)k
 
 with order_(i,j) = -order_(j,i): what of an order is common to both belongs to the pair. All estimates are unbiased
-moments, whatever the distributions. Within a group the covariance of two cells depends on how they are related
-(`intervals`): sharing a response, s_r^2; the same cell, 2 s_r^2 + s_h^2 + s_o^2 + s_e^2 / K with K draws. Draws and
-orders are told apart by the pairs that were asked again: the spread within a pair is s_e^2, and the mean squared
-difference of the orders is 4 s_o^2 + s_e^2 (1/K + 1/K'). Problems: means of groups in a two-way layout (problem by
-strategy), from which the groups' own sampling variance is taken off (Searle, Casella and McCulloch 1992, Variance
-Components, 4.3).
+moments, whatever the distributions: those of `moments`, from the groups and from their means in a two-way layout
+(problem by strategy), from which the groups' own sampling variance is taken off (Searle, Casella and McCulloch 1992,
+Variance Components, 4.3). Draws and orders are told apart by the pairs that were asked again: the spread within a pair
+is s_e^2, and the mean squared difference of the orders is 4 s_o^2 + s_e^2 (1/K + 1/K'). What the components make of a
+study's variance stands in `study`.
 
 Intervals, 95 %. Response, pair, order: delete-one-problem jackknife and Student's t; the hull of the interval as it is
 and of that on the cube root, on which a variance is nearly normal (Wilson and Hilferty 1931), for one fails where the
@@ -29,32 +28,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diversity_judge.measures.clustered import codes_of, jackknife_se, ratio
-from diversity_judge.measures.dyadic import relation_covariances
 from diversity_judge.measures.intervals import t_quantile
-from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.measures.moments import (
+    ByStrategy,
+    GroupMoments,
+    JudgedGroup,
+    spread_of_differences,
+    spread_over_problems,
+)
 from diversity_judge.measures.probes.order import order_variance
 from diversity_judge.measures.probes.retest import within
 from diversity_judge.measures.probes.sample import Sample
+from diversity_judge.measures.variances import Variances
+from diversity_judge.rubric import MAX_SCORE
 
 CONFIDENCE = 0.95
 MIN_PROBLEMS = 3
-
-
-@dataclass(frozen=True, eq=False)
-class ScoredGroup:
-    """The scores of one group.
-
-    Attributes:
-        problem: The problem.
-        strategy: How the responses were sampled.
-        matrix: Scores by orientation, means of `draws` judgments.
-        draws: Judgments of each cell.
-    """
-
-    problem: str
-    strategy: str
-    matrix: SimilarityMatrix
-    draws: int = 1
 
 
 @dataclass(frozen=True)
@@ -122,9 +111,22 @@ class Components:
         parts = [c.variance for c in (self.order, self.draw) if not math.isnan(c.variance)]
         return sum(parts) if parts else math.nan
 
+    def variances(self) -> Variances:
+        """The same in units of diversity, as `study` takes them; the mean diversity is not among them."""
+        own = self.strategy_by_problem.variance / MAX_SCORE**2
+        return Variances(
+            diversity=math.nan,
+            response=self.response.variance / MAX_SCORE**2,
+            pair=self.pair.variance / MAX_SCORE**2,
+            noise=self.draw.variance / MAX_SCORE**2,
+            problem=self.problem.variance / MAX_SCORE**2 + (0.0 if math.isnan(own) else own),
+            difference=2 * own,
+            order=self.order.variance / MAX_SCORE**2,
+        )
+
 
 def variance_components(
-    groups: Sequence[ScoredGroup],
+    groups: Sequence[JudgedGroup],
     retest: Sample | None = None,
     swapped: Sample | None = None,
     *,
@@ -161,7 +163,7 @@ class _Table:
     over (b) degrees; order excess over (c) pairs.
     """
 
-    def __init__(self, groups: Sequence[ScoredGroup], retest: Sample | None, swapped: Sample | None) -> None:
+    def __init__(self, groups: Sequence[JudgedGroup], retest: Sample | None, swapped: Sample | None) -> None:
         rows: dict[str, NDArray[np.float64]] = {}
 
         def add(problem: str, start: int, values: Sequence[float]) -> None:
@@ -169,9 +171,9 @@ class _Table:
             row[start : start + len(values)] += values
 
         for group in groups:
-            found = relation_covariances(group.matrix)
-            if not math.isnan(found.same):
-                add(group.problem, 0, (found.sharing, found.same - 2 * found.sharing, 1 / group.draws, 1.0))
+            found = GroupMoments.of(group.matrix)
+            if found is not None:
+                add(group.problem, 0, (found.response, found.residual, 1 / group.draws, 1.0))
         if retest is not None:
             for problem, *values in zip(retest.problem.tolist(), *within(retest.scores), strict=True):
                 add(problem, 4, values)
@@ -247,40 +249,61 @@ def _interval(name: str, value: float, without: NDArray[np.float64], clusters: i
     return Component(name, max(value, 0.0), max(low, 0.0), max(high, 0.0), n, note)
 
 
-def _between_problems(groups: Sequence[ScoredGroup]) -> tuple[Component, Component]:
+def _between_problems(groups: Sequence[JudgedGroup]) -> tuple[Component, Component]:
     """Two-way layout of the groups' means: problems, and strategies within them."""
     names = ("problem", "strategy_by_problem")
-    means, variances = _layout(groups)
-    p, s = means.shape
+    layout = _Layout.of(groups)
+    p, s = layout.size
     if p < MIN_PROBLEMS:
         reason = f"{p} problem(s) that all strategies have; it needs {MIN_PROBLEMS}"
         return _unknown(names[0], reason), _unknown(names[1], reason)
-    sampling = float(variances.mean())
-    rows = means.mean(axis=1)
-    between = _MeanSquare.of(s * float(rows.var(ddof=1)), p - 1)
-    own = _MeanSquare(sampling, *_around(variances.mean(axis=1)))
+    own = _MeanSquare(float(layout.sampling.mean()), *_around(layout.sampling))
+    level = spread_over_problems(layout.means)
     if s == 1:
-        found = _difference(names[0], between, own, 1, p, "variance of problems' means less that of sampling responses")
+        found = _difference(
+            names[0], _MeanSquare.of(level, p - 1), own, 1, p,
+            "variance of problems' means less that of sampling responses",
+        )  # fmt: skip
         return found, _unknown(names[1], "one strategy")
-    left = means - rows[:, None] - means.mean(axis=0) + means.mean()
-    within_rows = _MeanSquare.of(float((left**2).sum()) / ((p - 1) * (s - 1)), (p - 1) * (s - 1))
+    interaction = spread_of_differences(layout.means) / 2
+    between = _MeanSquare.of(s * level - (s - 1) * interaction, p - 1)
+    within_rows = _MeanSquare.of(interaction, (p - 1) * (s - 1))
     return (
         _difference(names[0], between, within_rows, s, p, f"common to {s} strategies, {p} problems"),
         _difference(names[1], within_rows, own, 1, p, f"beyond problem and strategy, {p} problems"),
     )
 
 
-def _layout(groups: Sequence[ScoredGroup]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(P, S) mean scores and their sampling variances, of the problems that all strategies have."""
-    strategies = list(dict.fromkeys(group.strategy for group in groups))
-    cells = {}
-    for group in groups:
-        variance = relation_covariances(group.matrix).mean
-        if not math.isnan(variance):
-            cells[group.problem, group.strategy] = (float(group.matrix.scores[group.matrix.scored].mean()), variance)
-    problems = [p for p in dict.fromkeys(g.problem for g in groups) if all((p, s) in cells for s in strategies)]
-    table = np.array([[cells[p, s] for s in strategies] for p in problems]).reshape(len(problems), len(strategies), 2)
-    return table[..., 0], table[..., 1]
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """The groups of the problems that all strategies have.
+
+    Attributes:
+        means: Mean scores by strategy and problem.
+        sampling: (P,) their sampling variances, means over strategies.
+    """
+
+    means: ByStrategy
+    sampling: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, groups: Sequence[JudgedGroup]) -> _Layout:
+        """Of the groups that can tell their sampling variance."""
+        strategies = list(dict.fromkeys(group.strategy for group in groups))
+        cells: dict[tuple[str, str], tuple[float, float]] = {}
+        for group in groups:
+            found = GroupMoments.of(group.matrix)
+            if found is not None:
+                mean = float(group.matrix.scores[group.matrix.scored].mean())
+                cells[group.problem, group.strategy] = mean, found.of_mean
+        problems = [p for p in dict.fromkeys(g.problem for g in groups) if all((p, s) in cells for s in strategies)]
+        means = {s: {p: cells[p, s][0] for p in problems} for s in strategies}
+        return cls(means, np.array([np.mean([cells[p, s][1] for s in strategies]) for p in problems]))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Problems and strategies."""
+        return len(self.sampling), len(self.means)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,17 @@
 """What a study will show before it is paid for: the width of its intervals, and the difference that it can see.
 
-With the variances of `variances` (s_g^2 of responses, s_h^2 of pairs, s_e^2 of judgments, s_B^2 of problems, s_D^2 of
-differences), the estimate of a group of n responses from m balanced pairs of K draws has the variance
+With the variances of `variances` (s_g^2 of responses, s_h^2 of pairs, s_o^2 of orders, s_e^2 of judgments, s_B^2 of
+problems, s_D^2 of differences), the estimate of a group of n responses from m balanced pairs, K draws in each of o
+orders, has the variance
 
-    V = 4 s_g^2 / n + (s_h^2 + s_e^2 / K) / m                                  (Hoeffding's decomposition)
+    V = 4 s_g^2 / n + t / m,   t = s_h^2 + s_o^2 [o = 1] + s_e^2 / (K o)       (Hoeffding's decomposition)
 
-A strategy over P problems has (s_B^2 + V) / P, a paired difference (s_D^2 + 2 V) / P. With a surrogate f that explains
-the share R2 of the variance of scores within a group, the m judged of all N pairs leave
+each response standing in 2 m / n of the pairs, and the order's effect cancelling in both orders. A strategy over P
+problems has (s_B^2 + V) / P, a paired difference (s_D^2 + 2 V) / P, for what problems do to both cancels (Cochran 1977,
+Sampling Techniques, 10.2-10.6 and 12.3, for designs of several stages). With a surrogate f that explains the share R2
+of the variance of scores within a group, the m judged of all N pairs leave
 
-    V = 4 s_g^2 / n + (s_h^2 + s_e^2 / K) / N + (1 / m - 1 / N) (1 - R2) (2 s_g^2 + s_h^2 + s_e^2 / K)
+    V = 4 s_g^2 / n + t / N + (1 / m - 1 / N) (1 - R2) (2 s_g^2 + t)
 
 for the difference estimator, and never more than without it.
 
@@ -25,6 +28,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diversity_judge.measures import few_problems
 from diversity_judge.measures.intervals import t_interval
@@ -34,6 +38,8 @@ from diversity_judge.measures.variances import Variances
 
 TOLERANCE = 0.1
 """By how much of the planned width the interval of a study may be wider."""
+Number = float | NDArray[np.float64]
+
 ASSURANCE = 0.9
 """Share of the studies of which that is true."""
 _PLANNED_FOR = 0.92
@@ -47,12 +53,14 @@ class Sample:
     Attributes:
         responses: Responses n.
         pairs: Unordered pairs m that are judged; capped at all of them.
-        draws: Judgments of each pair in its order.
+        draws: Judgments K of each in its order; between two whole numbers where some have one more.
+        orders: 1 or 2 orders of each.
     """
 
     responses: int
     pairs: float
-    draws: int = 1
+    draws: float = 1
+    orders: int = 1
 
     @property
     def all_pairs(self) -> int:
@@ -75,13 +83,49 @@ def group_variance(variances: Variances, sample: Sample, surrogate_r2: float = 0
     if total < 1 or not sample.pairs > 0:
         return math.nan
     m = min(sample.pairs, total)
-    residual = variances.residual(sample.draws)
-    by_responses = 4 * variances.response / sample.responses
-    plain = by_responses + residual / m
+    residual = variances.residual(sample.draws, sample.orders)
+    plain = float(sampling_variance(variances.response, residual, sample.responses, m))
     if not surrogate_r2:
         return plain
     left = (1 - surrogate_r2) * (2 * variances.response + residual)
-    return min(plain, by_responses + residual / total + (1 / m - 1 / total) * left)
+    of_all = float(sampling_variance(variances.response, residual, sample.responses, total))
+    return min(plain, of_all + (1 / m - 1 / total) * left)
+
+
+def sampling_variance(
+    response: Number, residual: Number, responses: Number, pairs: Number
+) -> np.float64 | NDArray[np.float64]:
+    """V, of numbers or of arrays that fit each other: 4 s_g^2 / n + t / m.
+
+    Args:
+        response: s_g^2.
+        residual: t, what a pair varies beyond its two responses.
+        responses: n.
+        pairs: m.
+    """
+    return np.asarray(4 * np.divide(response, responses) + np.divide(residual, pairs))[()]
+
+
+def strategy_variance(variances: Variances, variance: float, problems: int) -> float:
+    """Variance of a strategy's mean over problems that could have been asked.
+
+    Args:
+        variances: Of the study.
+        variance: Mean V of its groups.
+        problems: P.
+    """
+    return (variances.problem + variance) / problems
+
+
+def difference_variance(variances: Variances, variance: float, problems: int) -> float:
+    """Variance of a paired difference of two strategies.
+
+    Args:
+        variances: Of the study.
+        variance: Mean V of the groups of both.
+        problems: Common problems P.
+    """
+    return (variances.difference + 2 * variance) / problems
 
 
 def mean_group_variance(variances: Variances, samples: Sequence[Sample], surrogate_r2: float = 0.0) -> float:
@@ -126,10 +170,10 @@ def strategy_width(variances: Variances, variance: float, problems: int) -> floa
         variance: Mean V of its groups.
         problems: Problems P.
     """
-    sd = math.sqrt(variances.problem + variance)
-    if problems < 2 or math.isnan(sd):
+    se = math.sqrt(strategy_variance(variances, variance, problems))
+    if problems < 2 or math.isnan(se):
         return math.nan
-    return _logit_width(variances.diversity, sd / math.sqrt(problems) * width_factor(problems - 1), problems)
+    return _logit_width(variances.diversity, se * width_factor(problems - 1), problems)
 
 
 def difference_width(variances: Variances, variance: float, problems: int) -> float:
@@ -160,8 +204,8 @@ def difference_interval_width(sd: float, problems: int) -> float:
 
 
 def difference_sd(variances: Variances, variance: float) -> float:
-    """Standard deviation over problems of the differences that are seen: sqrt(s_D^2 + 2 V)."""
-    return math.sqrt(variances.difference + 2 * variance)
+    """Standard deviation over problems of the differences that are seen."""
+    return math.sqrt(difference_variance(variances, variance, 1))
 
 
 def detectable(

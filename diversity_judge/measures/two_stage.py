@@ -27,13 +27,16 @@ import numpy as np
 
 from diversity_judge.choices import Level
 from diversity_judge.measures.intervals import t_interval
+from diversity_judge.measures.moments import GroupMoments, JudgedGroup
 from diversity_judge.measures.study import (
     TOLERANCE,
     Sample,
     difference_interval_width,
+    sampling_variance,
     smallest,
 )
-from diversity_judge.measures.variances import JudgedGroup, Variances, group_moments, variances_of
+from diversity_judge.measures.variances import Variances, variances_of
+from diversity_judge.rubric import MAX_SCORE
 
 _SURE = 1.645
 """Standard errors that are added before the tolerance is taken off: nine of ten kept where it is the wider of two."""
@@ -125,9 +128,11 @@ class _Expected:
     def _of_groups(self, pairs: int) -> float:
         """The mean over groups, each with its own level and all with the same variances."""
         kept = [group for group in self._groups if group.matrix.n_responses > 3]
-        moments = np.array([group_moments(group) for group in kept]).reshape(-1, 2)
         n = np.array([group.matrix.n_responses for group in kept])
-        each = 4 * moments[:, 0] / n + moments[:, 1] / np.minimum(n * (n - 1) / 2, pairs)
+        known = [GroupMoments.of(group.matrix) for group in kept]
+        moments = np.array([(m.response, m.residual) if m else (math.nan, math.nan) for m in known]).reshape(-1, 2)
+        response, residual = moments.T / MAX_SCORE**2
+        each = np.asarray(sampling_variance(response, residual, n, np.minimum(n * (n - 1) / 2, pairs)))
         each = each[~np.isnan(each)]
         if not len(each):
             return math.nan

@@ -2,26 +2,30 @@
 
 Terms, in units of diversity (0..1):
     response: variance of the effect that a response has on all its pairs, s_g^2.
-    pair: variance of the effect of an unordered pair, s_h^2; noise: of a single judgment of it, s_e^2.
+    pair: variance of the effect of an unordered pair, s_h^2; order: of what its order does, s_o^2; noise: of a single
+    judgment, s_e^2.
     problem: variance of the true diversity over problems, s_B^2; difference: of the true difference of two strategies
     on the same problem, s_D^2.
 
-Within a group they are moments: scores that share a response have the covariance s_g^2, a pair in its two orders
-2 s_g^2 + s_h^2, and a score varies by 2 s_g^2 + s_h^2 + s_e^2 (`intervals`). Over problems they are what is left of the
-variance of the groups' diversities when the variance that their pairs and responses explain is taken away.
+They are made of `moments`. Over problems they are what is left of the variance of the groups' diversities when the
+variance that their pairs and responses explain is taken away. What they make of a study stands in `study`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from diversity_judge.measures.dyadic import relation_covariances
-from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.measures.moments import (
+    GroupMoments,
+    JudgedGroup,
+    mean_of_known,
+    spread_of_differences,
+    spread_over_problems,
+)
 from diversity_judge.measures.retest import Retest
 from diversity_judge.rubric import MAX_SCORE
 
@@ -33,10 +37,11 @@ class Variances:
     Attributes:
         diversity: The mean diversity of a strategy; the width of an interval depends a little on it.
         response: s_g^2.
-        pair: s_h^2; where the noise is not known, together with it.
+        pair: s_h^2; where noise or order are not known, together with them.
         noise: s_e^2; NaN where no pair was judged twice, so that it cannot be told from the pair's effect.
         problem: s_B^2; NaN with fewer than two problems.
         difference: s_D^2; NaN without two strategies on two common problems.
+        order: s_o^2; NaN where it is not told apart, and then a part of the pair's effect or of the noise.
     """
 
     diversity: float
@@ -45,12 +50,25 @@ class Variances:
     noise: float
     problem: float
     difference: float
+    order: float = math.nan
 
-    def residual(self, draws: int = 1) -> float:
-        """What is left of a pair beside its two responses: s_h^2 + s_e^2 / K."""
+    def residual(self, draws: float = 1, orders: int = 1) -> float:
+        """What is left of a pair beside its two responses: s_h^2 + s_o^2 [one order] + s_e^2 / (K orders).
+
+        Args:
+            draws: K in each order; between two whole numbers where some pairs have one more.
+            orders: In how many orders the pair is judged.
+        """
+        of_order = 0.0 if orders > 1 or math.isnan(self.order) else self.order
         if math.isnan(self.noise):
-            return self.pair if draws == 1 else math.nan
-        return self.pair + self.noise / draws
+            return self.pair + of_order if draws * orders == 1 else math.nan
+        return self.pair + self.of_judge(draws, orders)
+
+    def of_judge(self, draws: float = 1, orders: int = 1) -> float:
+        """The part of that which is the judge's own, NaN where the noise is not known."""
+        of_order = 0.0 if orders > 1 or math.isnan(self.order) else self.order
+        whole, more = divmod(draws, 1)
+        return of_order + self.noise * ((1 - more) / whole + more / (whole + 1)) / orders
 
 
 ASSUMED = Variances(diversity=0.4, response=0.0025, pair=0.03, noise=0.01, problem=0.0038, difference=0.0026)
@@ -61,58 +79,11 @@ that of a paired difference by 1.30, 124 pairs the latter by 1.08, as was measur
 1.27-1.33, 1.07-1.10)."""
 
 
-@dataclass(frozen=True)
-class JudgedGroup:
-    """A group of a pilot.
-
-    Attributes:
-        problem: Its problem.
-        strategy: Its strategy.
-        matrix: Its scores.
-        retest: Spread of repeated draws; nothing where each pair was judged once.
-        draws: Judgments of each pair in its order, whose mean a score of the matrix is.
-    """
-
-    problem: str
-    strategy: str
-    matrix: SimilarityMatrix
-    retest: Retest = field(default_factory=Retest)
-    draws: int = 1
-
-
-@dataclass(frozen=True)
-class _Moments:
-    """Of one group, in units of diversity squared."""
-
-    response: float
-    residual: float
-    noise: float
-    variance: float
-    weight: int
-
-    @classmethod
-    def of(cls, group: JudgedGroup, noise: float) -> _Moments | None:
-        """None where the group's design can't tell them."""
-        scored = group.matrix.scored
-        pairs_of = (scored | scored.T).sum(axis=0)
-        found = relation_covariances(group.matrix)
-        if not pairs_of.max() > 1 or math.isnan(found.sharing):
-            return None
-        response, same = found.sharing / MAX_SCORE**2, found.same / MAX_SCORE**2
-        if math.isnan(noise) and not math.isnan(found.reverse):
-            noise = (same - found.reverse / MAX_SCORE**2) * group.draws
-        n = int((pairs_of > 0).sum())
-        return cls(response, same - 2 * response, noise, found.mean / MAX_SCORE**2, n)
-
-
-def group_moments(group: JudgedGroup) -> tuple[float, float]:
-    """s_g^2 and s_h^2 + s_e^2 / K of one group alone, unbiased and so perhaps negative; NaN where it can't tell."""
-    found = _Moments.of(group, math.nan)
-    return (math.nan, math.nan) if found is None else (found.response, found.residual)
-
-
 def variances_of(groups: Sequence[JudgedGroup]) -> Variances:
     """The variances of a pilot, pooled over its groups and strategies; none is below 0.
+
+    Groups weigh as many as they have responses. The order is told apart where pairs were judged in both orders and
+    twice in one; where they were in both orders alone, noise is what these differ by, 2 s_o^2 + s_e^2.
 
     Args:
         groups: Of one instrument. Those whose design cannot tell the variances apart (fewer than four responses, or
@@ -125,30 +96,55 @@ def variances_of(groups: Sequence[JudgedGroup]) -> Variances:
     Raises:
         ValueError: no group can tell what is within groups.
     """
-    retest = sum((group.retest for group in groups), Retest())
-    noise = retest.squares / retest.degrees / MAX_SCORE**2 if retest.degrees else math.nan
-    moments = [_Moments.of(group, noise) for group in groups]
-    known = [found for found in moments if found is not None]
+    known = [(group, found) for group in groups if (found := _moments(group)) is not None]
     if not known:
         raise ValueError("no group has four scored responses and pairs that share them")
-    weights = np.array([found.weight for found in known], dtype=np.float64)
-    response = max(0.0, float(np.average([found.response for found in known], weights=weights)))
-    residual = max(0.0, float(np.average([found.residual for found in known], weights=weights)))
-    noise = _mean(found.noise for found in known)
+    weights = np.array([_responses(group) for group, _ in known], dtype=np.float64)
+
+    def pooled(values: Sequence[float]) -> float:
+        return float(np.average(values, weights=weights)) / MAX_SCORE**2
+
+    residual = max(0.0, pooled([found.residual for _, found in known]))
+    within = pooled([found.of_mean for _, found in known])
     draws = float(np.mean([group.draws for group in groups]))
-    within = float(np.average([found.variance for found in known], weights=weights))
-    diversities = _by_strategy(groups)
+    noise, order = _of_judge(groups, known, draws)
+    left = residual - sum(part for part in (noise / draws, order) if not math.isnan(part))
+    diversities = _diversities(groups)
     return Variances(
-        diversity=_mean(value for values in diversities.values() for value in values.values()),
-        response=response,
-        pair=residual if math.isnan(noise) else max(0.0, residual - noise / draws),
+        diversity=mean_of_known(value for values in diversities.values() for value in values.values()),
+        response=max(0.0, pooled([found.response for _, found in known])),
+        pair=max(0.0, left),
         noise=noise,
-        problem=_beyond([list(values.values()) for values in diversities.values()], within),
-        difference=_beyond([_differences(*pair) for pair in combinations(diversities.values(), 2)], 2 * within),
+        problem=_beyond(spread_over_problems(diversities), within),
+        difference=_beyond(spread_of_differences(diversities), 2 * within),
+        order=order,
     )
 
 
-def _by_strategy(groups: Sequence[JudgedGroup]) -> dict[str, dict[str, float]]:
+def _moments(group: JudgedGroup) -> GroupMoments | None:
+    """None where its design can't tell them, or no response has two pairs."""
+    scored = group.matrix.scored
+    return GroupMoments.of(group.matrix) if (scored | scored.T).sum(axis=0).max() > 1 else None
+
+
+def _responses(group: JudgedGroup) -> int:
+    scored = group.matrix.scored
+    return int((scored | scored.T).any(axis=0).sum())
+
+
+def _of_judge(
+    groups: Sequence[JudgedGroup], known: Sequence[tuple[JudgedGroup, GroupMoments]], draws: float
+) -> tuple[float, float]:
+    """Noise and order: by repeated draws and by pairs in both orders, each NaN where there are none."""
+    between = mean_of_known(found.between_orders / MAX_SCORE**2 * group.draws for group, found in known)
+    retest = sum((group.retest for group in groups), Retest())
+    if not retest.degrees:
+        return between, math.nan
+    noise = retest.squares / retest.degrees / MAX_SCORE**2
+    return noise, between if math.isnan(between) else max(0.0, (between - noise) / draws / 2)
+
+
+def _diversities(groups: Sequence[JudgedGroup]) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for group in groups:
         if not math.isnan(group.matrix.diversity):
@@ -156,16 +152,6 @@ def _by_strategy(groups: Sequence[JudgedGroup]) -> dict[str, dict[str, float]]:
     return found
 
 
-def _differences(one: dict[str, float], other: dict[str, float]) -> list[float]:
-    return [one[problem] - other[problem] for problem in one if problem in other]
-
-
-def _beyond(series: Sequence[Sequence[float]], explained: float) -> float:
-    """Mean variance of some series, less what is explained; NaN where none has two values."""
-    spreads = [float(np.var(values, ddof=1)) for values in series if len(values) > 1]
-    return max(0.0, float(np.mean(spreads)) - explained) if spreads else math.nan
-
-
-def _mean(values: Iterable[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return float(np.mean(known)) if known else math.nan
+def _beyond(spread: float, explained: float) -> float:
+    """What is left of a spread; NaN where there is none to see."""
+    return spread if math.isnan(spread) else max(0.0, spread - explained)

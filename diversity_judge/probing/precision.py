@@ -18,7 +18,8 @@ from diversity_judge.measures.allocation import (
     group_icc,
     noise_shares,
 )
-from diversity_judge.measures.components import Components, ScoredGroup, variance_components
+from diversity_judge.measures.components import Components, variance_components
+from diversity_judge.measures.moments import JudgedGroup
 from diversity_judge.measures.probes.sample import Sample
 from diversity_judge.probing import names
 from diversity_judge.probing.findings import Material
@@ -58,7 +59,7 @@ def precision_of(material: Material) -> Precision:
     run = material.source.run
     retest, order = material.samples.get(names.RETEST), material.samples.get(names.ORDER)
     draws = _draws(run)
-    groups = [ScoredGroup(g.problem_id, g.strategy, g.matrix, draws) for g in run.groups if g.judgments]
+    groups = [JudgedGroup(g.problem_id, g.strategy, g.matrix, draws) for g in run.groups if g.judgments]
     components = variance_components(
         groups,
         retest,

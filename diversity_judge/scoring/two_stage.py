@@ -18,8 +18,8 @@ from diversity_judge.engine.tally import Tally
 from diversity_judge.errors import InputError, RunError
 from diversity_judge.files import write_json
 from diversity_judge.inputs.responses import Group
+from diversity_judge.measures.moments import JudgedGroup
 from diversity_judge.measures.two_stage import PairsNeeded, pairs_needed
-from diversity_judge.measures.variances import JudgedGroup
 from diversity_judge.planning.judgment import Judgment
 from diversity_judge.rubric import Missing
 from diversity_judge.runs.layout import TWO_STAGE, read_manifest
@@ -120,7 +120,7 @@ class Stages:
                 "the ledger, so nothing says how many pairs are wanted; run it once without --offline"
             )
         groups = [
-            JudgedGroup(g.problem_id, g.strategy, g.matrix, g.retest, self.options.design.draws) for g in pilot.groups
+            JudgedGroup(g.problem_id, g.strategy, g.matrix, self.options.design.draws, g.retest) for g in pilot.groups
         ]
         try:
             decided = pairs_needed(groups, self.options.level, self.options.target_width or 0.0, self.pilot_pairs)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from diversity_judge.measures.components import Components, ScoredGroup, variance_components
+from diversity_judge.measures.components import Components, variance_components
 from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.measures.moments import JudgedGroup
 from diversity_judge.measures.probes.sample import Sample
 
 LEVEL = 2.5
@@ -61,9 +62,9 @@ class Study:
         scores = expected + generator.normal(0, sd["draw"], cells)
         return cls(expected, scores, wanted, sd["draw"], generator)
 
-    def groups(self) -> list[ScoredGroup]:
+    def groups(self) -> list[JudgedGroup]:
         return [
-            ScoredGroup(f"p{p}", f"s{s}", SimilarityMatrix(np.where(self.wanted, scores, np.nan), self.wanted))
+            JudgedGroup(f"p{p}", f"s{s}", SimilarityMatrix(np.where(self.wanted, scores, np.nan), self.wanted))
             for p, row in enumerate(self.scores)
             for s, scores in enumerate(row)
         ]

@@ -14,7 +14,6 @@ from diversity_judge.measures.allocation import (
     Costs,
     StudyDesign,
     allocate,
-    best_sizes,
     detectable,
     difference_variance,
     group_icc,
@@ -96,23 +95,6 @@ def test_detectable_difference_and_problems_needed_are_each_others_inverse() -> 
     assert needed.n == 25
     assert detectable_difference(0.1, 5) == math.inf
     assert math.isnan(detectable_difference(math.nan, 25))
-
-
-@pytest.mark.parametrize("draws", [1, 3])
-def test_best_sizes_are_where_a_search_finds_them(draws: int) -> None:
-    costs = Costs(per_call=0.01, per_response=0.05, per_problem=2.0)
-    components = known(strategy_by_problem=0.02)
-    n_best, m_best = best_sizes(components, replace(costs, per_call=0.01 * draws), draws)
-
-    def product(n: float, m: float) -> float:
-        pairs = 0.16 + 0.02 + 0.09 / draws
-        variance = 2 * 0.02 + 2 * (4 * 0.04 / n + pairs / m)
-        return variance * (2.0 + 0.05 * n + 0.01 * draws * m)
-
-    grid_n, grid_m = np.meshgrid(np.linspace(2, 60, 581), np.linspace(5, 250, 491), indexing="ij")
-    at = np.unravel_index(np.argmin(np.vectorize(product)(grid_n, grid_m)), grid_n.shape)
-    assert n_best == pytest.approx(grid_n[at], abs=0.2)
-    assert m_best == pytest.approx(grid_m[at], abs=1.0)
 
 
 def test_what_is_bought_costs_no_more_than_the_budget_and_the_best_comes_first() -> None:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from diversity_judge.measures.components import Components, ScoredGroup, variance_components
+from diversity_judge.measures.components import Components, variance_components
 from diversity_judge.measures.dyadic import relation_covariances
 from diversity_judge.measures.intervals import group_estimate
 from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.measures.moments import JudgedGroup
 from diversity_judge.measures.probes.sample import Sample
 from tests.diversity_judge.measures.planted import Study
 
@@ -93,7 +94,7 @@ def test_templates_vary_by_what_draws_alone_do_not_explain() -> None:
 
 def test_groups_of_different_problems_are_told_by_name() -> None:
     study = Study.draw(np.random.default_rng(6), TRUTH, n_problems=6, n_responses=5)
-    by_problem: dict[str, list[ScoredGroup]] = defaultdict(list)
+    by_problem: dict[str, list[JudgedGroup]] = defaultdict(list)
     for group in study.groups():
         by_problem[group.problem].append(group)
     incomplete = [group for groups in by_problem.values() for group in groups][1:]

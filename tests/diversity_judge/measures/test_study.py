@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from benchmarks.plan_kept import Study, kept_by
+from diversity_judge.measures.components import variance_components
 from diversity_judge.measures.matrix import SimilarityMatrix
+from diversity_judge.measures.moments import JudgedGroup
 from diversity_judge.measures.paired import LEVEL, mean_difference
 from diversity_judge.measures.power import POWER, detectable_difference, problems_needed
 from diversity_judge.measures.retest import Retest
@@ -23,9 +26,10 @@ from diversity_judge.measures.study import (
     strategy_width,
     width_factor,
 )
-from diversity_judge.measures.variances import ASSUMED, JudgedGroup, Variances, variances_of
+from diversity_judge.measures.variances import ASSUMED, Variances, variances_of
 from diversity_judge.planning.pairs import circulant_pairs
 from diversity_judge.rubric import MAX_SCORE
+from tests.diversity_judge.measures.planted import Study as PlantedStudy
 
 ALL = Sample(32, 496)
 
@@ -34,10 +38,13 @@ ALL = Sample(32, 496)
 @pytest.mark.parametrize("draws", [1, 3])
 def test_the_variance_of_a_group_is_the_sum_of_the_covariances_of_its_pairs(pairs: int, draws: int) -> None:
     cells = circulant_pairs(8, pairs, seed=3)
-    own = ASSUMED.pair + ASSUMED.noise / draws
-    covariances = [len({*one} & {*other}) * ASSUMED.response + own * (one == other) for one in cells for other in cells]
-    # Balanced designs have the formula exactly; 12 pairs of 8 responses are balanced too, 3 each.
-    assert group_variance(ASSUMED, Sample(8, pairs, draws)) == pytest.approx(sum(covariances) / pairs**2)
+    variances = replace(ASSUMED, order=0.004)
+    for orders, of_order in ((1, 0.004), (2, 0.0)):
+        own = variances.pair + of_order + variances.noise / draws / orders
+        shared = [len({*one} & {*other}) * variances.response for one in cells for other in cells]
+        expected = (sum(shared) + own * pairs) / pairs**2
+        # Balanced designs have the formula exactly; 12 pairs of 8 responses are balanced too, 3 each.
+        assert group_variance(variances, Sample(8, pairs, draws, orders)) == pytest.approx(expected)
 
 
 def test_the_assumed_variances_give_the_widths_that_were_measured_on_graded_responses() -> None:
@@ -124,12 +131,14 @@ def simulated(planted: Variances, *, draws: int, both_orders: bool) -> list[Judg
             mean = planted.diversity + level + generator.normal(0, math.sqrt(planted.difference / 2))
             effect = generator.normal(0, math.sqrt(planted.response), n)
             pair = np.triu(generator.normal(0, math.sqrt(planted.pair), (n, n)), 1)
+            of_order = 0.0 if math.isnan(planted.order) else math.sqrt(planted.order)
+            order = of_order * np.triu(generator.choice((-1.0, 1.0), (n, n)), 1) if of_order else np.zeros((n, n))
             asked = generator.normal(0, math.sqrt(planted.noise), (draws, n, n))
-            cells = mean + effect[:, None] + effect + pair + pair.T + asked
+            cells = mean + effect[:, None] + effect + pair + pair.T + order - order.T + asked
             squares = float(((asked - asked.mean(axis=0)) ** 2)[:, wanted].sum()) * MAX_SCORE**2
             retest = Retest(squares, (draws - 1) * int(wanted.sum()))
             scores = np.where(wanted, (1 - cells.mean(axis=0)) * MAX_SCORE, np.nan)
-            groups.append(JudgedGroup(str(problem), strategy, SimilarityMatrix(scores, wanted), retest, draws))
+            groups.append(JudgedGroup(str(problem), strategy, SimilarityMatrix(scores, wanted), draws, retest))
     return groups
 
 
@@ -145,6 +154,39 @@ def test_planted_variances_are_found(draws: int, both_orders: bool) -> None:
     assert found.noise == pytest.approx(PLANTED.noise, rel=0.1)
     assert found.problem == pytest.approx(PLANTED.problem, rel=0.45)  # 40 problems: relative error 0.23
     assert found.difference == pytest.approx(PLANTED.difference, rel=0.45)
+
+
+def test_what_the_order_does_is_told_apart_by_draws_in_both_orders_and_cancels_there() -> None:
+    planted = replace(PLANTED, response=0.001, problem=0.001, difference=0.001, order=0.001)
+    found = variances_of(simulated(planted, draws=2, both_orders=True))
+    assert found.order == pytest.approx(planted.order, rel=0.1)
+    assert found.pair == pytest.approx(planted.pair, rel=0.1)
+    assert found.residual(2, 2) == pytest.approx(planted.pair + planted.noise / 4, rel=0.1)
+    # Judged once in each order they look like noise, of which the mean of both keeps the same.
+    once = variances_of(simulated(planted, draws=1, both_orders=True))
+    assert math.isnan(once.order)
+    assert once.noise == pytest.approx(planted.noise + 2 * planted.order, rel=0.1)
+    assert once.residual(1, 2) == pytest.approx(planted.pair + planted.noise / 2, rel=0.1)
+
+
+@pytest.mark.parametrize("strategies", [2, 3])
+def test_both_decompositions_of_a_study_are_one(strategies: int) -> None:
+    """Where all problems have all strategies and groups are alike, each is made of the other's components."""
+    variances = {
+        "problem": 0.09,
+        "strategy_by_problem": 0.06,
+        "response": 0.04,
+        "pair": 0.16,
+        "order": 0.0,
+        "draw": 0.0,
+    }
+    study = PlantedStudy.draw(
+        np.random.default_rng(4), variances, n_problems=12, n_responses=9, n_strategies=strategies
+    )
+    components, found = variance_components(study.groups()).variances(), variances_of(study.groups())
+    assert min(found.response, found.pair, found.problem, found.difference) > 0  # not cut off at 0
+    for name in ("response", "pair", "problem", "difference"):
+        assert getattr(components, name) == pytest.approx(getattr(found, name), rel=1e-9), name
 
 
 def test_without_a_second_judgment_the_noise_is_a_part_of_the_pair() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.two_stage import Setting, Simulation, intervals, simulate
 from diversity_judge.choices import Level
+from diversity_judge.measures.moments import JudgedGroup
 from diversity_judge.measures.two_stage import CLOSE, pairs_needed
-from diversity_judge.measures.variances import JudgedGroup
 
 LEVELS: tuple[Level, ...] = ("group", "strategy", "difference")
 
