@@ -23,7 +23,7 @@ from diversity_judge.budgeting.keywords import make_plan_options
 from diversity_judge.budgeting.options import PlanOptions
 from diversity_judge.budgeting.pilot import Basis, assumed, basis_of
 from diversity_judge.budgeting.result import Plan
-from diversity_judge.budgeting.summaries import summaries_note
+from diversity_judge.budgeting.summaries import summaries_offer
 from diversity_judge.budgeting.work import CountedWork, FileWork, Work, template_tokens
 from diversity_judge.command import exit_code, output_console
 from diversity_judge.errors import InputError
@@ -70,7 +70,8 @@ def make_plan(options: PlanOptions) -> Plan:
     planner = Planner(work, basis.variances, level, comparisons=comparisons, surrogate_r2=r2)
     choices = choices_of(planner, aim, may_draw_again=_may_draw_again(work, basis))
     best, reason = recommended(choices, planner, aim)
-    offer = () if r2 else tuple(summaries_note(work, basis.variances, planner))
+    chosen = None if best is None else choices[best]
+    offer = None if r2 else summaries_offer(options, planner, chosen)
     study = words.Study(options, work, basis, level, comparisons, r2, planner.all_pairs)
     return Plan(
         words.assumptions(study),
@@ -79,9 +80,10 @@ def make_plan(options: PlanOptions) -> Plan:
         reason,
         level,
         words.facts(study),
-        (*words.notes(study), *offer),
+        words.notes(study),
         planner.all_pairs,
-        words.next_steps(study, None if best is None else choices[best]),
+        words.next_steps(study, chosen),
+        () if offer is None else (offer,),
     )
 
 

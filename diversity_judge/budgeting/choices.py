@@ -117,6 +117,16 @@ class Planner:
         """Of the largest group."""
         return Sample(self.work.responses, 0).all_pairs
 
+    def with_surrogate(self, r2: float) -> Planner:
+        """The same with a surrogate that explains this share."""
+        return Planner(self.work, self._variances, self.level, comparisons=self._comparisons, surrogate_r2=r2)
+
+    def width(self, pairs: int) -> float | None:
+        """Of the interval with so many pairs a group, without a look at what they cost; None where there is none."""
+        samples = self.work.samples(pairs, 1)
+        variance = mean_group_variance(self._variances, samples, self._r2)
+        return finite_or_none(self._width(variance, samples, self.work.problems))
+
     def choice(self, pairs: int, draws: int = 1) -> Choice:
         """The study as it is, with so many pairs a group."""
         samples = self.work.samples(pairs, draws)
@@ -140,21 +150,26 @@ class Planner:
         self, problems: int, responses: int, pairs: int, draws: int, samples: Sequence[Sample], bought: Purchase
     ) -> Choice:
         variance = mean_group_variance(self._variances, samples, self._r2)
-        common = max(1, round(problems * self.work.common / self.work.problems))
-        if self.level == "group":
-            members = round(sum(sample.responses for sample in samples) / len(samples))
-            width = group_width(self._variances, variance, members, problems * len(self.work.strategies))
-        elif self.level == "strategy":
-            width = strategy_width(self._variances, variance, problems)
-        else:
-            width = difference_width(self._variances, variance, common)
+        width = self._width(variance, samples, problems)
         seen = math.nan
         if len(self.work.strategies) > 1:
-            seen = detectable(self._variances, variance, common, n_comparisons=self._comparisons)
+            seen = detectable(self._variances, variance, self._common(problems), n_comparisons=self._comparisons)
         return Choice(
             problems, responses, min(pairs, Sample(responses, 0).all_pairs), draws, bought.calls, bought.tokens_in,
             bought.tokens_out, bought.cost_usd, finite_or_none(width), finite_or_none(seen),
         )  # fmt: skip
+
+    def _width(self, variance: float, samples: Sequence[Sample], problems: int) -> float:
+        if self.level == "group":
+            members = round(sum(sample.responses for sample in samples) / len(samples))
+            return group_width(self._variances, variance, members, problems * len(self.work.strategies))
+        if self.level == "strategy":
+            return strategy_width(self._variances, variance, problems)
+        return difference_width(self._variances, variance, self._common(problems))
+
+    def _common(self, problems: int) -> int:
+        """Problems that two strategies have in common, of so many."""
+        return max(1, round(problems * self.work.common / self.work.problems))
 
 
 def choices_of(planner: Planner, aim: Aim, *, may_draw_again: bool) -> list[Choice]:

@@ -18,5 +18,9 @@ def print_plan(console: Console, plan: Plan) -> None:
     console.print(Text(printable(f"> {plan.verdict}"), style="bold"))
     for note in plan.notes:
         console.print(Text(printable(f"note: {note}"), style="yellow"))
+    for offer in plan.alternatives:
+        console.print(Text(printable(f"alternative: {offer.sentence}"), style="yellow"))
+        for number, command in enumerate(offer.commands, start=1):
+            console.print(Text(printable(f"  {number}. {command}")))
     for step in plan.next_steps:
         console.print(Text(printable(step)))

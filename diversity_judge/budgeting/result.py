@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diversity_judge.budgeting.choices import Choice
+from diversity_judge.budgeting.summaries import Offer
 from diversity_judge.choices import Level
 from diversity_judge.display import block, html_block
 from diversity_judge.wording import NONE, number
@@ -32,6 +33,7 @@ class Plan:
         notes: What else a reader should know.
         all_pairs: Pairs of the largest group.
         next_steps: Command lines: the pilot, or the run that is recommended.
+        alternatives: Other ways to the recommended width, with their command lines.
     """
 
     assumed: Mapping[str, Any]
@@ -43,6 +45,7 @@ class Plan:
     notes: tuple[str, ...]
     all_pairs: int
     next_steps: tuple[str, ...] = ()
+    alternatives: tuple[Offer, ...] = ()
 
     @property
     def chosen(self) -> Choice | None:
@@ -55,6 +58,7 @@ class Plan:
             "assumed": dict(self.assumed),
             "choices": [choice.record() for choice in self.choices],
             "recommended": self.recommended,
+            "alternatives": [offer.record() for offer in self.alternatives],
         }
 
     @property
@@ -96,7 +100,12 @@ class Plan:
         return self._shown(html_block)
 
     def _shown(self, how: Callable[[str, Sequence[str], Sequence[Sequence[str]], Iterable[str]], str]) -> str:
-        return how(f"Plan: {self.verdict}", COLUMNS, self.rows(), [*self.facts, *self.notes])
+        return how(f"Plan: {self.verdict}", COLUMNS, self.rows(), [*self.facts, *self.notes, *self._offered()])
+
+    def _offered(self) -> Iterable[str]:
+        for offer in self.alternatives:
+            yield f"alternative: {offer.sentence}"
+            yield from offer.commands
 
 
 COLUMNS = ("", "problems", "responses", "pairs", "calls", "tokens", "USD", "width", "detects")

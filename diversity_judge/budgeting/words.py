@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from diversity_judge.budgeting.choices import Choice
+from diversity_judge.budgeting.commands import names_its_files, score_command
 from diversity_judge.budgeting.options import PlanOptions
 from diversity_judge.budgeting.pilot import Basis, described, sentence
 from diversity_judge.budgeting.work import Work
-from diversity_judge.choices import DEFAULT_JUDGE, Level
+from diversity_judge.choices import Level
 from diversity_judge.display import counted
-from diversity_judge.inputs.in_memory import InMemory
 from diversity_judge.measures.power import POWER, fewest_problems
-
-_FILE = "responses.jsonl"
 
 
 @dataclass(frozen=True)
@@ -88,16 +85,12 @@ def notes(study: Study) -> tuple[str, ...]:
 
 def next_steps(study: Study, chosen: Choice | None) -> tuple[str, ...]:
     """A pilot, where there was none; the recommended run, where its responses are there."""
-    score = study.options.score
-    paths = () if study.options.counts is not None or isinstance(score.source, InMemory) else score.source
-    source = " ".join(shlex.quote(str(path)) for path in paths) or _FILE
-    judge = f" --judge {shlex.quote(score.judge.name)}" if score.judge.name != DEFAULT_JUDGE else ""
-    command = f"python -m diversity_judge.score {source}{judge}"
+    command = score_command(study.options)
     pilot = min(study.work.responses, study.all_pairs)
     steps = []
     if study.options.pilot is None:
         steps.append(f"a pilot, whose pairs are a part of any larger design: {command} --pairs-per-group {pilot}")
-    if chosen is not None and paths and _is_as_it_is(study, chosen):
+    if chosen is not None and names_its_files(study.options) and _is_as_it_is(study, chosen):
         thinned = f" --pairs-per-group {chosen.pairs_per_group}" if chosen.pairs_per_group < study.all_pairs else ""
         steps.append(f"next: {command}{thinned}{f' --draws {chosen.draws}' if chosen.draws > 1 else ''}")
     return tuple(steps)

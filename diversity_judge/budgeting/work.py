@@ -89,8 +89,15 @@ class Work(Protocol):
         """What that costs."""
         ...
 
-    def summarised(self) -> Work | None:
-        """The same study with summaries compared; None where they are already, or the judge asks no LLM."""
+    def summarised(self, judge: JudgeSpec) -> Work | None:
+        """The same study with summaries compared; None where they are already, or a judge asks no LLM.
+
+        Args:
+            judge: Who writes and compares them.
+
+        Raises:
+            InputError: it cannot be shown a response.
+        """
         ...
 
 
@@ -156,9 +163,9 @@ class CountedWork:
         cost = None if prices is None else prices.cost(prompt_tokens=tokens_in, completion_tokens=tokens_out)
         return Purchase(calls, tokens_in, tokens_out, cost)
 
-    def summarised(self) -> Work | None:
+    def summarised(self, judge: JudgeSpec) -> Work | None:
         """The same study with summaries compared."""
-        score = _summarised(self.score)
+        score = _summarised(self.score, judge)
         return None if score is None else CountedWork(self.counts, score, template_tokens(score.prompt))
 
 
@@ -228,9 +235,9 @@ class FileWork:
         bill = self._wanted(pairs, draws).work(None, summaries_come=True).bill
         return Purchase(bill.calls, bill.input_tokens, bill.output_tokens, bill.cost_usd)
 
-    def summarised(self) -> Work | None:
+    def summarised(self, judge: JudgeSpec) -> Work | None:
         """The same study with summaries compared."""
-        score = _summarised(self._score)
+        score = _summarised(self._score, judge)
         return None if score is None else FileWork(self._groups, score, self._part)
 
     def _plans(self, pairs: int, draws: int) -> list[GroupPlan]:
@@ -263,11 +270,15 @@ def template_tokens_of_a_summary() -> int:
     return estimate_tokens(SummaryTemplate.load().file.body)
 
 
-def _summarised(score: ScoreOptions) -> ScoreOptions | None:
-    """The same options with summaries compared, by the template of pairs of them."""
-    if score.judge.is_embedded or score.judge_input == "summaries":
+def _summarised(score: ScoreOptions, judge: JudgeSpec) -> ScoreOptions | None:
+    """The same options with summaries compared, by the template of pairs of them, each in one order."""
+    if score.judge.is_embedded or judge.is_embedded or score.judge_input == "summaries":
         return None
-    return replace(score, judge_input="summaries", prompt=DEFAULT_PROMPT, anchors=None)
+    design = replace(score.design, orders="one")
+    engine = replace(score.engine, when="now")  # Whether there are cheap hours depends on the judge.
+    return replace(
+        score, judge=judge, judge_input="summaries", prompt=DEFAULT_PROMPT, anchors=None, design=design, engine=engine
+    )
 
 
 def _pairs_within(plan: GroupPlan, members: NDArray[np.bool_]) -> int:

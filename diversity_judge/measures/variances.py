@@ -139,9 +139,9 @@ def _of_judge(
     between = mean_of_known(found.between_orders / MAX_SCORE**2 * group.draws for group, found in known)
     retest = sum((group.retest for group in groups), Retest())
     if not retest.degrees:
-        return between, math.nan
+        return _not_below_0(between), math.nan
     noise = retest.squares / retest.degrees / MAX_SCORE**2
-    return noise, between if math.isnan(between) else max(0.0, (between - noise) / draws / 2)
+    return noise, _not_below_0((between - noise) / draws / 2)
 
 
 def _diversities(groups: Sequence[JudgedGroup]) -> dict[str, dict[str, float]]:
@@ -154,4 +154,9 @@ def _diversities(groups: Sequence[JudgedGroup]) -> dict[str, dict[str, float]]:
 
 def _beyond(spread: float, explained: float) -> float:
     """What is left of a spread; NaN where there is none to see."""
-    return spread if math.isnan(spread) else max(0.0, spread - explained)
+    return _not_below_0(spread - explained)
+
+
+def _not_below_0(variance: float) -> float:
+    """NaN stays what it is."""
+    return variance if math.isnan(variance) else max(0.0, variance)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import diversity_judge as dj
+from diversity_judge.budgeting.summaries import ASSUMED_R2, FOLDER, Offer
+from diversity_judge.choices import DEFAULT_JUDGE
 from diversity_judge.errors import InputError
 from diversity_judge.judges.presets import find_judge
 from diversity_judge.measures.study import Sample, difference_width, group_variance, strategy_width
 from diversity_judge.measures.variances import ASSUMED
 from diversity_judge.plan import main
+from diversity_judge.scoring.arguments import parse_arguments as arguments_of_score
 from tests.diversity_judge.run_folders import group, make_run
 from tests.judge_texts import Sample as Texts
 
@@ -39,7 +43,7 @@ def printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[st
 
 def test_json_is_the_contract_and_works_on_counts_alone(capsys: pytest.CaptureFixture[str]) -> None:
     found = printed(ARGUMENTS, capsys)
-    assert list(found) == ["assumed", "choices", "recommended"]
+    assert list(found)[:3] == ["assumed", "choices", "recommended"]
     assert all(list(choice) == KEYS for choice in found["choices"])
     assert 0 <= found["recommended"] < len(found["choices"])
     whole = [c for c in found["choices"] if c["pairs_per_group"] == 496 and c["draws"] == 1]
@@ -270,27 +274,95 @@ def test_summaries_are_priced_as_score_prices_them(responses: Path) -> None:
     assert (whole.calls, whole.tokens_in, whole.cost_usd) == (bill.calls, bill.input_tokens, bill.cost_usd)
 
 
-def test_what_summaries_cost_and_must_explain_stands_in_a_note() -> None:
-    counts: dict[str, Any] = {"problems": 13, "n_responses": 32, "n_strategies": 3}
-    note = next(note for note in dj.plan(**counts).notes if "summaries" in note)
-    # By hand, at 0.50 and 2.15 USD a million: 1,248 summaries of 8,000 tokens and 19,344 pairs of 2 x 500, each with
-    # its template, and 20,592 replies of 3,000 tokens.
-    at_least = (20_592 * 3000 * 2.15 + 1_248 * 8000 * 0.5 + 19_344 * 1000 * 0.5) / 1e6
-    cost = float(note.split("costs ")[1].split(" USD")[0])
-    assert at_least < cost < 1.06 * at_least
-    needed = int(note.split("more than ")[1].split(" %")[0])
-    alone = int(note.split("as dear as ")[1].split(" pairs")[0])
-    few, many = (dj.plan(**counts, budget=budget) for budget in (1e6, cost + 18.42))
-    assert abs(max(c.pairs_per_group for c in many.choices if (c.cost_usd or 0) <= cost + 18.42) - alone) <= 1
-    width = min(c.width or 1 for c in many.choices if c.pairs_per_group == alone)
-    with_it = [dj.plan(**counts, surrogate_r2=r2 / 100).choices for r2 in (needed, needed - 1)]
-    at_32 = [next(c.width or 1 for c in choices if c.pairs_per_group == 32) for choices in with_it]
-    assert at_32[0] <= width < at_32[1]
-    assert few.notes == many.notes
+def offer_of(**options: Any) -> Offer:
+    (found,) = dj.plan(**STUDY, **options).alternatives
+    return found
 
 
-def test_no_note_about_summaries_where_they_cannot_be_or_are_compared_already() -> None:
-    counts: dict[str, Any] = {"problems": 13, "n_responses": 32}
+def test_summaries_are_offered_with_what_both_runs_cost_by_the_cheapest_judge() -> None:
+    """By hand, at 0.30 and 1.20 USD a million, and 0.50 and 2.15 by the judge itself."""
+    found = offer_of()
+    assert found.judge.name == "deepseek-flash"
+    # 1,248 summaries of 8,000 tokens and 19,344 pairs of 2 x 500, each with its template; replies of 3,000 tokens.
+    at_least = (20_592 * 3000 * 1.20 + 1_248 * 8000 * 0.3 + 19_344 * 1000 * 0.3) / 1e6
+    assert at_least < (found.summaries.cost_usd or 0) < 1.06 * at_least
+    few = next(c for c in dj.plan(**STUDY, budget=1e6).choices if c.pairs_per_group == 16)
+    by_the_judge = (few.cost_usd or 0) / 16 * found.choice.pairs_per_group
+    assert found.choice.cost_usd == pytest.approx((found.summaries.cost_usd or 0) + by_the_judge)
+    assert found.choice.calls == 20_592 + 39 * found.choice.pairs_per_group
+
+
+def test_the_offer_has_the_recommended_width_with_the_fewest_pairs_at_the_assumed_share() -> None:
+    found = offer_of(target_width=0.083)
+    assert found.instead == dj.plan(**STUDY, target_width=0.083).chosen
+    for fewer, is_enough in ((0, True), (1, False)):
+        sample = Sample(32, found.choice.pairs_per_group - fewer)
+        width = difference_width(ASSUMED, group_variance(ASSUMED, sample, ASSUMED_R2), 13)
+        assert (width <= (found.instead.width or 0)) == is_enough
+    assert found.choice.width == pytest.approx(
+        difference_width(ASSUMED, group_variance(ASSUMED, Sample(32, found.choice.pairs_per_group), ASSUMED_R2), 13)
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "never pays, whatever they explain: 64 pairs by the judge alone cost 36.84 USD"),
+        ({"judge": "deepseek-v4-pro", "target_width": 0.0915}, "it does not pay: "),
+        ({"judge": "deepseek-v4-pro", "target_width": 0.083}, "it pays: 333 pairs by the judge alone cost 439"),
+    ],
+)
+def test_it_is_said_whether_the_offer_pays(options: dict[str, Any], said: str) -> None:
+    found = offer_of(**options)
+    assert said in found.sentence
+    assert found.pays == ((found.choice.cost_usd or 0) < (found.instead.cost_usd or 0))
+
+
+def test_the_share_from_which_the_offer_pays_is_where_it_costs_as_much() -> None:
+    found = offer_of(judge="deepseek-v4-pro", target_width=0.083)
+    assert found.needed is not None
+    of_a_pair = (found.instead.cost_usd or 0) / found.instead.pairs_per_group
+    for percent, is_cheaper in ((found.needed, True), (found.needed - 1, False)):
+        pairs = next(
+            m
+            for m in range(16, 334)
+            if difference_width(ASSUMED, group_variance(ASSUMED, Sample(32, m), percent / 100), 13)
+            <= (found.instead.width or 0)
+        )
+        cost = (found.summaries.cost_usd or 0) + pairs * of_a_pair
+        assert (cost < (found.instead.cost_usd or 0)) == is_cheaper
+
+
+def test_the_offered_command_lines_are_those_of_score(responses: Path) -> None:
+    (found,) = dj.plan(responses, strategies=("cold", "hot"), limit=6, orders="both").alternatives
+    first, second = (arguments_of_score(shlex.split(line)[3:]) for line in found.commands)
+    assert (first.judge.name, first.judge_input, first.out) == (found.judge.name, "summaries", Path(FOLDER))
+    assert second.design.pairs_per_group == found.choice.pairs_per_group
+    assert (second.judge.name, str(second.surrogate)) == (DEFAULT_JUDGE, FOLDER)
+    assert second.design.orders == "both"
+    for options in (first, second):
+        assert (options.source, options.strategies, options.limit) == ((responses,), ("cold", "hot"), 6)
+    bill = dj.score(
+        responses, judge=found.judge.name, judge_input="summaries", strategies=("cold", "hot"), limit=6, dry_run=True
+    )
+    assert (found.summaries.calls, found.summaries.cost_usd) == (bill.calls, bill.cost_usd)
+
+
+def test_the_offer_is_printed_and_in_the_json(capsys: pytest.CaptureFixture[str]) -> None:
+    (record,) = printed(ARGUMENTS, capsys)["alternatives"]
+    assert list(record)[: len(KEYS)] == KEYS
+    assert record["pays"] is False
+    assert record["pays_from_r2"] is None
+    assert record["surrogate_r2"] == ASSUMED_R2
+    assert main(ARGUMENTS) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert all(" ".join(command.split()) in shown for command in record["commands"])
+    assert record["commands"][0] in repr(dj.plan(**STUDY))
+
+
+def test_no_offer_of_summaries_where_they_cannot_be_or_are_compared_already() -> None:
     unlike: list[dict[str, Any]] = [{"judge": "proxy"}, {"judge_input": "summaries"}, {"surrogate_r2": 0.3}]
     for options in unlike:
-        assert not any("--judge-input" in note for note in dj.plan(**counts, **options).notes)
+        assert not dj.plan(problems=13, n_responses=32, **options).alternatives
+    one_group = dj.plan(problems=1, n_responses=32, for_="group")  # No other group to fit a surrogate to.
+    assert not one_group.alternatives
