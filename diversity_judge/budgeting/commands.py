@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from diversity_judge.budgeting.options import PlanOptions
 from diversity_judge.choices import DEFAULT_JUDGE
@@ -11,9 +12,10 @@ from diversity_judge.inputs.in_memory import InMemory
 _FILE = "responses.jsonl"
 
 
-def names_its_files(options: PlanOptions) -> bool:
-    """Whether there are files of responses that a command line can name."""
-    return options.counts is None and not isinstance(options.score.source, InMemory)
+def files_of(options: PlanOptions) -> tuple[Path, ...]:
+    """The files of responses that a command line can name; none where there are only counts, or what is in memory."""
+    source = options.score.source
+    return () if options.counts is not None or isinstance(source, InMemory) else source
 
 
 def score_command(options: PlanOptions, *, judge: str | None = None, further: str = "") -> str:
@@ -25,8 +27,8 @@ def score_command(options: PlanOptions, *, judge: str | None = None, further: st
         further: Options besides.
     """
     score = options.score
-    paths = score.source if names_its_files(options) else ()
-    parts = ["python -m diversity_judge.score", *(shlex.quote(str(path)) for path in paths or (_FILE,))]
+    paths = files_of(options) or (_FILE,)
+    parts = ["python -m diversity_judge.score", *(shlex.quote(str(path)) for path in paths)]
     if score.strategies:
         parts += ["--strategy", *map(shlex.quote, score.strategies)]
     if score.limit is not None:

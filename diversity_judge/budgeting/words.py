@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diversity_judge.budgeting.choices import Choice
-from diversity_judge.budgeting.commands import names_its_files, score_command
+from diversity_judge.budgeting.commands import files_of, score_command
 from diversity_judge.budgeting.options import PlanOptions
 from diversity_judge.budgeting.pilot import Basis, described, sentence
 from diversity_judge.budgeting.work import Work
@@ -90,7 +90,7 @@ def next_steps(study: Study, chosen: Choice | None) -> tuple[str, ...]:
     steps = []
     if study.options.pilot is None:
         steps.append(f"a pilot, whose pairs are a part of any larger design: {command} --pairs-per-group {pilot}")
-    if chosen is not None and names_its_files(study.options) and _is_as_it_is(study, chosen):
+    if chosen is not None and files_of(study.options) and _is_as_it_is(study, chosen):
         thinned = f" --pairs-per-group {chosen.pairs_per_group}" if chosen.pairs_per_group < study.all_pairs else ""
         steps.append(f"next: {command}{thinned}{f' --draws {chosen.draws}' if chosen.draws > 1 else ''}")
     return tuple(steps)
