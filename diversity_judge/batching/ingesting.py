@@ -156,6 +156,5 @@ def _as_stored(key: str, reply: Reply, cost: float | None, judge: BatchJudge) ->
         reply.completion_tokens,
         reply.cached_tokens,
         cost,
-        reply.latency_s,
         judge.output_limit,
     )

@@ -56,6 +56,8 @@ def need_call(wanted: Sequence[Wanted], ledger: Ledger | None, limit: int | None
         ledger: To see at which limit a reply was cut.
         limit: The most tokens that a reply may have now.
     """
+    if all(one.reason is None for one in wanted):
+        return [False] * len(wanted)
     cut = [one.key for one in wanted if one.reason == Missing.TRUNCATED and one.key is not None]
     stored = ledger.replies(cut) if ledger is not None and cut else {}
     return [
@@ -68,19 +70,22 @@ def need_call(wanted: Sequence[Wanted], ledger: Ledger | None, limit: int | None
 
 def _judgment(pair: Pair, key: str, replies: Sequence[StoredReply]) -> Judgment:
     """The first reply that holds a score decides; otherwise the newest says why there is none."""
+    if not replies:
+        return Judgment(pair, key, None, Missing.NOT_JUDGED)
     score: int | None = None
-    reason: str | None = Missing.NOT_JUDGED
+    reason: str | None = None
     reply_id: int | None = None
     prompt_tokens = completion_tokens = cached_tokens = 0
     cost_usd: float = 0
-    for reply in replies:
+    # Unpacked, as a hundred thousand replies are read before the first table is written.
+    for _, this_id, content, finish_reason, prompt, completion, cached, cost, _ in replies:
         if score is None:
-            score, reason = parse_reply(reply.content, reply.finish_reason)
-            reply_id = reply.id
-        prompt_tokens += reply.prompt_tokens or 0
-        completion_tokens += reply.completion_tokens or 0
-        cached_tokens += reply.cached_tokens or 0
-        cost_usd += reply.cost_usd or 0.0
+            score, reason = parse_reply(content, finish_reason)
+            reply_id = this_id
+        prompt_tokens += prompt or 0
+        completion_tokens += completion or 0
+        cached_tokens += cached or 0
+        cost_usd += cost or 0.0
     return Judgment(
         pair,
         key,
@@ -97,8 +102,10 @@ def _judgment(pair: Pair, key: str, replies: Sequence[StoredReply]) -> Judgment:
 
 def _with_failures(judgments: list[Judgment], ledger: Ledger | None) -> list[Judgment]:
     """Name the failure of pairs that never got a reply."""
-    keys = [j.key for j in judgments if j.reason == Missing.NOT_JUDGED and j.key is not None]
+    keys = [j.key for j in judgments if j.score is None and j.reason == Missing.NOT_JUDGED and j.key is not None]
     failures = ledger.failures(keys) if ledger is not None and keys else {}
+    if not failures:
+        return judgments
     return [j if j.key not in failures else Judgment(j.pair, j.key, None, failures[j.key].reason) for j in judgments]
 
 

@@ -7,7 +7,6 @@ import contextlib
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from types import NoneType, TracebackType
 from typing import Any, NamedTuple
@@ -45,7 +44,6 @@ class StoredReply(NamedTuple):
     completion_tokens: int | None
     cached_tokens: int | None
     cost_usd: float | None
-    latency_s: float | None
     output_limit: int | None
 
 
@@ -60,10 +58,9 @@ class Origin(NamedTuple):
     created: str
 
 
-_NUMBER = (int, NoneType)
-_TYPES: tuple[tuple[type, ...], ...] = (
-    (str,), (int,), (str,), (str, NoneType), _NUMBER, _NUMBER, _NUMBER, (int, float, NoneType), (int, float, NoneType),
-    _NUMBER,
+_TEXT, _ID, _NUMBER = frozenset({str}), frozenset({int}), frozenset({int, NoneType})
+_TYPES: tuple[frozenset[type], ...] = (
+    _TEXT, _ID, _TEXT, _TEXT | {NoneType}, _NUMBER, _NUMBER, _NUMBER, _NUMBER | {float}, _NUMBER,
 )  # fmt: skip
 """Of the fields of a stored reply."""
 
@@ -129,13 +126,14 @@ class Ledger:
         """The stored replies of each key that has any, oldest first."""
         found: dict[str, list[StoredReply]] = {}
         columns = ", ".join(StoredReply._fields)
-        for part, marks in in_parts(keys):
+        for part, marks in in_parts(dict.fromkeys(keys)):
             # The index on the key has this order, so that no reply is copied to be sorted.
             sql = f"SELECT {columns} FROM replies WHERE key IN ({marks}) ORDER BY key, id"  # noqa: S608
-            for row in self._rows(sql, part):
-                if not _is_sound(tuple(map(type, row))):
-                    raise self._damaged(f"reply {row[1]} holds values of the wrong types")
-                reply = StoredReply(*row)
+            rows = self._rows(sql, part)
+            if not _are_sound(rows):
+                unsound = next(row for row in rows if not _are_sound([row]))
+                raise self._damaged(f"reply {unsound[1]} holds values of the wrong types")
+            for reply in map(StoredReply._make, rows):
                 found.setdefault(reply.key, []).append(reply)
         return found
 
@@ -188,12 +186,12 @@ class Ledger:
 
     def last_id(self) -> int:
         """The id of the newest reply, 0 when there is none."""
-        return int(next(self._rows("SELECT COALESCE(MAX(id), 0) FROM replies"))[0])
+        return int(self._rows("SELECT COALESCE(MAX(id), 0) FROM replies")[0][0])
 
-    def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query; whatever is wrong with the file is said in one line."""
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query; whatever is wrong with the file is said in one line."""
         try:
-            yield from self._reader.execute(sql, values)
+            return self._reader.execute(sql, values).fetchall()
         except LEDGER_ERRORS as error:
             raise self._damaged(str(error)) from error
 
@@ -281,7 +279,7 @@ def _writable(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-@lru_cache(maxsize=256)
-def _is_sound(types: tuple[type, ...]) -> bool:
-    """Whether a stored reply has values of the types that were written; there are few combinations."""
-    return all(issubclass(found, wanted) for found, wanted in zip(types, _TYPES, strict=True))
+def _are_sound(rows: Sequence[tuple[Any, ...]]) -> bool:
+    """Whether stored replies have values of the types that were written; asked of whole columns, as they are many."""
+    columns = zip(*rows, strict=True)
+    return not rows or all(set(map(type, column)) <= types for column, types in zip(columns, _TYPES, strict=True))

@@ -5,10 +5,10 @@ Everything here is decided, and can be printed and priced, before anything is se
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ class GroupPlan:
     @cached_property
     def text_digests(self) -> tuple[str, ...]:
         """(n,) SHA-256 (hexadecimal) of each shown text."""
-        return tuple(hashlib.sha256(shown.text.encode()).hexdigest() for shown in self.shown)
+        return tuple(sha256(shown.text.encode()).hexdigest() for shown in self.shown)
 
     @cached_property
     def token_counts(self) -> tuple[int, ...]:
@@ -75,13 +75,17 @@ class GroupPlan:
 
     def key(self, pair: Pair, fingerprint: str) -> str:
         """The judgment's key: a hash of all that can change it (see `Judge.fingerprint` for the rest)."""
-        return _key(fingerprint, self.text_digests[pair.first], self.text_digests[pair.second], pair.draw)
+        first, second = self.text_digests[pair.first], self.text_digests[pair.second]
+        return sha256(_key_start(fingerprint, first) + _key_end(second, pair.draw)).hexdigest()
 
     def keys(self, fingerprint: str, pairs: Iterable[Pair] | None = None) -> list[str | None]:
         """The key of each of these pairs (None: of all, in the order of the plan); None for duplicates."""
         texts, skip = self.text_digests, self.skip_duplicates
+        start, end = cache(partial(_key_start, fingerprint)), cache(_key_end)
         return [
-            None if skip and texts[first] == texts[second] else _key(fingerprint, texts[first], texts[second], draw)
+            None
+            if skip and texts[first] == texts[second]
+            else sha256(start(texts[first]) + end(texts[second], draw)).hexdigest()
             for first, second, draw in (self.pairs if pairs is None else pairs)
         ]
 
@@ -96,7 +100,7 @@ class GroupPlan:
             for second in self.pairs.seconds(first).tolist()
             for draw in range(self.pairs.draws)
         ]
-        digests = b"".join([hashlib.sha256(start + end).digest()[:8] for end in ends])
+        digests = b"".join([sha256(start + end).digest()[:8] for end in ends])
         return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
 
     def needs_call(self) -> NDArray[np.bool_]:
@@ -128,6 +132,8 @@ class GroupPlan:
         Args:
             is_chosen: (pairs,) in the order of the plan.
         """
+        if not is_chosen.any():
+            return 0
         tokens = np.array(self.token_counts, dtype=np.int64)
         start = total = 0
         for first, seconds in self.pairs.rows():
@@ -284,10 +290,6 @@ def _too_long_for_a_pair(plan: GroupPlan, room: int) -> list[int]:
         if len(over):
             found.update((first, *over.tolist()))
     return [i for i in sorted(found) if 2 * tokens[i] > room]
-
-
-def _key(fingerprint: str, first: str, second: str, draw: int) -> str:
-    return hashlib.sha256(_key_start(fingerprint, first) + _key_end(second, draw)).hexdigest()
 
 
 def _key_start(fingerprint: str, first: str) -> bytes:

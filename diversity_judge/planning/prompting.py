@@ -116,9 +116,11 @@ def parse_reply(content: str, finish_reason: str | None = None) -> ParsedReply:
     """
     if (reason := broken_off(finish_reason)) is not None:
         return ParsedReply(None, reason)
-    answer = visible_answer(content)
+    _, answer = split_thinking(content)
     if not answer or answer.isspace():
         return ParsedReply(None, Missing.UNFINISHED if is_unfinished(content) else Missing.EMPTY)
+    if last := _SCORE.match(answer, answer.rfind("[")):  # Nearly always; found without a look at the rest.
+        return _read_value(last[1])
     scores = _SCORE.findall(answer)
     return _read_value(scores[-1]) if scores else ParsedReply(None, Missing.UNPARSABLE)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from diversity_judge.inputs.views import estimate_tokens
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.presets import JudgeSpec
 from diversity_judge.measures.diversity import DIFFERENCE, MEAN_OF_SCORED_PAIRS
+from diversity_judge.planning.judgment import Judgment
 from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.planning.sorting import APPROACHES, REFERENCES, Sorting, SortingTemplate
 from diversity_judge.planning.summaries import Summary, SummaryTemplate
@@ -92,10 +94,10 @@ def complete(record: Manifest, result: ScoreResult, *, started: float) -> Manife
             "duplicates": n_duplicates,
             "repeats": len(pairs) - n_duplicates - len(judgments),
             "missing": dict(result.missing),
-            "replies": sum(judgment.n_replies for judgment in judgments),
-            "prompt_tokens": sum(judgment.prompt_tokens for judgment in judgments),
-            "completion_tokens": sum(judgment.completion_tokens for judgment in judgments),
-            "cost_usd": sum(judgment.cost_usd for judgment in judgments),
+            "replies": _sum("n_replies", judgments),
+            "prompt_tokens": _sum("prompt_tokens", judgments),
+            "completion_tokens": _sum("completion_tokens", judgments),
+            "cost_usd": _sum("cost_usd", judgments),
         },
         "summaries": record["summaries"] | (_written(result.summaries) if record["summaries"] else {}),
         "sortings": record["sortings"] | _sorted(result.sortings),
@@ -169,10 +171,10 @@ def _sorted(sortings: Sequence[Sorting]) -> Manifest:
         "wanted": len(sortings),
         "answered": sum(sorting.labels is not None for sorting in sortings),
         "missing": dict(Counter(sorting.reason for sorting in sortings if sorting.reason is not None)),
-        "replies": sum(sorting.n_replies for sorting in sortings),
-        "prompt_tokens": sum(sorting.prompt_tokens for sorting in sortings),
-        "completion_tokens": sum(sorting.completion_tokens for sorting in sortings),
-        "cost_usd": sum(sorting.cost_usd for sorting in sortings),
+        "replies": _sum("n_replies", sortings),
+        "prompt_tokens": _sum("prompt_tokens", sortings),
+        "completion_tokens": _sum("completion_tokens", sortings),
+        "cost_usd": _sum("cost_usd", sortings),
     }
 
 
@@ -188,11 +190,16 @@ def _written(summaries: Sequence[Summary]) -> Manifest:
         "written": len(texts),
         "missing": dict(Counter(summary.reason for summary in summaries if summary.reason is not None)),
         "mean_tokens": sum(map(estimate_tokens, texts)) / len(texts) if texts else None,
-        "replies": sum(summary.n_replies for summary in summaries),
-        "prompt_tokens": sum(summary.prompt_tokens for summary in summaries),
-        "completion_tokens": sum(summary.completion_tokens for summary in summaries),
-        "cost_usd": sum(summary.cost_usd for summary in summaries),
+        "replies": _sum("n_replies", summaries),
+        "prompt_tokens": _sum("prompt_tokens", summaries),
+        "completion_tokens": _sum("completion_tokens", summaries),
+        "cost_usd": _sum("cost_usd", summaries),
     }
+
+
+def _sum(name: str, answers: Sequence[Judgment] | Sequence[Sorting] | Sequence[Summary]) -> Any:
+    """Of one of their numbers."""
+    return sum(map(attrgetter(name), answers))
 
 
 def _timestamp(seconds: float) -> str:

@@ -144,7 +144,7 @@ class ScoreResult:
         """Judgments without a score, by reason; one that several pairs share counts once."""
         return Counter(judgment.reason for judgment in self.judgments if judgment.reason is not None)
 
-    @property
+    @cached_property
     def judgments(self) -> list[Judgment]:
         """The judgments wanted, each once: pairs with the same two texts in the same order share theirs."""
         by_key = {j.key: j for group in self.groups for j in group.judgments if j.key is not None}

@@ -44,6 +44,13 @@ def test_many_keys_are_found_at_once(tmp_path: Path) -> None:
     assert [found[f"k{i}"][0].content for i in range(1200)] == [f"[Final Score: {i % 6}]" for i in range(1200)]
 
 
+def test_a_key_that_is_asked_for_many_times_has_its_replies_once(tmp_path: Path) -> None:
+    """Pairs of the same texts share a key, and a large group's keys are looked for in parts."""
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        asyncio.run(add(ledger, "k", reply(3)))
+        assert len(ledger.replies(["k", *(f"k{i}" for i in range(1200)), "k"])["k"]) == 1
+
+
 def test_a_reply_is_on_disk_before_the_wait_for_it_ends(tmp_path: Path) -> None:
     path = tmp_path / "l.sqlite"
     script = f"""

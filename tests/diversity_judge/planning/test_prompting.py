@@ -149,6 +149,8 @@ def test_only_what_the_judge_sees_changes_the_hash(tmp_path: Path) -> None:
         ("<think>[Final Score: 2]</think>\n[Final Score: 4]", 4),
         ("[Final Score: 1]\nOn reflection:\n[Final Score: 3]", 3),
         ("[Final Score: 3] Thank you.", 3),
+        ("[Final Score: 1]\n[final score: 3] as said in [2], [", 3),
+        ("[[Final Score: 3]]", 3),
         # Beyond the vectors: what else decides, and what is no score.
         ("Perhaps [Final Score: 2]?\n</think>\nNo: [Final Score: 4]", 4),
         ("[Final Score: 2]\n[Final Score: X]", None),
