@@ -85,7 +85,7 @@ class Buyer(Endable):
         self._limiter = AdaptiveLimiter(options.concurrency)
         self._budget = Budget(options, tally, estimated_cost_usd)
         self._schedule = PrefixSchedule(options.prefix_lead_s, stock=options.concurrency)
-        self._ramp = Ramp(options.concurrency, options.prefix_lead_s)
+        self._ramp = Ramp(options.concurrency, options.ramp_s)
         self._open: set[asyncio.Task[None]] = set()
         self._held_elsewhere: deque[Question] = deque()
         self._planned_at = ledger.last_id() if planned_at is None else planned_at

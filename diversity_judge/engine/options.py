@@ -35,8 +35,7 @@ class EngineOptions:
         yes: Whether the user has agreed to whatever the run costs.
         ask_above_usd: A run that will likely cost more needs `yes`, a limit on its cost, or an answer at the terminal.
         when: `cheap` waits for the hours at which the host takes less; `now` doesn't.
-        prefix_lead_s: Seconds by which the first call of those that share their first text goes ahead. The first
-            calls of a run, which all go ahead of others, are spread evenly over as long.
+        prefix_lead_s: Seconds by which the first call of those that share their first text goes ahead.
         grace_s: Seconds that calls in flight get after an interrupt.
     """
 
@@ -68,6 +67,15 @@ class EngineOptions:
             raise InputError(f"--max-cost must not be negative, not {self.max_cost_usd}")
         if not self.ask_above_usd >= 0:
             raise InputError(f"--ask-above must not be negative, not {self.ask_above_usd}")
+
+    @property
+    def ramp_s(self) -> float:
+        """Seconds over which the first calls of a run, which all go ahead of others, are spread evenly.
+
+        Half a lead: what is lost at the start is lost at the end once more, and the work on a wave of replies takes
+        less than that.
+        """
+        return self.prefix_lead_s / 2
 
     def after(self, calls: int, cost_usd: float) -> EngineOptions:
         """The same, the limits without what an earlier part of the run took."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,6 +38,7 @@ def buy(
     *,
     asked_about: Bill | None = None,
     before: Tally | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Tally:
     """Buy judgments and show how it goes. The first Ctrl-C, SIGTERM or SIGHUP ends it in order.
 
@@ -50,6 +51,7 @@ def buy(
         asked_about: What the user has to agree to, where this is the first part of it; None: the workload's bill.
         before: What was bought first, where this is the second part: it goes on, with its limits, and nobody is asked
             again.
+        meanwhile: What can be made ready while replies are awaited: called in a thread once the first calls are out.
 
     Returns:
         What was done, and how it ended.
@@ -69,7 +71,10 @@ def buy(
     async def session() -> Tally:
         opening = _opening(judge, options, console)
         work, running = _begin(workload, judge, ledger, options, tally, opening)
-        begun.set_result((asyncio.get_running_loop(), work))
+        loop = asyncio.get_running_loop()
+        begun.set_result((loop, work))
+        if meanwhile is not None:
+            loop.call_later(options.ramp_s, loop.run_in_executor, None, meanwhile)
         try:
             with _signals(work, console, options.grace_s), progress_of(tally, console):
                 return await running

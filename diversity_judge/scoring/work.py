@@ -24,6 +24,7 @@ from diversity_judge.inputs.responses import Group
 from diversity_judge.judges.base import Judge
 from diversity_judge.judges.make import make_judge
 from diversity_judge.ledger import Ledger
+from diversity_judge.measures.intervals import make_ready
 from diversity_judge.planning.groups import GroupPlan, plan_groups
 from diversity_judge.planning.pairs import PairDesign
 from diversity_judge.planning.prompting import PromptTemplate
@@ -140,4 +141,4 @@ class Work:
             now = self.wanted.work(ledger, summaries_come=False)
             if tally.ending is not Ending.DONE:
                 return now, tally
-        return now, buy(now.workload, judge, ledger, options, console, before=tally)
+        return now, buy(now.workload, judge, ledger, options, console, before=tally, meanwhile=make_ready)

@@ -257,7 +257,7 @@ def test_bundles_hold_the_tasks_that_share_their_first_text() -> None:
     ]
 
 
-def test_the_first_calls_of_a_run_are_spread_over_the_lead_and_no_later_ones() -> None:
+def test_the_first_calls_of_a_run_are_spread_and_no_later_ones() -> None:
     ramp = Ramp(calls=4, seconds=1.0)
     assert ramp.wait_s(10.0) == 0.0
     assert ramp.wait_s(10.0) == 0.25
