@@ -245,7 +245,7 @@ def t_quantile(confidence: float, df: int) -> float:
 
 def make_ready() -> None:
     """Do now, and in any thread, what the first interval would wait for."""
-    t_quantile(0.95, 1.0)
+    t_quantile(0.95, 1)
 
 
 def _logit_interval(share: float, se: float, quantile: float) -> tuple[float, float]:
