@@ -15,6 +15,7 @@ from diversity_judge.comparing.outcome_table import ties
 from diversity_judge.comparing.process_metrics import ProcessMetric
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow, ProcessRow
+from diversity_judge.comparing.verification_console import print_verification
 from diversity_judge.terminal import Column, print_table
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval, p_number
@@ -44,6 +45,7 @@ def print_comparison(
         _print_process(console, comparison, verbose=verbose)
     if comparison.outcomes:
         _print_outcomes(console, comparison, verbose=verbose)
+    print_verification(console, comparison.verification, comparison.strategies)
     if comparison.corrected:
         _print_corrected(console, comparison)
     for sentence in comparison.sentences:

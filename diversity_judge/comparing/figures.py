@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,27 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, Scala
 from diversity_judge.comparing.files import FIGURES, HEATMAPS
 from diversity_judge.comparing.group_measures import GroupMeasures
 from diversity_judge.comparing.outcome_table import TIERS, PanelBar, panel_bars
+from diversity_judge.comparing.panels import (
+    BAND,
+    GREY,
+    NAME_LENGTH,
+    dashed,
+    empty_figure,
+    grid_of,
+    legend_beside,
+    point,
+    spread,
+    strategy_look,
+    tier_note,
+    titled,
+)
 from diversity_judge.comparing.payoff import Gain, gains
 from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, DifferenceRow, OutcomeRow
+from diversity_judge.comparing.verification_figures import aggregate_curves, verification_curves
 from diversity_judge.display import counted
-from diversity_judge.drawing.axes import ShownFigure, drawable, plain_text, save_figure, style_axes
+from diversity_judge.drawing.axes import drawable, plain_text, save_figure
 from diversity_judge.drawing.heatmaps import Heatmap, problem_heatmaps
-from diversity_judge.drawing.look import look_of
 from diversity_judge.drawing.swarm import swarm
 from diversity_judge.errors import RunError
 from diversity_judge.text_safety import slugs
@@ -33,9 +46,6 @@ from diversity_judge.wording import p_value
 
 FORMATS = ("png", "svg")
 DPI = 150
-_NAME_LENGTH = 30
-_BAND = 0.15
-_GREY = "#777777"
 _DODGE = 0.16
 _DOT = 0.035
 """Width of a problem's dot, as a share of the place of a strategy."""
@@ -85,20 +95,20 @@ def strategy_diversity(comparison: Comparison) -> Figure | None:
     rows = comparison.process.where(metric="diversity")
     if not rows:
         return None
-    figure, (axes,) = _figure(1, width=1.6 + 0.9 * len(rows))
+    figure, (axes,) = empty_figure(1, width=1.6 + 0.9 * len(rows))
     for place, row in enumerate(rows):
-        colour, marker = _look(comparison, row.strategy)
+        colour, marker = strategy_look(comparison, row.strategy)
         values = [
             g.process.diversity.value for g in comparison.groups if g.strategy == row.strategy and g.process is not None
         ]
         offsets = swarm(values, width=0.02, most=5)
         dots = [place - _DODGE + _DOT * offset for offset in offsets]
         axes.plot(dots, values, "o", color=colour, alpha=0.45, markersize=3.5, mew=0)
-        _point(axes, place + _DODGE, row.value, (row.ci_low, row.ci_high), colour, marker)
+        point(axes, place + _DODGE, row.value, (row.ci_low, row.ci_high), colour, marker)
     _names_below(axes, [row.strategy for row in rows], [row.n_problems for row in rows])
     axes.set_ylim(-0.02, 1.02)
     axes.set_ylabel("process diversity")
-    return _titled(
+    return titled(
         figure, comparison, "Process diversity of each strategy", "dots: problems; marks: mean with 95 % interval"
     )
 
@@ -108,18 +118,18 @@ def strategy_differences(comparison: Comparison) -> Figure | None:
     rows = comparison.differences.where(metric="diversity")
     if not rows:
         return None
-    figure, (axes,) = _figure(1, width=6.0, height=1.4 + 0.45 * len(rows))
-    axes.axvline(0, color=_GREY, linewidth=1)
+    figure, (axes,) = empty_figure(1, width=6.0, height=1.4 + 0.45 * len(rows))
+    axes.axvline(0, color=GREY, linewidth=1)
     for place, row in enumerate(rows):
-        colour, marker = _look(comparison, row.strategy)
-        _point(axes, row.difference, place, (row.ci_low, row.ci_high), colour, marker, horizontal=True)
-    labels = [f"{drawable(r.strategy, _NAME_LENGTH)}\n{counted(r.n_problems, 'problem')}, {_p(r)}" for r in rows]
+        colour, marker = strategy_look(comparison, row.strategy)
+        point(axes, row.difference, place, (row.ci_low, row.ci_high), colour, marker, horizontal=True)
+    labels = [f"{drawable(r.strategy, NAME_LENGTH)}\n{counted(r.n_problems, 'problem')}, {_p(r)}" for r in rows]
     axes.set_yticks(range(len(rows)), labels, **plain_text(9))
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    baseline = drawable(comparison.baseline, _NAME_LENGTH)
+    baseline = drawable(comparison.baseline, NAME_LENGTH)
     axes.set_xlabel(f"difference in process diversity to {baseline}", **plain_text(9))
     note = "paired on the problems that both have; 95 % intervals; p after Holm"
-    return _titled(figure, comparison, f"More or less diverse than {baseline}", note)
+    return titled(figure, comparison, f"More or less diverse than {baseline}", note)
 
 
 def _p(row: DifferenceRow) -> str:
@@ -130,28 +140,28 @@ def approach_thresholds(comparison: Comparison) -> Figure | None:
     """Number of distinct approaches against the similarity at which two responses are joined."""
     chosen = comparison.options.thresholds.approach
     names = [m.name for m in comparison.metrics if m.name.startswith("approaches")]
-    figure, (axes,) = _figure(1, width=7.0)
+    figure, (axes,) = empty_figure(1, width=7.0)
     counts = {}
     for place, strategy in enumerate(comparison.strategies):
         rows = [row for name in names for row in comparison.process.where(strategy=strategy, metric=name)]
         points = sorted((chosen if r.metric == "approaches" else float(r.metric.rpartition("_")[2]), r) for r in rows)
         if points:
-            colour, marker = _look(comparison, strategy)
+            colour, marker = strategy_look(comparison, strategy)
             shift = 0.05 * (place - (len(comparison.strategies) - 1) / 2)
             label = _legend_name(strategy, points[0][1].n_problems)
             axes.plot([t + shift for t, _ in points], [r.value for _, r in points], color=colour, label=label)
             for threshold, row in points:
-                _point(axes, threshold + shift, row.value, (row.ci_low, row.ci_high), colour, marker)
+                point(axes, threshold + shift, row.value, (row.ci_low, row.ci_high), colour, marker)
             counts[strategy] = points
     if not counts:
         return None
-    axes.axvline(chosen, color=_GREY, linewidth=1, linestyle=":", zorder=0)
+    axes.axvline(chosen, color=GREY, linewidth=1, linestyle=":", zorder=0)
     axes.set_xticks(sorted({t for points in counts.values() for t, _ in points}))
     axes.set_xlabel(f"joined at this similarity or more (chosen: {chosen:g})")
     axes.set_ylabel("distinct approaches a problem")
     axes.set_ylim(bottom=0)
-    _legend_beside(axes)
-    return _titled(figure, comparison, "Distinct approaches by threshold", "means over problems; 95 % intervals")
+    legend_beside(axes)
+    return titled(figure, comparison, "Distinct approaches by threshold", "means over problems; 95 % intervals")
 
 
 def pass_curves(comparison: Comparison) -> Figure | None:
@@ -161,25 +171,25 @@ def pass_curves(comparison: Comparison) -> Figure | None:
     strategies = [strategy for strategy in comparison.strategies if any(row.strategy == strategy for row in rows)]
     if not rows:
         return None
-    figure, grid = _grid(len(tiers), len(strategies))
+    figure, grid = grid_of(len(tiers), len(strategies))
     for line, tier in zip(grid, tiers, strict=True):
         curves = {s: [row for row in rows if row.tier == tier and row.strategy == s] for s in strategies}
         for axes, strategy in zip(line, strategies, strict=True):
             _pass_panel(axes, comparison, curves, strategy)
         line[0].set_ylabel(f"{'all problems' if tier == ALL_TIERS else tier}\npass@n", fontsize=9)
-    note = f"unbiased estimate; bands: 95 % over problems{_dashed(comparison, strategies)}" + _tier_note(comparison)
-    return _titled(figure, comparison, "Problems solved by at least one of n responses", note, judged=False)
+    note = f"unbiased estimate; bands: 95 % over problems{dashed(comparison, strategies)}" + tier_note(comparison)
+    return titled(figure, comparison, "Problems solved by at least one of n responses", note, judged=False)
 
 
 def _pass_panel(axes: Axes, comparison: Comparison, curves: dict[str, list[OutcomeRow]], strategy: str) -> None:
     curve, baseline = curves[strategy], curves.get(comparison.baseline, [])
     if strategy != comparison.baseline:
-        axes.plot([row.k for row in baseline], [row.value for row in baseline], "--", color=_GREY, linewidth=1.2)
+        axes.plot([row.k for row in baseline], [row.value for row in baseline], "--", color=GREY, linewidth=1.2)
     if curve:
         _curve(axes, comparison, curve)
     sizes = sorted({row.k for members in curves.values() for row in members})
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_locator(FixedLocator(_spread(sizes)))
+    axes.xaxis.set_major_locator(FixedLocator(spread(sizes)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_xlim(sizes[0] / 1.15, sizes[-1] * 1.15)
@@ -187,7 +197,7 @@ def _pass_panel(axes: Axes, comparison: Comparison, curves: dict[str, list[Outco
     axes.set_ylim(-0.04, 1.04)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     n = counted(curve[0].n_problems if curve else 0, "problem")
-    axes.set_title(f"{drawable(strategy, _NAME_LENGTH)}, {n}", loc="left", **plain_text(9))
+    axes.set_title(f"{drawable(strategy, NAME_LENGTH)}, {n}", loc="left", **plain_text(9))
 
 
 def diversity_and_pass(comparison: Comparison) -> Figure | None:
@@ -196,10 +206,10 @@ def diversity_and_pass(comparison: Comparison) -> Figure | None:
     strategies = [s for s in comparison.strategies if any(gain.group.strategy == s for gain in found)]
     if not found:
         return None
-    figure, grid = _grid(1, len(strategies), panel=(2.5, 2.6))
+    figure, grid = grid_of(1, len(strategies), panel=(2.5, 2.6))
     for axes, strategy in zip(grid[0], strategies, strict=True):
         mine = [gain for gain in found if gain.group.strategy == strategy]
-        colour, marker = _look(comparison, strategy)
+        colour, marker = strategy_look(comparison, strategy)
         for is_hollow in (True, False):
             shown = [gain for gain in mine if gain.has_no_room == is_hollow]
             look: dict[str, Any] = {"markerfacecolor": "none"} if is_hollow else {"mew": 0}
@@ -211,10 +221,10 @@ def diversity_and_pass(comparison: Comparison) -> Figure | None:
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.set_xlabel("process diversity", fontsize=8)
         n = counted(len(mine), "problem")
-        axes.set_title(f"{drawable(strategy, _NAME_LENGTH)}, {n}", loc="left", **plain_text(9))
+        axes.set_title(f"{drawable(strategy, NAME_LENGTH)}, {n}", loc="left", **plain_text(9))
     grid[0][0].set_ylabel(f"pass@{k} - pass@1", fontsize=9)
     note = "a point a problem, equal ones moved apart; hollow: nothing to gain, all responses are right or none is"
-    return _titled(figure, comparison, "Diversity, and what more samples bring", note)
+    return titled(figure, comparison, "Diversity, and what more samples bring", note)
 
 
 def _apart(found: Sequence[Gain]) -> list[float]:
@@ -237,13 +247,13 @@ def validation_panel(comparison: Comparison) -> Figure | None:
     if not bars:
         return None
     width = 1.0 + max(2.3, 0.75 * len(comparison.strategies)) * len(titles)
-    figure, panels = _figure(len(titles), width=width, height=4.2)
+    figure, panels = empty_figure(len(titles), width=width, height=4.2)
     for axes, (tier, title) in zip(panels, titles, strict=True):
         _bars(axes, comparison, [bar for bar in bars if (bar.tier, bar.title) == (tier, title)])
         axes.set_title(f"{tier}: {title}", fontsize=10)
         axes.set_ylim(0, 1.05)
-    note = "means over problems; 95 % intervals" + _tier_note(comparison)
-    return _titled(figure, comparison, "Three tiers of problems", note)
+    note = "means over problems; 95 % intervals" + tier_note(comparison)
+    return titled(figure, comparison, "Three tiers of problems", note)
 
 
 FIGURE_MAKERS: dict[str, Callable[[Comparison], Figure | None]] = {
@@ -251,6 +261,8 @@ FIGURE_MAKERS: dict[str, Callable[[Comparison], Figure | None]] = {
     "differences": strategy_differences,
     "approaches": approach_thresholds,
     "pass_curves": pass_curves,
+    "verification": verification_curves,
+    "aggregates": aggregate_curves,
     "diversity_and_pass": diversity_and_pass,
     "validation_panel": validation_panel,
 }
@@ -276,105 +288,30 @@ def _save(figure: Figure, path: Path) -> None:
         save_figure(figure, path.with_name(f"{path.name}.{extension}"), dpi=DPI)
 
 
-def _figure(n_panels: int, *, width: float, height: float = 4.0) -> tuple[Figure, list[Axes]]:
-    figure = ShownFigure(figsize=(max(width, 4.8), height), layout="constrained")
-    panels = list(figure.subplots(1, n_panels, squeeze=False)[0])
-    for axes in panels:
-        style_axes(axes)
-    return figure, panels
-
-
-def _grid(n_rows: int, n_columns: int, panel: tuple[float, float] = (2.4, 2.1)) -> tuple[Figure, list[list[Axes]]]:
-    """Rows of small panels with common scales."""
-    size = (max(1.0 + panel[0] * n_columns, 5.2), 1.0 + panel[1] * n_rows)
-    figure = ShownFigure(figsize=size, layout="constrained")
-    grid = [list(row) for row in figure.subplots(n_rows, n_columns, squeeze=False, sharey=True)]
-    for axes in (axes for row in grid for axes in row):
-        style_axes(axes)
-    return figure, grid
-
-
-def _dashed(comparison: Comparison, strategies: Sequence[str]) -> str:
-    if comparison.baseline not in strategies or len(strategies) < 2:
-        return ""
-    return f"; dashed: {drawable(comparison.baseline, _NAME_LENGTH)}"
-
-
-def _titled(figure: Figure, comparison: Comparison, title: str, note: str, *, judged: bool = True) -> Figure:
-    figure.suptitle(title, **plain_text(12))
-    judge = f"\njudge: {drawable('; '.join(comparison.judges), 100)}" if judged and comparison.judges else ""
-    figure.supxlabel(f"{note}{judge}", color="#555555", **plain_text(8))
-    return figure
-
-
-def _look(comparison: Comparison, strategy: str) -> tuple[str, str]:
-    look = look_of(comparison.strategies, strategy)
-    return look.colour, look.marker
-
-
-def _point(
-    axes: Axes,
-    x: float,
-    y: float,
-    interval: tuple[float, float],
-    colour: str,
-    marker: str,
-    *,
-    horizontal: bool = False,
-) -> None:
-    centre = x if horizontal else y
-    low, high = interval
-    if math.isnan(low):
-        axes.plot([x], [y], marker, color=colour, markersize=6)
-        return
-    error = [[max(0.0, centre - low)], [max(0.0, high - centre)]]
-    bar = {"xerr": error} if horizontal else {"yerr": error}
-    axes.errorbar([x], [y], fmt=marker, color=colour, markersize=6, capsize=3, elinewidth=1.4, **bar)  # type: ignore[arg-type]
-
-
 def _curve(axes: Axes, comparison: Comparison, curve: Sequence[OutcomeRow]) -> None:
-    colour, marker = _look(comparison, curve[0].strategy)
+    colour, marker = strategy_look(comparison, curve[0].strategy)
     sizes = [row.k for row in curve]
     axes.plot(sizes, [row.value for row in curve], marker=marker, markersize=4, color=colour)
     axes.fill_between(
-        sizes, [row.ci_low for row in curve], [row.ci_high for row in curve], color=colour, alpha=_BAND, linewidth=0
+        sizes, [row.ci_low for row in curve], [row.ci_high for row in curve], color=colour, alpha=BAND, linewidth=0
     )
 
 
 def _bars(axes: Axes, comparison: Comparison, bars: Sequence[PanelBar]) -> None:
     for place, bar in enumerate(bars):
-        colour, _ = _look(comparison, bar.strategy)
+        colour, _ = strategy_look(comparison, bar.strategy)
         axes.bar([place], [bar.estimate.value], width=0.65, color=colour, alpha=0.75)
-        _point(axes, place, bar.estimate.value, (bar.estimate.low, bar.estimate.high), "#222222", "")
+        point(axes, place, bar.estimate.value, (bar.estimate.low, bar.estimate.high), "#222222", "")
     axes.set_xlim(-0.6, len(bars) - 0.4)
     _names_below(axes, [bar.strategy for bar in bars], [bar.estimate.n for bar in bars])
 
 
 def _names_below(axes: Axes, strategies: Sequence[str], counts: Sequence[int]) -> None:
-    labels = [f"{drawable(s, _NAME_LENGTH)}\n{counted(n, 'problem')}" for s, n in zip(strategies, counts, strict=True)]
+    labels = [f"{drawable(s, NAME_LENGTH)}\n{counted(n, 'problem')}" for s, n in zip(strategies, counts, strict=True)]
     is_long = len(labels) > 3 or max(map(len, strategies)) > 12
     slant: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
     axes.set_xticks(range(len(labels)), labels, **plain_text(8), **slant)
 
 
-def _spread(sizes: Sequence[int]) -> list[int]:
-    """The sizes that get a label: one too near to its larger neighbour (8 beside 10) would overlap it."""
-    kept = [size for size, larger in pairwise(sizes) if larger / size > 1.4]
-    return [*kept, *sizes[-1:]]
-
-
 def _legend_name(strategy: str, n: int) -> str:
-    return f"{drawable(strategy, _NAME_LENGTH)} ({counted(n, 'problem')})"
-
-
-def _legend_beside(axes: Axes) -> None:
-    """A legend that can lie on nothing: it stands beside the axes."""
-    legend = axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-
-
-def _tier_note(comparison: Comparison) -> str:
-    if not comparison.tiers:
-        return ""
-    return f"; tiers from {drawable(comparison.tier_strategy, _NAME_LENGTH)}"
+    return f"{drawable(strategy, NAME_LENGTH)} ({counted(n, 'problem')})"

@@ -26,10 +26,25 @@ PAYOFF = "payoff.csv"
 COUNTS = "counts.csv"
 CUT = "cut_responses.csv"
 CORRECTED = "corrected.csv"
+VERIFICATION = "verification.csv"
 LATEX = "tables.tex"
 MARKDOWN = "tables.md"
 METHODS = "methods.md"
-TABLES = (PROCESS, DIFFERENCES, OUTCOMES, PROBLEMS, PAIRS, TRENDS, PAYOFF, COUNTS, CUT, LATEX, MARKDOWN, METHODS)
+TABLES = (
+    PROCESS,
+    DIFFERENCES,
+    OUTCOMES,
+    PROBLEMS,
+    PAIRS,
+    TRENDS,
+    PAYOFF,
+    COUNTS,
+    CUT,
+    VERIFICATION,
+    LATEX,
+    MARKDOWN,
+    METHODS,
+)
 MANIFEST = "compare.json"
 REPORT = "report.html"
 FIGURES = "figures"
@@ -78,6 +93,7 @@ def _write_tables(folder: Path, comparison: Comparison) -> None:
         PAYOFF: comparison.payoff.to_frame(),
         COUNTS: comparison.counts.to_frame(),
         CUT: comparison.cut_responses.to_frame(),
+        VERIFICATION: comparison.verification.to_frame(),
     }
     if comparison.correction:
         tables[CORRECTED] = comparison.corrected.to_frame()

@@ -46,8 +46,10 @@ from diversity_judge.comparing.tables import (
     ProcessRow,
     Table,
     TrendRow,
+    VerificationRow,
 )
 from diversity_judge.comparing.trends import Trend, all_trends, trend_sentences
+from diversity_judge.comparing.verification_table import step_reward_notes, verification_rows
 from diversity_judge.display import block, counted, html_block, short
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import PathLike
@@ -207,6 +209,12 @@ class Comparison:
         return Table(CountRow, tuple(rows))
 
     @cached_property
+    def verification(self) -> Table[VerificationRow]:
+        """verification.csv."""
+        rows = verification_rows(self.groups, self.strategies, self.tiers, seed=self.options.seed)
+        return Table(VerificationRow, tuple(rows))
+
+    @cached_property
     def cut_responses(self) -> Table[CutRow]:
         """cut_responses.csv."""
         return Table(CutRow, tuple(cut_rows(self.groups, self.strategies)))
@@ -349,6 +357,7 @@ def compare_runs(runs: Sequence[Run], options: CompareOptions) -> Comparison:
             sizes=(smallest, largest),
             complete_only=options.complete_only,
         ),
+        *step_reward_notes(groups),
         *noise.notes,
         *((_TIERS_OF_OWN_MAKING.format(tier_strategy),) if tiers else ()),
     )

@@ -197,8 +197,47 @@ class CorrectedRow:
     interval: str
 
 
+@dataclass(frozen=True)
+class VerificationRow:
+    """What one way to choose among n responses achieves: the mean over problems and its 95 % interval.
+
+    Attributes:
+        strategy: The strategy.
+        tier: The tier, or `all`.
+        method: `oracle`, `best_of_n`, `weighted_majority` (by the mean reward), `weighted_sum` or `majority`.
+        reward: `reward`, the file's own, or an aggregate of step rewards; empty where none is looked at.
+        n: Responses that are chosen among.
+        value: Expected correctness of the choice, over all subsets of n responses.
+        ci_low: Of it.
+        ci_high: Of it.
+        n_problems: Problems.
+        monte_carlo_se: Standard error of the value that drawing subsets leaves; 0 where it is exact.
+    """
+
+    strategy: str
+    tier: str
+    method: str
+    reward: str
+    n: int
+    value: float
+    ci_low: float
+    ci_high: float
+    n_problems: int
+    monte_carlo_se: float
+
+
 RowT = TypeVar(
-    "RowT", ProcessRow, DifferenceRow, OutcomeRow, PairRow, TrendRow, PayoffRow, CountRow, CutRow, CorrectedRow
+    "RowT",
+    ProcessRow,
+    DifferenceRow,
+    OutcomeRow,
+    PairRow,
+    TrendRow,
+    PayoffRow,
+    CountRow,
+    CutRow,
+    CorrectedRow,
+    VerificationRow,
 )
 
 

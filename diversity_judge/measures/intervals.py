@@ -25,6 +25,7 @@ dominates (judge noise, thinned designs) its 95 % interval covers 99 %; see benc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -150,6 +151,7 @@ def outcome_estimate(
     *,
     confidence: float = 0.95,
     bounds: tuple[float, float] = (0.0, 1.0),
+    near: tuple[float, float] | None = None,
 ) -> Estimate:
     """Mean over problems of an outcome (a pass rate, a vote) or a small count, whose values pile up at the ends.
 
@@ -157,6 +159,7 @@ def outcome_estimate(
         values: One value a problem; NaN values are left out, and `n` counts the rest.
         confidence: Between 0 and 1.
         bounds: Smallest and largest value that the metric can take.
+        near: An interval that is not far from the wanted one, which is found faster from there.
 
     Returns:
         The interval of `dirichlet.WeightedMean`; `se` is that of the mean over problems.
@@ -169,9 +172,30 @@ def outcome_estimate(
     n = len(array)
     if n < MIN_PROBLEMS:
         return _too_few(array, method, confidence)
-    low, high = WeightedMean(array, bounds).interval(confidence)
+    low, high = WeightedMean(array, bounds).interval(confidence, near)
     se = float(array.std(ddof=1) / np.sqrt(n))
     return Estimate(float(array.mean()), low, high, se, n, method, confidence=confidence)
+
+
+def outcome_curve(values: NDArray[np.float64], *, confidence: float = 0.95) -> tuple[Estimate, ...]:
+    """`outcome_estimate` of each point of a curve, each interval looked for near that of the point before.
+
+    Args:
+        values: (points, P) one value a problem, between 0 and 1 and none NaN; the points in their order.
+        confidence: Between 0 and 1.
+
+    Raises:
+        ValueError: a value lies outside [0, 1], or is NaN.
+    """
+    if np.isnan(values).any():
+        raise ValueError("a curve has the same problems at each point; a value is NaN")
+    found: list[Estimate] = []
+    near: tuple[float, float] | None = None
+    for point in values:
+        estimate = outcome_estimate(point, confidence=confidence, near=near)
+        near = None if math.isnan(estimate.low) else (estimate.low, estimate.high)
+        found.append(estimate)
+    return tuple(found)
 
 
 def t_interval(

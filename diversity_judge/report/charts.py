@@ -160,7 +160,7 @@ def _pass_curves(comparison: Comparison) -> Iterator[Chart]:
         }
         notes = {strategy: counted(curve[0].n_problems, "problem") for strategy, curve in curves.items()}
         sizes = sorted({row.k for row in rows}) or [1]
-        x = svg.Axis(sizes[0], max(sizes[-1], 2), sizes, _apart(sizes), is_log=True)
+        x = svg.Axis(sizes[0], max(sizes[-1], 2), sizes, spread_labels(sizes), is_log=True)
         panels = _curves(comparison, points, notes, x, _PERCENT, "responses", has_band=True)
         where = "all problems" if tier == ALL_TIERS else f"{tier} problems"
         caption = f"Unbiased estimate; band: its 95 % interval over problems.{_dashed(comparison, points)}"
@@ -175,7 +175,7 @@ def _gains(comparison: Comparison) -> Chart:
     for number, strategy in enumerate(comparison.strategies):
         mine = [gain for gain in found if gain.group.strategy == strategy]
         if mine:
-            picture, place, across, up = _frame(_SHARE, y, "process diversity", strategy)
+            picture, place, across, up = frame(_SHARE, y, "process diversity", strategy)
             for gain, moved in zip(mine, _moved(mine), strict=True):
                 said = f"{gain.diversity:.2f}, pass@1 {gain.first:.0%}, pass@{k} {gain.last:.0%}"
                 problem, tip = _link(comparison, gain.group, said)
@@ -287,7 +287,7 @@ def _curves(
         if strategy not in curves:
             continue
         points, look = curves[strategy], _look(comparison, strategy)
-        picture, place, across, up = _frame(x, y, label, strategy)
+        picture, place, across, up = frame(x, y, label, strategy)
         if strategy != comparison.baseline and comparison.baseline in curves:
             reference = [(across(p.x), up(p.value)) for p in curves[comparison.baseline]]
             svg.curve(place, reference, "currentColor", "reference")
@@ -304,7 +304,7 @@ def _curves(
     return tuple(panels)
 
 
-def _frame(x: svg.Axis, y: svg.Axis, label: str, strategy: str) -> tuple[Element, Element, svg.Scale, svg.Scale]:
+def frame(x: svg.Axis, y: svg.Axis, label: str, strategy: str) -> tuple[Element, Element, svg.Scale, svg.Scale]:
     """An empty panel: the picture, the place for marks, and its two scales."""
     width, height = _PANEL
     picture = svg.canvas(width, height, f"{printable(strategy, _NAME_LENGTH)}, by {label}")
@@ -326,7 +326,7 @@ def _link(comparison: Comparison, group: GroupMeasures, said: str) -> tuple[int,
     return comparison.problems.index(group.problem_id), f"{names}: {said}"
 
 
-def _apart(sizes: Sequence[int]) -> list[str]:
+def spread_labels(sizes: Sequence[int]) -> list[str]:
     """Labels of sizes on a logarithmic axis; one too near to its larger neighbour (8 beside 10) has none."""
     larger = [*sizes[1:], math.inf]
     return [str(size) if after / size > 1.4 else "" for size, after in zip(sizes, larger, strict=True)]

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from diversity_judge.comparing.payoff import SLOPE
 from diversity_judge.comparing.result import Comparison
-from diversity_judge.comparing.tables import CountRow, PairRow, TrendRow
+from diversity_judge.comparing.tables import ALL_TIERS, CountRow, PairRow, TrendRow
+from diversity_judge.comparing.verification_table import LABELS
+from diversity_judge.measures.outcomes import curve_sizes
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval, p_number, percent
 
@@ -34,7 +36,14 @@ class MoreTable:
 
 def more_tables(comparison: Comparison) -> tuple[MoreTable, ...]:
     """Those that have rows."""
-    tables = (_pairs(comparison), _trends(comparison), _payoff(comparison), _cut(comparison), _counts(comparison))
+    tables = (
+        _pairs(comparison),
+        _trends(comparison),
+        _payoff(comparison),
+        _verification(comparison),
+        _cut(comparison),
+        _counts(comparison),
+    )
     return tuple(table for table in tables if table.rows)
 
 
@@ -82,6 +91,31 @@ def _payoff(comparison: Comparison) -> MoreTable:
             for row in comparison.payoff
         ),
     )
+
+
+def _verification(comparison: Comparison) -> MoreTable:
+    """Where rows have rewards; else the outcomes say all."""
+    rows = [row for row in comparison.verification if row.tier == ALL_TIERS] if _has_rewards(comparison) else []
+    sizes = curve_sizes(max((row.n for row in rows), default=0))
+    kinds = dict.fromkeys((row.strategy, row.method, row.reward) for row in rows)
+    cells = {
+        (row.strategy, row.method, row.reward, row.n): interval(row.value, row.ci_low, row.ci_high, missing="")
+        for row in rows
+    }
+    return MoreTable(
+        "Choosing among n responses",
+        "Best-of-N, votes weighted by the mean and by the sum of rewards, plain majority, and an oracle (pass@n): "
+        "expected share of problems that are right over all subsets of n responses, with 95 % intervals. Rewards: the "
+        "file's own, and the aggregates of the rewards of steps.",
+        ("choice", "strategy", "reward", *(f"n = {n}" for n in sizes)),
+        tuple(
+            (LABELS[kind[1]], _name(kind[0]), kind[2], *(cells.get((*kind, n), "") for n in sizes)) for kind in kinds
+        ),
+    )
+
+
+def _has_rewards(comparison: Comparison) -> bool:
+    return any(row.reward for row in comparison.verification)
 
 
 def _cut(comparison: Comparison) -> MoreTable:

@@ -31,6 +31,7 @@ from diversity_judge.report.mathematics import Trees
 from diversity_judge.report.more_tables import more_tables
 from diversity_judge.report.packing import Cuts, Lengths, ladder, pack
 from diversity_judge.report.summary import outcome_table, process_table
+from diversity_judge.report.verification_charts import verification_charts
 from diversity_judge.text_safety import printable
 from diversity_judge.wording import interval
 
@@ -58,7 +59,7 @@ def render(comparison: Comparison, *, megabytes: float) -> bytes:
     frame = {
         "comparison": comparison,
         "problems": problems,
-        "charts": charts(comparison),
+        "charts": (*charts(comparison), *verification_charts(comparison)),
         "hues": SCORE_COLOURS,
         "tiers": [tier for tier in TIERS if any(row.tier == tier for row in comparison.outcomes)],
         "process": process_table(comparison, is_detail=False),

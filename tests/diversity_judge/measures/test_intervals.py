@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from diversity_judge.measures.intervals import group_estimate, outcome_estimate, strategy_estimate
+from diversity_judge.measures.intervals import group_estimate, outcome_curve, outcome_estimate, strategy_estimate
 from diversity_judge.measures.matrix import SimilarityMatrix
 
 NAN = math.nan
@@ -279,3 +279,18 @@ def test_outcome_of_one_problem_has_no_interval() -> None:
 def test_impossible_confidence_is_refused(confidence: float) -> None:
     with pytest.raises(ValueError):
         strategy_estimate([0.1, 0.2], confidence=confidence)
+
+
+def test_a_curve_has_the_intervals_of_its_points_alone() -> None:
+    generator = np.random.default_rng(3)
+    rates = generator.beta(0.4, 0.6, 25)
+    curve = np.array([1 - (1 - rates) ** n for n in range(1, 20)] + [np.zeros(25), np.ones(25), rates > 0.5])
+    for values, found in zip(curve, outcome_curve(curve), strict=True):
+        alone = outcome_estimate(values)
+        assert (found.value, found.se, found.n, found.method) == (alone.value, alone.se, alone.n, alone.method)
+        assert (found.low, found.high) == pytest.approx((alone.low, alone.high), abs=1e-8)
+
+
+def test_a_curve_refuses_a_problem_that_is_not_at_each_point() -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        outcome_curve(np.array([[0.5, 0.2], [0.5, np.nan]]))
