@@ -15,10 +15,15 @@ from tests.diversity_judge.run_folders import group, make_run
 HOSTILE = "$\\frac{x$ <b>[31m"
 
 
+def member(n: int, *, is_right: bool) -> dict[str, object]:
+    steps = {"step_rewards": [0.1 * n, 0.5]}
+    return {"text": f"{n}", "correct": is_right, "answer": "1", "reward": float(n), "meta": steps}
+
+
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     groups = [
-        group(p, s, [{"text": f"{n}", "correct": n < right, "answer": "1", "reward": float(n)} for n in range(6)])
+        group(p, s, [member(n, is_right=n < right) for n in range(6)])
         for p, right in (("p1", 6), ("p2", 2), ("p3", 0))
         for s in ("token-normal", HOSTILE)
     ]

@@ -174,6 +174,7 @@ def test_the_tables_are_files(tmp_path: Path) -> None:
         "payoff.csv": "association k value ci_low ci_high n_problems n_groups interval",
         "counts.csv": ("strategy metric selection n_problems n_without n_lowest n_highest n_responses n_pairs"),
         "cut_responses.csv": "strategy n_problems n_responses n_cut share ci_low ci_high",
+        "verification.csv": "strategy tier method reward n value ci_low ci_high n_problems monte_carlo_se",
     }
     for name, wanted in columns.items():
         assert pd.read_csv(out / name).columns.tolist() == wanted.split()
