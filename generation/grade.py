@@ -11,8 +11,7 @@ if __name__ == "__main__":  # Before the imports: they take a second, in which C
 
     run_as_process("generation.grade")
 
-import fcntl
-import json
+
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,12 @@ from typing import Any
 from rich.console import Console
 
 from diversity_judge.command_line import CommandParser
-from diversity_judge.errors import DiversityJudgeError, InputError, RunError
-from diversity_judge.files import read_bounded
+from diversity_judge.errors import DiversityJudgeError, InputError
 from generation.grading.grader import GradeCounts, Grader
 from generation.grading.rows import grade_row, problem_of
 from generation.problems import Problem, ProblemKind, read_problems
-from generation.response_file import waiting_note, write_whole_text
+from generation.response_file import waiting_note
+from generation.response_rows import read_rows, reading, write_rows
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,46 +82,15 @@ def regrade(
         RunError: a run is writing to the file, or math-verify is missing.
     """
     known = {} if problems is None else {item.problem_id: item for item in read_problems(problems)}
-    try:
-        with source.open("rb") as file:
-            _lock(file, source)
-            rows = list(_rows(read_bounded(source), source))
-            references = [_reference(row, known, where) for where, row in rows]
-            if all(problem.answer is None and problem.kind is not ProblemKind.CODE for problem in references):
-                raise InputError(f"{source}: no response has a reference answer; name the problems: --problems")
-            on_start(len(rows))
-            counts = _grade([row for _, row in rows], references)
-            lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for _, row in rows)
-            text = "".join(line + "\n" for line in lines)
-            write_whole_text(target, text.encode("utf-8", "backslashreplace").decode("utf-8"))
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read: {error}") from error
+    with reading(source):
+        rows = read_rows(source)
+        references = [_reference(row, known, where) for where, row in rows]
+        if all(problem.answer is None and problem.kind is not ProblemKind.CODE for problem in references):
+            raise InputError(f"{source}: no response has a reference answer; name the problems: --problems")
+        on_start(len(rows))
+        counts = _grade([row for _, row in rows], references)
+        write_rows(target, [row for _, row in rows])
     return counts
-
-
-def _lock(file: Any, path: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise RunError(f"{path}: a run is writing to it; wait for its end") from error
-
-
-def _rows(content: bytes, path: Path) -> list[tuple[str, dict[str, Any]]]:
-    result = []
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        where = f"{path}:{number}"
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{where}: not valid JSON: {error}") from error
-        if not isinstance(row, dict) or not isinstance(row.get("response"), str) or "problem_id" not in row:
-            raise InputError(f"{where}: not a response: problem_id and response are required")
-        result.append((where, row))
-    if not result:
-        raise InputError(f"{path}: there are no responses in it")
-    return result
 
 
 def _reference(row: Mapping[str, Any], known: Mapping[str, Problem], where: str) -> Problem:

@@ -12,7 +12,6 @@ When nothing waits the second file is emptied; what a killed run left in it is n
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import threading
@@ -22,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diversity_judge.errors import InputError, RunError
-from diversity_judge.files import write_text
+from diversity_judge.errors import InputError
+from generation.json_lines import Lines, has_lines, open_appending, open_locked, whole_lines, write_whole_text
 
 FORMAT = 1
 
@@ -119,16 +118,16 @@ def finished_samples(path: Path) -> frozenset[SampleKey]:
     Raises:
         InputError: a line before the last is not a response of this command, or one occurs twice.
     """
-    waiting = _whole_lines(waiting_path(path))
-    return _unique_keys(_whole_lines(path)) | frozenset(_key_of(row, where) for where, row in waiting)
+    waiting = whole_lines(waiting_path(path))
+    return _unique_keys(whole_lines(path)) | frozenset(_key_of(row, where) for where, row in waiting)
 
 
 def waiting_note(path: Path) -> list[str]:
     """A sentence for the user where responses wait for their grade; empty where none does."""
     if not has_waiting(path):
         return []
-    done = _unique_keys(_whole_lines(path))
-    n_waiting = sum(_key_of(row, where) not in done for where, row in _whole_lines(waiting_path(path)))
+    done = _unique_keys(whole_lines(path))
+    n_waiting = sum(_key_of(row, where) not in done for where, row in whole_lines(waiting_path(path)))
     if not n_waiting:
         return []
     return [f"{n_waiting} responses wait for their grade in {waiting_path(path)}: the same generation.sample adds them"]
@@ -148,14 +147,14 @@ class ResponseFile:
         left: Lines that an earlier run sampled and did not grade.
     """
 
-    def __init__(self, graded: _Lines, waiting: _Lines) -> None:
+    def __init__(self, graded: Lines, waiting: Lines) -> None:
         self._graded = graded
         self._waiting = waiting
         self._lock = threading.Lock()
-        done = _unique_keys(_whole_lines(graded.path))
-        self.left = [row for where, row in _whole_lines(waiting.path) if _key_of(row, where) not in done]
+        done = _unique_keys(whole_lines(graded.path))
+        self.left = [row for where, row in whole_lines(waiting.path) if _key_of(row, where) not in done]
         self._n_waiting = len(self.left)
-        self.finished = done | _unique_keys(_whole_lines(waiting.path))
+        self.finished = done | _unique_keys(whole_lines(waiting.path))
 
     def keep(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write responses that are to be graded, and sync them; not yet to the file that others read.
@@ -186,36 +185,6 @@ class ResponseFile:
                 self._waiting.path.unlink(missing_ok=True)
 
 
-class _Lines:
-    """A file of JSON lines open for appending; a torn last line is cut off."""
-
-    def __init__(self, path: Path, descriptor: int) -> None:
-        _cut_torn_line(descriptor)
-        self.path = path
-        self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
-
-    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write rows, each a line, and sync them; all of them or, on an error, none."""
-        data = b"".join(
-            json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace") + b"\n"
-            for row in rows
-        )
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
-            os.fsync(self._descriptor)
-        except OSError as error:
-            os.ftruncate(self._descriptor, self._size)
-            raise RunError(f"{self.path}: cannot write: {error}; a resume continues from here") from error
-        self._size += len(data)
-
-    def clear(self) -> None:
-        os.ftruncate(self._descriptor, 0)
-        self._size = 0
-
-
 @contextmanager
 def open_response_file(path: Path, manifest: Manifest, run: Mapping[str, Any]) -> Iterator[ResponseFile]:
     """Open a responses file for a run: lock it, mend it, check and write its manifest.
@@ -230,12 +199,12 @@ def open_response_file(path: Path, manifest: Manifest, run: Mapping[str, Any]) -
         RunError: another run writes to it, or the disk refuses.
     """
     made_here = not path.exists()
-    descriptor = _open_locked(path)
+    descriptor = open_locked(path)
     waiting = None
     try:
         earlier = check_resume(path, manifest)
-        waiting = _open(waiting_path(path))
-        file = ResponseFile(_Lines(path, descriptor), _Lines(waiting_path(path), waiting))
+        waiting = open_appending(waiting_path(path))
+        file = ResponseFile(Lines(path, descriptor), Lines(waiting_path(path), waiting))
         try:
             content = manifest.merged_with(earlier or {})
             content["runs"].append(dict(run))
@@ -250,29 +219,6 @@ def open_response_file(path: Path, manifest: Manifest, run: Mapping[str, Any]) -
             path.unlink(missing_ok=True)
             manifest_path(path).unlink(missing_ok=True)
         os.close(descriptor)
-
-
-def _open_locked(path: Path) -> int:
-    """Open the file that this path names, locked.
-
-    Raises:
-        InputError: it cannot be opened.
-        RunError: another run writes to it.
-    """
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = _open(path)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be opened for writing: {error}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            raise RunError(f"{path}: another run is writing to it") from error
-        if os.fstat(descriptor).st_nlink:
-            return descriptor
-        os.close(descriptor)  # a run that wrote nothing took its file away between the two calls
 
 
 def check_resume(path: Path, manifest: Manifest) -> dict[str, Any] | None:
@@ -290,68 +236,12 @@ def check_resume(path: Path, manifest: Manifest) -> dict[str, Any] | None:
                 "write it; choose another --out"
             )
         return None
-    if not _has_lines(path) and not _has_lines(waiting_path(path)):
+    if not has_lines(path) and not has_lines(waiting_path(path)):
         return None
     difference = manifest.conflict(earlier)
     if difference is not None:
         raise InputError(f"{path} cannot be resumed: {difference}; use the former value or another --out")
     return earlier
-
-
-def _has_lines(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.readline().endswith(b"\n")
-    except FileNotFoundError:
-        return False
-
-
-def write_whole_text(path: Path, text: str) -> None:
-    """Replace a file's content so that no reader ever sees a part of it, nor a crash leaves one.
-
-    Raises:
-        RunError: the disk refuses.
-    """
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise RunError(f"{path}: cannot write: {error}") from error
-
-
-def _cut_torn_line(descriptor: int) -> None:
-    """Cut off what a killed run wrote of its last line."""
-    end = os.fstat(descriptor).st_size
-    place = end
-    while place > 0:
-        start = max(0, place - 65536)
-        newline = os.pread(descriptor, place - start, start).rfind(b"\n")
-        if newline >= 0:
-            place = start + newline + 1
-            break
-        place = start
-    if place != end:
-        os.ftruncate(descriptor, place)
-        os.fsync(descriptor)
-
-
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-
-
-def _whole_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where a response stands and what it says; a torn last line is passed over. None where there is no file."""
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                break
-            where = f"{path}:{number}"
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise InputError(f"{where}: not a response that this command wrote ({error})") from error
-            yield where, row
 
 
 def _unique_keys(lines: Iterable[tuple[str, dict[str, Any]]]) -> frozenset[SampleKey]:

@@ -20,13 +20,13 @@ from generation.sampling.sampler import OnResponse
 
 
 @contextmanager
-def sampling_progress(console: Console, total: int) -> Iterator[OnResponse]:
-    """Show progress while the block runs; yields what to call after each sample."""
+def sampling_progress(console: Console, total: int, what: str = "sampling") -> Iterator[OnResponse]:
+    """Show progress while the block runs; yields what to call after each response (its tokens, None if it failed)."""
     if not console.is_terminal:
         yield lambda _: None
         return
     columns = (
-        TextColumn("sampling"),
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[speed]:,.0f} tokens/s"),

@@ -17,6 +17,7 @@ from diversity_judge.errors import RunError
 from generation.engines import Engine, EngineInfo, Generation, GenerationRequest, SampleFailedError
 from generation.grading.grader import GradeCounts
 from generation.grading.queueing import GradingQueue, Row
+from generation.in_parallel import all_or_first_error, drain
 from generation.problems import Problem, ProblemKind
 from generation.prompt_formats import PromptFormat, lettered
 from generation.response_file import SampleKey
@@ -186,7 +187,7 @@ async def sample_missing(
         _give_up_if_hopeless(result)
 
     async def write() -> None:
-        while (batch := await _drain(finished)) is not None:
+        while (batch := await drain(finished)) is not None:
             await sink.put([response_row(sample, generation, plan, info) for sample, generation in batch])
             for _, generation in batch:
                 _count(result, generation)
@@ -196,7 +197,7 @@ async def sample_missing(
     n_workers = engine.rounds_at_once if in_rounds else min(concurrency, len(missing))
     workers = [asyncio.create_task(work_in_rounds() if in_rounds else work()) for _ in range(n_workers)]
     try:
-        await _all_or_first_error([*workers, writer], until=workers)
+        await all_or_first_error([*workers, writer], until=workers)
     finally:
         for worker in workers:
             worker.cancel()
@@ -213,34 +214,6 @@ def _rounds(plan: SamplingPlan, wanted: frozenset[SampleKey], size: int) -> Iter
     while together := list(islice(samples, size)):
         if any(sample.key in wanted for sample in together):
             yield together
-
-
-async def _all_or_first_error(tasks: Sequence[asyncio.Task[None]], until: Sequence[asyncio.Task[None]]) -> None:
-    """Wait for all tasks in `until`; an error in any of `tasks` ends the wait and is raised."""
-    pending = set(tasks)
-    while any(not task.done() for task in until):
-        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    for task in until:
-        task.result()
-
-
-async def _drain(
-    queue: asyncio.Queue[tuple[Sample, Generation] | None],
-) -> list[tuple[Sample, Generation]] | None:
-    """Wait for an item and take all that are there, so that one sync serves them; None at the end."""
-    item = await queue.get()
-    batch = []
-    while item is not None:
-        batch.append(item)
-        if queue.empty():
-            return batch
-        item = queue.get_nowait()
-    if batch:
-        queue.put_nowait(None)  # the end is for the next call
-        return batch
-    return None
 
 
 def _give_up_if_hopeless(result: SamplingCounts) -> None:
