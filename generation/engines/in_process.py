@@ -1,104 +1,40 @@
-"""vLLM in this process.
-
-The asynchronous engine rather than `LLM`: `LLM` waits for whole batches and refuses data parallelism, while
-this one hands over each response as it is finished, so that it can be on disk a moment later.
-"""
+"""vLLM in this process, asked for responses."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from diversity_judge.errors import DiversityJudgeError, RunError
+from generation.engines.async_vllm import AsyncVLLM
 from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError, Settings
-from generation.engines.cpu_cache import choose_cache
-from generation.engines.engine_log import EngineLog
-from generation.engines.reaper import Reaper
-from generation.engines.starting import start_ends_with_signals
-from generation.engines.vllm_options import VLLMOptions, import_failure, quiet_and_patient, versions
-from generation.engines.vllm_processes import quick_to_end
-from generation.engines.vllm_requests import Prompts, RequestRefusedError, generation_of, rejection, sampling_params
+from generation.engines.vllm_options import VLLMOptions
+from generation.engines.vllm_requests import Prompts, generation_of, rejection, sampling_params
 
 NAME = "the engine in this process"
-_SECONDS_TO_END = 60.0
-"""For the engine core to end: it waits for its worker, and a busy CPU takes longer than vLLM's 5 s for both."""
-_SECONDS_TO_END_INTERRUPTED = 4.0
-"""Where requests were given up: of Ctrl-C in a terminal the worker dies, and its core waits for it for ever."""
 
 
-class InProcessEngine:
+class InProcessEngine(AsyncVLLM):
     """An `Engine` on vLLM's `AsyncLLM`."""
 
     rounds_at_once = 1
 
     def __init__(self, options: VLLMOptions) -> None:
-        self._options = options
-        self._llm: Any = None
+        super().__init__(options)
         self._prompts: Prompts | None = None
-        self._max_model_len = 0
         self._names = itertools.count()
-        self._reaper = Reaper()
-        self._log = EngineLog(options.log)
-        self._failed = False
-        self._gave_up = False
 
     async def start(self) -> EngineInfo:
-        """Start the engine core and its workers (minutes for a large model).
-
-        Raises:
-            RunError: vLLM does not start.
-            InputError: vLLM cannot be imported, or the model has no experts whose number could be set.
-        """
-        quiet_and_patient()
-        self._log.begin()
-        await asyncio.sleep(0)  # for an interruption that came before
-        # The start holds the event loop for minutes: a signal has to end it from here. The console comes back last.
-        with self._reaper.watching(), self._log.taking_output(), start_ends_with_signals():
-            self._llm = self._started()
+        """See `AsyncVLLM.start`."""
+        info = await super().start()
         self._prompts = Prompts(self._llm.renderer, self._options)
-        self._max_model_len = int(self._llm.vllm_config.model_config.max_model_len)
-        return EngineInfo(self._options.model, versions())
-
-    def _started(self) -> Any:
-        try:
-            from vllm.engine.arg_utils import AsyncEngineArgs
-            from vllm.v1.engine.async_llm import AsyncLLM
-        except Exception as error:
-            raise import_failure(error) from error
-        try:
-            args = AsyncEngineArgs(**({"enable_log_requests": False} | self._options.for_vllm()))
-            config = args.create_engine_config()
-            choose_cache(config, self._options.engine_args, self._options.workload)
-            with quick_to_end():
-                return AsyncLLM.from_vllm_config(
-                    config, enable_log_requests=args.enable_log_requests, disable_log_stats=args.disable_log_stats
-                )
-        except DiversityJudgeError:
-            raise
-        except Exception as error:  # vLLM's start raises many types
-            raise self._failure(f"vLLM does not start with {self._options.model!r}", error) from error
-
-    def _failure(self, what: str, error: Exception) -> RunError:
-        self._failed = True
-        return self._log.failure(what, error)
+        return info
 
     async def generate(self, request: GenerationRequest) -> Generation:
         """See `Engine.generate`."""
-        from vllm.exceptions import VLLMClientError
-        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
-
-        try:
-            with self._noting_cancellation():
-                return await self._run(request)
-        except EngineDeadError as error:
-            raise self._failure("the vLLM engine died (a resume continues)", error) from error
-        except EngineGenerateError as error:
-            raise SampleFailedError(f"vLLM: {error.__cause__ or error}") from error
-        except (VLLMClientError, ValueError) as error:
-            raise RequestRefusedError(str(error)) from error
+        with self.asking():
+            return await self._run(request)
 
     async def generate_together(self, requests: Sequence[GenerationRequest]) -> list[Generation | SampleFailedError]:
         """See `Engine.generate_together`."""
@@ -106,7 +42,7 @@ class InProcessEngine:
         for request in requests:
             with contextlib.suppress(Exception):  # one that cannot be read fails as itself below
                 self._prompts.of(request.messages)
-        with self._noting_cancellation():
+        with self.noting_cancellation():
             await self._llm.pause_generation(mode="keep", clear_cache=True)
             tasks = [asyncio.create_task(self.generate(request)) for request in requests]
             # Queued in the order of the tasks, refused ones are done; the engine core hears of all before it goes on.
@@ -123,37 +59,10 @@ class InProcessEngine:
         """See `Engine.rejections`."""
         return {NAME: await rejection(self, extra_args)}
 
-    async def call_workers(self, method: str) -> list[Any]:
-        """Call a method of every worker (of a `worker_extension_cls`, say); their answers, in order of rank."""
-        answers: list[Any] = await self._llm.collective_rpc(method)
-        return answers
-
-    async def close(self) -> None:
-        """Stop the engine core and its workers; a second interruption kills them."""
-        if self._llm is not None:
-            llm, self._llm = self._llm, None
-            try:
-                # Not in a thread: the engine's reader must not run on while its core goes away under it.
-                with self._log.taking_output():
-                    llm.shutdown(timeout=_SECONDS_TO_END_INTERRUPTED if self._gave_up else _SECONDS_TO_END)
-            except BaseException:
-                self._reaper.reap()
-                raise
-        self._reaper.close()
-        self._log.end(keep=self._failed)
-
-    @contextlib.contextmanager
-    def _noting_cancellation(self) -> Iterator[None]:
-        try:
-            yield
-        except asyncio.CancelledError:
-            self._gave_up = True
-            raise
-
     async def _run(self, request: GenerationRequest) -> Generation:
         assert self._prompts is not None
         prompt = self._prompts.of(request.messages)
-        params = sampling_params(request, prompt, self._max_model_len)
+        params = sampling_params(request, prompt, self.max_model_len)
         name = str(next(self._names))
         outputs = [output async for output in self._llm.generate(dict(prompt.engine_input), params, request_id=name)]
         if not outputs:
