@@ -14,6 +14,7 @@ from diversity_judge.plan import main as plan
 from diversity_judge.reliability import main as reliability
 from diversity_judge.score import main as score
 from generation.grade import main as grade
+from generation.reward import main as reward
 from generation.routing import main as routing
 from generation.sample import main as sample
 from generation.sampling.arguments import parse_arguments
@@ -27,6 +28,7 @@ COMMANDS: dict[str, tuple[Main, list[str]]] = {
     "plan": (plan, []),
     "sample": (sample, []),
     "grade": (grade, []),
+    "reward": (reward, []),
     "routing probabilities": (routing, ["probabilities"]),
     "routing active-experts": (routing, ["active-experts"]),
 }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from diversity_judge.errors import InputError
 from generation.engines.base import Engine
 from generation.engines.cpu_cache import Workload
 from generation.engines.options import EngineOptions
 from generation.strategies import Strategy
+
+if TYPE_CHECKING:
+    from generation.engines.pooling import PoolingEngine
+    from generation.engines.server_pool import ServerPool
 
 _PARALLEL = (
     "tensor_parallel_size",
@@ -38,14 +43,60 @@ def make_engine(
     return _servers(options) if options.base_urls else _vllm(options, strategies, workload, log)
 
 
-def _servers(options: EngineOptions) -> Engine:
-    from generation.engines.servers import ServerOptions, ServersEngine
+def make_pooling_engine(
+    options: EngineOptions, started_with: Mapping[str, Any], *, workload: Workload, log: Path | None = None
+) -> PoolingEngine:
+    """The engine of a reward model that the options name.
 
+    Args:
+        options: Which model, and where it runs.
+        started_with: Arguments of vLLM's `EngineArgs` by which a model in this process becomes a reward model; what
+            the options say of the same goes before.
+        workload: How many texts of which length; what the cache of a CPU is for.
+        log: As for `make_engine`.
+
+    Raises:
+        InputError: options that contradict each other, or vLLM is needed and not installed.
+    """
+    if options.base_urls:
+        from generation.engines.pooling_servers import PoolingServers
+
+        return PoolingServers(_pool(options))
+    from generation.engines.pooling_in_process import PoolingInProcess
+    from generation.engines.vllm_options import VLLMOptions, import_failure
+
+    if find_spec("vllm") is None:
+        raise import_failure(None)
+    args = {**started_with, **options.engine_args}
+    return PoolingInProcess(VLLMOptions(model=str(options.model), engine_args=args, workload=workload, log=log))
+
+
+def _pool(options: EngineOptions) -> ServerPool:
+    from generation.engines.server_pool import LONGEST_WAIT, ServerPool
+
+    _refuse_engine_args(options)
+    return ServerPool(
+        options.base_urls,
+        model=str(options.model),
+        api_key_env=options.api_key_env,
+        deadline=options.deadline,
+        attempts=options.max_attempts,
+        longest_wait=LONGEST_WAIT,
+    )
+
+
+def _refuse_engine_args(options: EngineOptions) -> None:
     given = sorted(options.engine_args) + [n for n in ("active_experts", "cpu_replicas") if getattr(options, n)]
     if given:
         raise InputError(
             f"--{given[0].replace('_', '-')} is for vLLM in this process; with --base-url give it to the server"
         )
+
+
+def _servers(options: EngineOptions) -> Engine:
+    from generation.engines.servers import ServerOptions, ServersEngine
+
+    _refuse_engine_args(options)
     return ServersEngine(
         ServerOptions(
             base_urls=tuple(options.base_urls),

@@ -8,6 +8,7 @@ from typing import Any
 from diversity_judge.errors import RunError
 from diversity_judge.rubric import THINK_START
 from generation.engines.base import Engine, Generation, GenerationRequest, SampleFailedError, Settings
+from generation.engines.pooling import PoolingRequest
 from generation.engines.vllm_options import VLLMOptions
 from generation.prompt_formats import Message
 from generation.strategies import TokenSampling
@@ -107,3 +108,10 @@ async def rejection(engine: Engine, extra_args: Settings) -> str | None:
     except SampleFailedError as error:
         raise RunError(f"vLLM fails on a request of one token: {error}") from error
     return None
+
+
+def pooling_params(request: PoolingRequest) -> Any:
+    """VLLM's `PoolingParams` of a request."""
+    from vllm import PoolingParams
+
+    return PoolingParams(task=request.task, use_activation=request.activation)

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 from generation.edt_settings import EDTSettings
 from generation.expert_sample.settings import ExpertSampleSettings
 
+Server = TypeVar("Server", bound="FakeServer")
 Reply = tuple[int, dict[str, Any], dict[str, str]]
 
 
@@ -30,6 +31,7 @@ class FakeServer:
         experts: Active experts of its model, and all experts of a layer.
         is_vllm: Whether it answers `/version`.
         models: Names that it serves.
+        contexts: Tokens of the longest text by model, where it says so.
         faults: Called with (request body, number of the request); a reply replaces the usual one.
         seconds: How long a response takes.
         bodies: The request bodies of completions, in order of arrival.
@@ -40,6 +42,7 @@ class FakeServer:
     experts: tuple[int, int] = (8, 128)
     is_vllm: bool = True
     models: tuple[str, ...] = ("tiny",)
+    contexts: dict[str, int] = field(default_factory=dict)
     faults: Callable[[dict[str, Any], int], Reply | None] = lambda body, number: None
     seconds: float = 0.0
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -50,6 +53,10 @@ class FakeServer:
     def samples(self) -> list[dict[str, Any]]:
         """The bodies without the probes of one token."""
         return [body for body in self.bodies if body.get("max_tokens") != 1]
+
+    def answer(self, path: str, body: dict[str, Any]) -> Reply:
+        """Answer a POST."""
+        return self.complete(body, chat=path == "/v1/chat/completions")
 
     def complete(self, body: dict[str, Any], *, chat: bool) -> Reply:
         """Answer a completion."""
@@ -81,7 +88,7 @@ def response_text(body: dict[str, Any]) -> str:
 
 
 @contextmanager
-def serving(server: FakeServer) -> Iterator[FakeServer]:
+def serving(server: Server) -> Iterator[Server]:
     """Run a server on a free port of the loopback interface."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -91,14 +98,18 @@ def serving(server: FakeServer) -> Iterator[FakeServer]:
             if self.path == "/version" and server.is_vllm:
                 return self.reply(200, {"version": "0.32.0"}, {})
             if self.path == "/v1/models":
-                data = [{"id": name, "object": "model", "created": 0, "owned_by": "x"} for name in server.models]
+                data = [
+                    {"id": name, "object": "model", "created": 0, "owned_by": "x"}
+                    | ({"max_model_len": server.contexts[name]} if name in server.contexts else {})
+                    for name in server.models
+                ]
                 return self.reply(200, {"object": "list", "data": data}, {})
             return self.reply(404, {"error": {"message": "no such path"}}, {})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             server.keys.add(self.headers["Authorization"])
-            self.reply(*server.complete(body, chat=self.path == "/v1/chat/completions"))
+            self.reply(*server.answer(self.path, body))
 
         def reply(self, status: int, content: dict[str, Any], headers: dict[str, str]) -> None:
             data = json.dumps(content).encode()

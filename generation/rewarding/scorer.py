@@ -1,0 +1,134 @@
+"""Score what is missing and put it on disk as it comes.
+
+    jobs -> prompts (tokenised a few ahead) -> engine (many at a time) -> journal
+
+The order in which scores come does not matter: each has its key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from diversity_judge.errors import RunError
+from generation.engines import SampleFailedError
+from generation.engines.pooling import PoolingEngine
+from generation.in_parallel import all_or_first_error, drain
+from generation.rewarding.journal import Journal
+from generation.rewarding.plan import Job, Scored
+from generation.rewarding.prompts import Prepared, Prompts
+
+GIVE_UP_AFTER = 16
+"""Stop when this many failed and none succeeded: something is wrong with all of them."""
+
+OnScore = Callable[[int | None], None]
+"""Called after each text with its number of tokens, or None if it failed."""
+
+
+@dataclass
+class ScoringCounts:
+    """What a run did.
+
+    Attributes:
+        scored: By key, all of them on disk.
+        n_tokens: That were read.
+        context: Tokens that the model read at most; 0 where nothing was to do.
+        unscored: Why a text has no score, by key.
+        failures: Reasons of failed calls and how often each occurred.
+    """
+
+    scored: dict[str, Scored] = field(default_factory=dict)
+    n_tokens: int = 0
+    context: int = 0
+    unscored: dict[str, str] = field(default_factory=dict)
+    failures: Counter[str] = field(default_factory=Counter)
+
+
+async def check_model(engine: PoolingEngine, prompts: Prompts) -> None:
+    """Let each server (or the one engine) score a short text, before anything is scored.
+
+    Raises:
+        RunError: one is not the recipe's reward model; the message says which and why.
+    """
+    probe = prompts.probe()
+    for name, rows in (await engine.rows_of_each(prompts.request(probe))).items():
+        prompts.check(name, probe, rows)
+
+
+async def score_missing(
+    engine: PoolingEngine,
+    prompts: Prompts,
+    missing: Sequence[Job],
+    *,
+    context: int,
+    journal: Journal,
+    concurrency: int,
+    on_score: OnScore,
+) -> ScoringCounts:
+    """Score everything in `missing` and put it on disk.
+
+    Args:
+        engine: Started.
+        prompts: Of its model.
+        missing: What to score, in this order.
+        context: Tokens that the model reads at most.
+        journal: Where scores go.
+        concurrency: Texts in flight at most.
+        on_score: Told about each text.
+
+    Raises:
+        RunError: nothing can be scored or written any more. What was finished before is on disk.
+    """
+    result = ScoringCounts(context=context)
+    finished: asyncio.Queue[tuple[Scored, int] | None] = asyncio.Queue()
+    todo = iter(missing)
+
+    async def work() -> None:
+        for job in todo:
+            prepared = prompts.prepare(job.problem, job.text, context)
+            if isinstance(prepared, str):
+                result.unscored[job.key] = prepared
+                on_score(0)
+                continue
+            try:
+                scores = prompts.scores(prepared, await engine.rows(prompts.request(prepared)))
+            except SampleFailedError as error:
+                result.unscored[job.key] = str(error)
+                result.failures[str(error)] += 1
+                on_score(None)
+                _give_up_if_hopeless(result)
+            else:
+                await finished.put((_scored(job, prepared, scores, context), len(prepared.token_ids)))
+
+    async def write() -> None:
+        while (batch := await drain(finished)) is not None:
+            journal.keep([scored for scored, _ in batch])
+            for scored, n_tokens in batch:
+                result.scored[scored.key] = scored
+                result.n_tokens += n_tokens
+                on_score(n_tokens)
+
+    writer = asyncio.create_task(write())
+    workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(missing)))]
+    try:
+        await all_or_first_error([*workers, writer], until=workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        # What was scored before an error or an interruption is written too.
+        await finished.put(None)
+        await writer
+    return result
+
+
+def _scored(job: Job, prepared: Prepared, scores: Sequence[float], context: int) -> Scored:
+    return Scored(job.key, tuple(scores), context, prepared.steps_cut, prepared.characters_cut, prepared.defused)
+
+
+def _give_up_if_hopeless(result: ScoringCounts) -> None:
+    if not result.scored and result.failures.total() >= GIVE_UP_AFTER:
+        reason, _ = result.failures.most_common(1)[0]
+        raise RunError(f"the first {GIVE_UP_AFTER} responses all failed: {reason}")
