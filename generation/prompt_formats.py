@@ -10,6 +10,7 @@ import re
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from diversity_judge.errors import InputError
 from diversity_judge.planning.prompt_files import PromptFile, load_prompt_file
@@ -86,6 +87,28 @@ class PromptFormat:
 def lettered(choices: Iterable[str]) -> str:
     """The options of a multiple-choice problem, one a line: `A) ...`."""
     return "\n".join(f"{letter}) {text}" for letter, text in zip(string.ascii_uppercase, choices, strict=False))
+
+
+def prompt_token_ids(
+    tokenizer: Any, chat: tuple[Message, ...], *, chat_template: bool, template_options: Mapping[str, Any]
+) -> list[int]:
+    """The tokens of a prompt, as an engine makes them: the template writes all special tokens itself.
+
+    Args:
+        tokenizer: Of transformers.
+        chat: The messages; the last one alone where no template is applied.
+        chat_template: Whether the model's template is applied.
+        template_options: What the template is told, such as enable_thinking.
+
+    Raises:
+        Exception: what a template raises, which is a program.
+    """
+    if not chat_template:
+        return list(tokenizer(chat[-1].content)["input_ids"])
+    options = {"add_generation_prompt": True} | dict(template_options)
+    messages = [{"role": message.role, "content": message.content} for message in chat]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, **options)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def formats_for(problems: Iterable[Problem], chosen: Iterable[str] = ()) -> Mapping[ProblemKind, PromptFormat]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from diversity_judge.inputs.views import estimate_tokens
 from generation.engines.options import EngineOptions
-from generation.prompt_formats import Message
+from generation.prompt_formats import Message, prompt_token_ids
 from generation.sampling.sampler import SamplingPlan
 
 TEMPLATE_TOKENS = 8
@@ -36,7 +36,8 @@ def prompt_tokens(options: EngineOptions, plan: SamplingPlan) -> PromptTokens:
     if folder is not None:
         try:
             tokenizer = _tokenizer(folder, options)
-            counts = {name: _count(tokenizer, chat, options) for name, chat in chats.items()}
+            applied = {"chat_template": options.chat_template, "template_options": options.chat_template_kwargs}
+            counts = {name: len(prompt_token_ids(tokenizer, chat, **applied)) for name, chat in chats.items()}
         except Exception:  # noqa: S110 - templates are programs; what they raise is for the engine to say
             pass
         else:
@@ -67,16 +68,6 @@ def _tokenizer(folder: Path, options: EngineOptions) -> Any:
 
     trusted = bool(options.engine_args.get("trust_remote_code"))
     return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trusted)
-
-
-def _count(tokenizer: Any, chat: tuple[Message, ...], options: EngineOptions) -> int:
-    """As the engine does it: the template writes all special tokens itself."""
-    if not options.chat_template:
-        return len(tokenizer(chat[-1].content)["input_ids"])
-    kwargs = {"add_generation_prompt": True} | dict(options.chat_template_kwargs)
-    messages = [{"role": message.role, "content": message.content} for message in chat]
-    text = tokenizer.apply_chat_template(messages, tokenize=False, **kwargs)
-    return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _estimate(chat: tuple[Message, ...], per_message: int) -> int:
