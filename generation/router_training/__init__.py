@@ -1,0 +1,1 @@
+"""A router trained alone: what is learned, from what, and the checkpoint that it becomes."""
