@@ -32,10 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(options: UpdateOptions) -> int:
     """Train and write the checkpoint, and say what came of it."""
-    from generation.router_training.console import print_look, print_result
+    from generation.router_training.console import ConsoleReporter, print_result
     from generation.router_training.update import update
 
     console = Console(stderr=True)
-    result = update(options, lambda look: print_look(console, look))
+    result = update(options, ConsoleReporter(console))
     print_result(console, result)
     return EXIT_OK

@@ -13,7 +13,10 @@ import torch
 
 
 class Readout:
-    """The final norm and the head of a model, in float32. Differentiable in the states, never in norm and head."""
+    """The final norm and the head of a model, in float32.
+
+    Differentiable in the states, and in a norm's weight that is handed in; never in the model's own norm and head.
+    """
 
     def __init__(self, model: Any) -> None:
         self._norm = copy.deepcopy(model.get_decoder().norm).float().requires_grad_(False)
@@ -27,21 +30,31 @@ class Readout:
         """The number of tokens that the head tells apart."""
         return int(self._weight.shape[0])
 
-    def logits(self, states: torch.Tensor) -> torch.Tensor:
-        """Logits (..., V) of states (..., D) after the last layer."""
-        return torch.nn.functional.linear(self._norm(states.float()), self._weight, self._bias)
+    def logits(self, states: torch.Tensor, norm_weight: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits (..., V) of states after the last layer.
 
-    def logprobs(self, states: torch.Tensor, token_ids: torch.Tensor) -> torch.Tensor:
+        Args:
+            states: (..., D).
+            norm_weight: (D,) in place of the final norm's own; the logits are differentiable in it.
+        """
+        own = {} if norm_weight is None else {"weight": norm_weight.float()}
+        normed = torch.func.functional_call(self._norm, own, (states.float(),))
+        return torch.nn.functional.linear(normed, self._weight, self._bias)
+
+    def logprobs(
+        self, states: torch.Tensor, token_ids: torch.Tensor, norm_weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The log-probability of one token a row, in nats.
 
         Args:
             states: (T, D) or (T, M, D) after the last layer.
             token_ids: (T,) int64: the token of each row, the same for its M states.
+            norm_weight: As in `logits`.
 
         Returns:
             (T,) or (T, M).
         """
-        logits = self.logits(states)
+        logits = self.logits(states, norm_weight)
         wanted = token_ids.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
         return logits.gather(-1, wanted)[..., 0] - logits.logsumexp(-1)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diversity_judge.command_line import CommandParser
+from generation.moe_models.loading import DEVICES, DTYPES
 from generation.router_training.options import Control, Objective, UpdateOptions
 
 _EPILOG = """\
@@ -27,6 +28,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> UpdateOptions:
     values = vars(parser().parse_args(argv))
     values["objective"] = Objective(values["objective"])
     values["control"] = Control(values["control"])
+    values["prompt_formats"] = tuple(values["prompt_formats"])
     return UpdateOptions(**values)
 
 
@@ -95,8 +97,23 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="looks without a new best before training ends (default %(default)s)",
     )
-    found.add_argument("--max-tokens", type=int, metavar="N", help="leave longer responses out")
-    found.add_argument("--dtype", metavar="DTYPE", help="precision that the model runs in (default: its own)")
+    found.add_argument("--max-tokens", type=int, metavar="N", help="a budget of response tokens over the whole file")
+    found.add_argument(
+        "--prompt-format",
+        action="append",
+        default=[],
+        dest="prompt_formats",
+        metavar="NAME|FILE",
+        help="a wording that responses were prompted with, where it is not shipped",
+    )
+    found.add_argument("--any-model", action="store_true", help="learn from responses of another model, too")
+    found.add_argument(
+        "--skip-mismatches", action="store_true", help="leave out what is not tokenised as it was sampled"
+    )
+    found.add_argument(
+        "--dtype", choices=DTYPES, default=default.dtype, help="precision that the model runs in (default %(default)s)"
+    )
+    found.add_argument("--device", choices=DEVICES, default=default.device, help="default %(default)s")
     found.add_argument("--seed", type=int, default=default.seed, help="default %(default)s")
     return found
 

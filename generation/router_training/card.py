@@ -12,7 +12,7 @@ from diversity_judge.display import counted
 from diversity_judge.files import finite_or_none
 from diversity_judge.measures.intervals import Estimate
 from generation.router_training.options import Control, Objective
-from generation.router_training.result import TrainedOn, UpdateResult
+from generation.router_training.result import Amount, UpdateResult
 
 RECORD = "router_update.json"
 _PACKAGES = ("diversity-judge", "torch", "transformers")
@@ -65,7 +65,8 @@ the checkpoint that it comes from, to the bit. It loads as that one does.
 | held-out nll, before | {_with_interval(held_out.before)} nats a token |
 | held-out nll, after | {_with_interval(held_out.after)} |
 | change | {_with_interval(held_out.change)} |
-| steps | {result.best.step} kept of {result.looks[-1].step} (Adam, {options.lr:g}, {options.batch_size} responses a step) |
+| steps | {result.best.step} kept of {result.looks[-1].step} |
+| Adam | learning rate {options.lr:g}, {options.batch_size} responses a step |
 | seed | {options.seed} |
 
 Intervals are 95 %, over held-out problems. Objective, learning rate and the rest are choices of `router_update`, not
@@ -110,7 +111,7 @@ def _versions() -> Mapping[str, str]:
     return {name: version(name) for name in _PACKAGES}
 
 
-def _amount(amount: TrainedOn) -> str:
+def _amount(amount: Amount) -> str:
     return (
         f"{counted(amount.responses, 'right response')} to {counted(amount.problems, 'problem')}, "
         f"{counted(amount.tokens, 'token')}"

@@ -64,7 +64,9 @@ class TensorPlace:
             InputError: it is none that can be trained.
         """
         if self.dtype not in _DTYPES:
-            raise InputError(f"{self.file}: a tensor of type {self.dtype} can't be trained; of {', '.join(_DTYPES)} it can")
+            raise InputError(
+                f"{self.file}: a tensor of type {self.dtype} can't be trained; of {', '.join(_DTYPES)} it can"
+            )
         return _DTYPES[self.dtype]
 
 
@@ -125,9 +127,7 @@ def refuse_taken(out: Path) -> None:
         raise InputError(f"{out} exists and is not empty; name another folder with --out, or remove it")
 
 
-def write_updated(
-    checkpoint: Checkpoint, changed: Mapping[str, Tensor], texts: Mapping[str, str], out: Path
-) -> None:
+def write_updated(checkpoint: Checkpoint, changed: Mapping[str, Tensor], texts: Mapping[str, str], out: Path) -> None:
     """Write a checkpoint that differs from another in a few tensors.
 
     Args:
@@ -183,8 +183,11 @@ def _header(file: Path) -> Iterator[tuple[str, TensorPlace]]:
             for name, entry in header.items():
                 if name != "__metadata__":
                     first, last = entry["data_offsets"]
-                    yield name, TensorPlace(
-                        file.name, entry["dtype"], tuple(entry["shape"]), 8 + length + first, 8 + length + last
+                    yield (
+                        name,
+                        TensorPlace(
+                            file.name, entry["dtype"], tuple(entry["shape"]), 8 + length + first, 8 + length + last
+                        ),
                     )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{file}: not a file in the safetensors format: {error}") from error

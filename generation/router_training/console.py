@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
 
 from diversity_judge.display import counted
@@ -9,11 +11,23 @@ from diversity_judge.measures.intervals import Estimate
 from generation.router_training.card import what_was_trained
 from generation.router_training.result import UpdateResult
 from generation.router_training.training import Look
+from generation.router_training.update import Reporter
 
 
-def print_look(console: Console, look: Look) -> None:
-    """How the held-out problems fare."""
-    _say(console, f"step {look.step}: held-out nll {look.nll:.4f}")
+class ConsoleReporter(Reporter):
+    """Prints as it goes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def on_read(self, sentences: Iterable[str]) -> None:
+        """See `Reporter`."""
+        for sentence in sentences:
+            _say(self._console, sentence)
+
+    def on_look(self, look: Look) -> None:
+        """See `Reporter`."""
+        _say(self._console, f"step {look.step}: held-out nll {look.nll:.4f}")
 
 
 def print_result(console: Console, result: UpdateResult) -> None:
@@ -42,7 +56,11 @@ def print_result(console: Console, result: UpdateResult) -> None:
 
 
 def _shown(estimate: Estimate) -> str:
-    return f"{estimate.value:.4f}" if estimate.reason else f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+    return (
+        f"{estimate.value:.4f}"
+        if estimate.reason
+        else f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+    )
 
 
 def _say(console: Console, text: str) -> None:

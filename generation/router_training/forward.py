@@ -101,15 +101,12 @@ class Tail:
         mixed = functional_call(
             self.layer.block.experts, _below(values, f"{self.layer.name}.mlp.experts"), (hidden, experts, weights)
         )
-        return self._readout.logprobs(
-            self._after(before, hidden, mixed), targets, norm_weight=values.get(self._norm)
-        )
+        return self._readout.logprobs(self._after(before, hidden, mixed), targets, norm_weight=values.get(self._norm))
 
     def logits(self, batch: Sequence[int], values: Mapping[str, Tensor]) -> Tensor:
         """(T, E) router logits of all places of these trajectories, differentiable in `values`."""
         return self._route(self._inputs(batch)[1], values)[0]
 
-    @torch.no_grad()
     def utilities(self, batch: Sequence[int], logits: Tensor, routes: Tensor, targets: Tensor) -> Tensor:
         """Log-probabilities of tokens by each of several routes.
 
@@ -125,9 +122,8 @@ class Tail:
         before, hidden = self._inputs(batch)
         width = max(self.layer.n_experts * hidden.shape[1], routes.shape[1] * self._readout.n_tokens)
         pieces = torch.arange(len(hidden), device=hidden.device).split(max(1, _MOST_VALUES // width))
-        return torch.cat(
-            [self._utilities(before[p], hidden[p], logits[p], routes[p], targets[p]) for p in pieces]
-        )
+        with torch.no_grad():
+            return torch.cat([self._utilities(before[p], hidden[p], logits[p], routes[p], targets[p]) for p in pieces])
 
     def _utilities(self, before: Tensor, hidden: Tensor, logits: Tensor, routes: Tensor, targets: Tensor) -> Tensor:
         weights = self.layer.weights(logits, routes)
@@ -151,7 +147,6 @@ class Tail:
         return before + (mixed if shared is None else mixed + shared)
 
 
-@torch.no_grad()
 def _states_before(
     model: LoadedModel, layer: MoeLayer, trajectories: Sequence[Tokens], at_once: int
 ) -> tuple[Tensor, list[int]]:
@@ -162,7 +157,7 @@ def _states_before(
     weight = layer.decoder_layer.post_attention_layernorm.weight
     kept = _array(starts[-1], weight.shape[0], model.model.dtype)
     device = next(model.model.parameters()).device
-    with recorded(layer) as record:
+    with torch.no_grad(), recorded(layer) as record:
         for first in range(0, len(trajectories), at_once):
             some = trajectories[first : first + at_once]
             ids, mask, places = _padded(some, device)
@@ -200,4 +195,4 @@ def _below(values: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _name_of(model: Any, wanted: Any) -> str:
-    return next(name for name, module in model.named_modules() if module is wanted)
+    return next(str(name) for name, module in model.named_modules() if module is wanted)

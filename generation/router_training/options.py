@@ -52,8 +52,12 @@ class UpdateOptions:
         held_out: Share of the problems that decide when to stop.
         evaluate_every: Steps between two looks at the held-out problems.
         patience: Looks without a new best after which training ends.
-        max_tokens: Responses of more tokens are left out; None: none is.
-        dtype: Precision that the model runs in; None: its own.
+        max_tokens: A budget of response tokens over the whole file; None: none.
+        prompt_formats: Files of the formats that responses were prompted with, where these are not shipped.
+        any_model: Learn from responses that another model sampled, too.
+        skip_mismatches: Leave out what is not tokenised as it was sampled, in place of an error.
+        dtype: Precision that the model runs in: `auto` for its own.
+        device: `cpu` or `cuda`.
         seed: Of the split, the batches, the draws and the shuffling.
     """
 
@@ -72,7 +76,11 @@ class UpdateOptions:
     evaluate_every: int = 20
     patience: int = 5
     max_tokens: int | None = None
-    dtype: str | None = None
+    prompt_formats: tuple[str, ...] = ()
+    any_model: bool = False
+    skip_mismatches: bool = False
+    dtype: str = "auto"
+    device: str = "cpu"
     seed: int = 0
 
     def __post_init__(self) -> None:

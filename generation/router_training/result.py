@@ -30,7 +30,7 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class TrainedOn:
+class Amount:
     """How much was learned from, and how much decided when to stop.
 
     Attributes:
@@ -68,8 +68,8 @@ class UpdateResult:
     n_parameters: int
     changed: float
     size: float
-    training: TrainedOn
-    stopping: TrainedOn
+    training: Amount
+    stopping: Amount
     held_out: HeldOut
     looks: tuple[Look, ...]
     seconds: float

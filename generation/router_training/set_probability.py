@@ -76,6 +76,6 @@ def _log_rate_of_others(g: Tensor, sets: Tensor) -> Tensor:
 def _offsets(g: Tensor) -> Tensor:
     """(S,) even steps of s, from the time at which the first of the others is due, 1 / W.
 
-    At W t = exp(4.5) the density is exp(-90). Below, it falls with exp(s), and faster where not all of the set have come.
+    At W t = exp(4.5) the density is exp(-90). Below, it falls with exp(s) or faster.
     """
     return torch.arange(-_BELOW, _ABOVE + _STEP / 2, _STEP, dtype=g.dtype, device=g.device)

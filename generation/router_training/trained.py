@@ -6,6 +6,7 @@ the rounding as if it were not there: what was trained, what was measured and wh
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +18,6 @@ from generation.moe_models.layers import MoeLayer
 from generation.moe_models.loading import LoadedModel
 from generation.router_training.checkpoint import Checkpoint
 from generation.router_training.options import Control
-
 
 
 class Trained(ABC):
@@ -111,9 +111,7 @@ class OutputScale(Trained):
         return {f"{self._experts}.down_proj": torch.stack(list(written.values()))}
 
 
-def make_trained(
-    model: LoadedModel, checkpoint: Checkpoint, layer: MoeLayer, control: Control
-) -> Trained:
+def make_trained(model: LoadedModel, checkpoint: Checkpoint, layer: MoeLayer, control: Control) -> Trained:
     """What an update of this layer trains.
 
     Raises:
@@ -134,10 +132,11 @@ def final_norm(model: LoadedModel) -> str:
     norm = model.model.get_decoder().norm
     for name, parameter in model.model.named_parameters():
         if parameter is norm.weight:
-            return name
+            return str(name)
     raise InputError(f"{model.name}: the final norm has no weight of its own")
 
 
-def change_norm(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> float:
-    """The Euclidean norm of all changes together."""
-    return float(sum(((after[name].double() - before[name].double()) ** 2).sum() for name in after)) ** 0.5
+def distance(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> float:
+    """The Euclidean norm of all differences together."""
+    squares = [float(((after[name].double() - before[name].double()) ** 2).sum()) for name in after]
+    return math.sqrt(sum(squares))

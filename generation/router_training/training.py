@@ -111,14 +111,15 @@ def mean_nll(forward: Forward, trained: Trained, where: Part, batch_size: int) -
     return float(sums.sum() / sum(len(tokens) for tokens in where.targets.values()))
 
 
-@torch.no_grad()
 def nll_sums(forward: Forward, trained: Trained, where: Part, batch_size: int) -> NDArray[np.float64]:
     """(N,) negative log-likelihood of each trajectory in nats, in the order of its numbers."""
-    values, sums = trained.in_model(), []
-    for first in range(0, len(where.numbers), batch_size):
-        batch = where.numbers[first : first + batch_size]
-        logprobs = forward.logprobs(batch, values, where.tokens(batch)).double().cpu()
-        sums += [-float(piece.sum()) for piece in logprobs.split([len(where.targets[n]) for n in batch])]
+    sums = []
+    with torch.no_grad():
+        values = trained.in_model()
+        for first in range(0, len(where.numbers), batch_size):
+            batch = where.numbers[first : first + batch_size]
+            logprobs = forward.logprobs(batch, values, where.tokens(batch)).double().cpu()
+            sums += [-float(piece.sum()) for piece in logprobs.split([len(where.targets[n]) for n in batch])]
     return np.array(sums)
 
 

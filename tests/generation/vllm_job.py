@@ -48,12 +48,14 @@ class Answer:
         routing: the routing that each sample's output names, None where it names none.
         n_cached: number of prompt tokens found in the prefix cache.
         error: why the request was refused; then there are no samples.
+        logprobs: log-probability of each token of each sample, where the request asks for `logprobs`.
     """
 
     tokens: list[list[int]] = field(default_factory=list)
     routing: list[dict[str, Any] | None] = field(default_factory=list)
     n_cached: int = 0
     error: str | None = None
+    logprobs: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,11 @@ def _answer(output: Any) -> Answer:
         tokens=[list(sample.token_ids) for sample in output.outputs],
         routing=[None if one is None else dataclasses.asdict(one) for one in routing],
         n_cached=output.num_cached_tokens or 0,
+        logprobs=[
+            [place[token].logprob for place, token in zip(sample.logprobs, sample.token_ids, strict=True)]
+            for sample in output.outputs
+            if sample.logprobs
+        ],
     )
 
 
