@@ -15,6 +15,7 @@ from diversity_judge.reliability import main as reliability
 from diversity_judge.score import main as score
 from generation.grade import main as grade
 from generation.reward import main as reward
+from generation.router_update import main as router_update
 from generation.routing import main as routing
 from generation.sample import main as sample
 from generation.sampling.arguments import parse_arguments
@@ -29,6 +30,7 @@ COMMANDS: dict[str, tuple[Main, list[str]]] = {
     "sample": (sample, []),
     "grade": (grade, []),
     "reward": (reward, []),
+    "router_update": (router_update, []),
     "routing probabilities": (routing, ["probabilities"]),
     "routing active-experts": (routing, ["active-experts"]),
 }

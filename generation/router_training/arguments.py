@@ -8,7 +8,7 @@ from pathlib import Path
 
 from diversity_judge.command_line import CommandParser
 from generation.moe_models.loading import DEVICES, DTYPES
-from generation.router_training.options import Control, Objective, UpdateOptions
+from generation.router_training.options import Control, Objective, StopBy, UpdateOptions
 
 _EPILOG = """\
 The learning rate, the objective and the rest are choices of this project: the paper does not give its own.
@@ -28,6 +28,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> UpdateOptions:
     values = vars(parser().parse_args(argv))
     values["objective"] = Objective(values["objective"])
     values["control"] = Control(values["control"])
+    values["stop_by"] = StopBy(values["stop_by"])
     values["prompt_formats"] = tuple(values["prompt_formats"])
     return UpdateOptions(**values)
 
@@ -97,6 +98,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="looks without a new best before training ends (default %(default)s)",
     )
+    found.add_argument(
+        "--stop-by",
+        choices=[figure.value for figure in StopBy],
+        default=default.stop_by.value,
+        help="the held-out figure that decides: nll of the tokens under the router's own routes, or the objective's "
+        "loss (default %(default)s)",
+    )
     found.add_argument("--max-tokens", type=int, metavar="N", help="a budget of response tokens over the whole file")
     found.add_argument(
         "--prompt-format",
@@ -111,7 +119,11 @@ def parser() -> argparse.ArgumentParser:
         "--skip-mismatches", action="store_true", help="leave out what is not tokenised as it was sampled"
     )
     found.add_argument(
-        "--dtype", choices=DTYPES, default=default.dtype, help="precision that the model runs in (default %(default)s)"
+        "--dtype",
+        choices=DTYPES,
+        default=default.dtype,
+        metavar="DTYPE",
+        help=f"precision that the model runs in: {', '.join(DTYPES)} (default %(default)s)",
     )
     found.add_argument("--device", choices=DEVICES, default=default.device, help="default %(default)s")
     found.add_argument("--seed", type=int, default=default.seed, help="default %(default)s")

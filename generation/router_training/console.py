@@ -27,7 +27,8 @@ class ConsoleReporter(Reporter):
 
     def on_look(self, look: Look) -> None:
         """See `Reporter`."""
-        _say(self._console, f"step {look.step}: held-out nll {look.nll:.4f}")
+        own = "" if look.loss is None else f", loss {look.loss:.4f}"
+        _say(self._console, f"step {look.step}: held-out nll {look.nll:.4f}{own}")
 
 
 def print_result(console: Console, result: UpdateResult) -> None:

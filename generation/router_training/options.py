@@ -27,6 +27,13 @@ class Control(str, Enum):
     SHUFFLED_TARGETS = "shuffled-targets"
 
 
+class StopBy(str, Enum):
+    """Which held-out figure decides when to stop, and which step is kept."""
+
+    NLL = "nll"
+    OBJECTIVE = "objective"
+
+
 SAMPLED = (Objective.BEST_ROUTE, Objective.ADVANTAGE)
 """Objectives that draw routes."""
 ROUTERLESS = (Control.NORM_SCALE, Control.OUTPUT_SCALE)
@@ -51,6 +58,8 @@ class UpdateOptions:
         tau: Temperature of these draws.
         held_out: Share of the problems that decide when to stop.
         evaluate_every: Steps between two looks at the held-out problems.
+        stop_by: The held-out figure that decides: the likelihood of the tokens under the routes that the router takes, or
+            the objective's own loss.
         patience: Looks without a new best after which training ends.
         max_tokens: A budget of response tokens over the whole file; None: none.
         prompt_formats: Files of the formats that responses were prompted with, where these are not shipped.
@@ -74,6 +83,7 @@ class UpdateOptions:
     tau: float = 1.0
     held_out: float = 0.2
     evaluate_every: int = 20
+    stop_by: StopBy = StopBy.NLL
     patience: int = 5
     max_tokens: int | None = None
     prompt_formats: tuple[str, ...] = ()

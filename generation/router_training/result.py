@@ -77,7 +77,7 @@ class UpdateResult:
     @property
     def best(self) -> Look:
         """The look whose tensors were written."""
-        return min(self.looks, key=lambda look: look.nll)
+        return min(self.looks, key=lambda look: look.decides)
 
 
 def held_out(

@@ -1,7 +1,8 @@
 """Steps of Adam, with a look at held-out problems every so often, until these get no better.
 
-The measure that stops is the same for all objectives: the held-out negative log-likelihood of the realised tokens under
-the routes that the router then takes. What is returned is the best that was seen, the beginning included.
+The measure that stops is the held-out negative log-likelihood of the realised tokens under the routes that the router
+then takes, the same for all objectives; or, where that is asked for, the objective's own loss, on routes drawn with the
+same noise at each look. What is kept is the best that was seen, the beginning included.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor
 from diversity_judge.errors import RunError
 from generation.router_training.forward import Forward, Tail, Tokens
 from generation.router_training.objectives import drawn_routes, drawn_routes_loss, nll
-from generation.router_training.options import Objective, UpdateOptions
+from generation.router_training.options import Objective, StopBy, UpdateOptions
 from generation.router_training.trained import Trained
 
 
@@ -29,10 +30,17 @@ class Look:
     Attributes:
         step: Steps taken.
         nll: Mean negative log-likelihood a token, in nats.
+        loss: The objective's own mean loss a token; None where it decides nothing.
     """
 
     step: int
     nll: float
+    loss: float | None = None
+
+    @property
+    def decides(self) -> float:
+        """The figure that is to become small."""
+        return self.nll if self.loss is None else self.loss
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,11 @@ class Part:
 
     numbers: tuple[int, ...]
     targets: dict[int, Tensor]
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of all trajectories."""
+        return sum(len(tokens) for tokens in self.targets.values())
 
     def tokens(self, batch: Sequence[int]) -> Tensor:
         """(T,) tokens of a batch, trajectory after trajectory."""
@@ -83,7 +96,7 @@ def train(
     """
     optimizer = torch.optim.Adam(trained.leaves, lr=options.lr)
     noise = torch.Generator().manual_seed(options.seed)
-    looks = [Look(0, mean_nll(forward, trained, stopping, options.batch_size))]
+    looks = [_look(0, forward, trained, stopping, options)]
     on_look(looks[0])
     best, best_state = looks[0], trained.state()
     for step, batch in enumerate(_batches(training.numbers, options), start=1):
@@ -95,9 +108,9 @@ def train(
         optimizer.step()
         if step % options.evaluate_every and step != options.steps:
             continue
-        looks.append(Look(step, mean_nll(forward, trained, stopping, options.batch_size)))
+        looks.append(_look(step, forward, trained, stopping, options))
         on_look(looks[-1])
-        if looks[-1].nll < best.nll:
+        if looks[-1].decides < best.decides:
             best, best_state = looks[-1], trained.state()
         elif step - best.step >= options.patience * options.evaluate_every:
             break
@@ -105,10 +118,23 @@ def train(
     return tuple(looks)
 
 
+def _look(step: int, forward: Forward, trained: Trained, stopping: Part, options: UpdateOptions) -> Look:
+    found = mean_nll(forward, trained, stopping, options.batch_size)
+    if options.stop_by is StopBy.NLL:
+        return Look(step, found)
+    noise, total, size = torch.Generator().manual_seed(options.seed + 1), 0.0, options.batch_size
+    with torch.no_grad():
+        for first in range(0, len(stopping.numbers), size):
+            batch = stopping.numbers[first : first + size]
+            targets = stopping.tokens(batch)
+            total += float(_loss(forward, trained, batch, targets, options, noise)) * len(targets)
+    return Look(step, found, total / stopping.n_tokens)
+
+
 def mean_nll(forward: Forward, trained: Trained, where: Part, batch_size: int) -> float:
     """Mean negative log-likelihood a token, in nats."""
     sums = nll_sums(forward, trained, where, batch_size)
-    return float(sums.sum() / sum(len(tokens) for tokens in where.targets.values()))
+    return float(sums.sum() / where.n_tokens)
 
 
 def nll_sums(forward: Forward, trained: Trained, where: Part, batch_size: int) -> NDArray[np.float64]:

@@ -90,6 +90,17 @@ def test_objectives_that_draw_routes(objective: str, tiny_folder: Folder, respon
     assert len({look["nll"] for look in looks}) == 3
 
 
+def test_the_objectives_own_loss_can_decide(tiny_folder: Folder, responses: Path) -> None:
+    """What a router of likely better routes is worth under its own choice need not be better."""
+    old, new = tiny_folder("olmoe"), responses.parent / "new"
+    command = [str(old), str(responses), "--objective", "best-route", "--alternatives", "3", "--stop-by", "objective"]
+    assert main([*command, "--out", str(new), *QUICK]) == 0
+    record = record_of(new)
+    losses = {look["step"]: look["loss"] for look in record["looks"]}
+    assert record["kept_step"] == min(losses, key=lambda step: losses[step])
+    assert record["looks"][0]["nll"] == pytest.approx(record["held_out_nll"]["before"]["value"])
+
+
 @pytest.mark.parametrize(
     ("control", "expected"),
     [

@@ -33,7 +33,7 @@ def test_vllm_gives_the_tokens_the_probabilities_that_transformers_gives(
     batch = [Ask(prompt, params={"logprobs": 1}) for prompt in PROMPTS]
     (done,) = vllm_job.run([Engine(str(new), [batch], {"dtype": "float32"})], tmp_path)
     models = {folder: AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval() for folder in (old, new)}
-    distances = {folder: 0.0 for folder in models}
+    distances = dict.fromkeys(models, 0.0)
     for prompt, answer in zip(PROMPTS, done.batches[0], strict=True):
         for folder, model in models.items():
             with torch.no_grad():
