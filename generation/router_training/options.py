@@ -58,7 +58,7 @@ class UpdateOptions:
         tau: Temperature of these draws.
         held_out: Share of the problems that decide when to stop.
         evaluate_every: Steps between two looks at the held-out problems.
-        stop_by: The held-out figure that decides: the likelihood of the tokens under the routes that the router takes, or
+        stop_by: The held-out figure that decides: the likelihood of the tokens under the router's own routes, or
             the objective's own loss.
         patience: Looks without a new best after which training ends.
         max_tokens: A budget of response tokens over the whole file; None: none.
