@@ -111,7 +111,3 @@ def counts(trajectories: Trajectories) -> dict[str, int]:
     """What was read and what was left out, for `run.json`."""
     names = ("n_responses", "n_not_right", "n_mismatched", "n_over_budget", "n_cut", "n_tokens_cut")
     return {name: getattr(trajectories, name) for name in names}
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

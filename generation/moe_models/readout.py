@@ -54,11 +54,20 @@ class Readout:
         Returns:
             (T,) or (T, M).
         """
-        logits = self.logits(states, norm_weight)
-        wanted = token_ids.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
-        return logits.gather(-1, wanted)[..., 0] - logits.logsumexp(-1)
+        return token_logprobs(self.logits(states, norm_weight), token_ids)
 
     def entropy(self, states: torch.Tensor) -> torch.Tensor:
         """Entropy (...) of the next token in nats, of states (..., D)."""
-        logprobs = self.logits(states).log_softmax(-1)
-        return -(logprobs.exp() * logprobs).sum(-1)
+        return entropy_of(self.logits(states))
+
+
+def token_logprobs(logits: torch.Tensor, token_ids: torch.Tensor) -> torch.Tensor:
+    """Log-probabilities (T,) or (T, M) of the tokens (T,) by logits (T, V) or (T, M, V)."""
+    wanted = token_ids.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
+    return logits.gather(-1, wanted)[..., 0] - logits.logsumexp(-1)
+
+
+def entropy_of(logits: torch.Tensor) -> torch.Tensor:
+    """Entropy (...) in nats of the distribution with these logits (..., V)."""
+    logprobs = logits.log_softmax(-1)
+    return -(logprobs.exp() * logprobs).sum(-1)

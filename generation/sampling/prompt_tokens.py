@@ -36,8 +36,7 @@ def prompt_tokens(options: EngineOptions, plan: SamplingPlan) -> PromptTokens:
     if folder is not None:
         try:
             tokenizer = _tokenizer(folder, options)
-            applied = {"chat_template": options.chat_template, "template_options": options.chat_template_kwargs}
-            counts = {name: len(prompt_token_ids(tokenizer, chat, **applied)) for name, chat in chats.items()}
+            counts = {name: len(_token_ids(tokenizer, chat, options)) for name, chat in chats.items()}
         except Exception:  # noqa: S110 - templates are programs; what they raise is for the engine to say
             pass
         else:
@@ -68,6 +67,12 @@ def _tokenizer(folder: Path, options: EngineOptions) -> Any:
 
     trusted = bool(options.engine_args.get("trust_remote_code"))
     return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trusted)
+
+
+def _token_ids(tokenizer: Any, chat: tuple[Message, ...], options: EngineOptions) -> list[int]:
+    return prompt_token_ids(
+        tokenizer, chat, chat_template=options.chat_template, template_options=options.chat_template_kwargs
+    )
 
 
 def _estimate(chat: tuple[Message, ...], per_message: int) -> int:
