@@ -4,9 +4,9 @@ Draws are a function of (seed, layer, context): the context is the prompt with t
 not depend on the batch, a resumed run repeats them, and responses that begin alike have the same alternatives
 wherever they are still alike, which lets the best route be chosen by one continuation and scored by another.
 
-`gumbel`: the k greatest of g_i / tau + G_i, with router logits g and G_i ~ Gumbel(0, 1), are a draw of k experts without
-replacement in proportion to exp(g_i / tau) (Plackett-Luce). `tail` and `expert-sample` are Expert-Sample itself, by its
-reference. `swap-one`: which expert gives way is uniform.
+`gumbel`: the k greatest of g_i / tau + G_i, with router logits g and G_i ~ Gumbel(0, 1), are a draw of k experts
+without replacement in proportion to exp(g_i / tau) (Plackett-Luce). `tail` and `expert-sample` are Expert-Sample
+itself, by its reference. `swap-one`: which expert gives way is uniform.
 """
 
 from __future__ import annotations

@@ -53,11 +53,14 @@ class Analysis:
 
     def responses(self, items: list[Trajectory], on_tokens: Callable[[int], None]) -> list[Mapping[str, Any]]:
         """Columns of the rows of responses, piece by piece; `on_tokens` is told of the tokens of each."""
-        drawing, pieces = self._drawing, []
+        drawing = self._drawing
+        pieces: list[Mapping[str, Any]] = []
         for item in items:
             texts = [self._loaded.tokenizer.decode([token]) for token in item.token_ids]
-            for tokens in self.response(item):
-                pieces.append(columns_of(tokens, item, texts, scheme=drawing.scheme, tau=drawing.tau, n=drawing.n))
+            pieces.extend(
+                columns_of(tokens, item, texts, scheme=drawing.scheme, tau=drawing.tau, n=drawing.n)
+                for tokens in self.response(item)
+            )
             on_tokens(item.n_tokens)
         return pieces
 
@@ -115,7 +118,7 @@ class Analysis:
         n_routes = self._drawing.n_drawn + 1
         if self._drawing.scheme == "optimum":
             n_routes = max(n_routes, layer.k * (layer.n_experts - layer.k))
-        width = self._loaded.model.config.hidden_size
+        width = int(self._loaded.model.config.hidden_size)
         largest = max(n_routes * max(self._readout.n_tokens, layer.n_experts, width), layer.n_experts * width)
         rows = _FLOATS_AT_ONCE // largest
         later = layer.index < self._loaded.model.config.num_hidden_layers - 1

@@ -112,7 +112,7 @@ def columns_of(
         "correct": [trajectory.correct] * n_tokens,
         "position": positions,
         "token_id": np.asarray(trajectory.token_ids)[positions],
-        "token": [texts[position] for position in positions],
+        "token": list(texts[tokens.first : tokens.first + n_tokens]),
         "layer": np.full(n_tokens, tokens.layer),
         "scheme": [scheme] * n_tokens,
         "tau": np.full(n_tokens, tau),
