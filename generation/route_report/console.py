@@ -24,7 +24,7 @@ def print_summary(console: Console, found: Sequence[Found]) -> None:
     """The classes of the deepest layer by both definitions, what the placebo says, and the verdicts."""
     for definition, title in _TITLES.items():
         classes = of_last_layer(found, definition)
-        facts = [_facts(classes)] if definition == SECOND_SET else []
+        facts = [_facts(classes), _boundaries(classes)] if definition == SECOND_SET else []
         print_table(console, title, facts, _columns(classes))
     classes = of_last_layer(found)
     for fact in (*_placebo(classes), *_chosen(classes)):
@@ -44,19 +44,25 @@ def _facts(classes: Mapping[str, Found]) -> str:
     )
 
 
+def _boundaries(classes: Mapping[str, Found]) -> str:
+    shown = [classes[name] for name in CLASS_NAMES if name in classes]
+    return "; ".join(f"{one.name}: {one.above:g} < p <= {one.up_to:g}" for one in shown)
+
+
 def _columns(classes: Mapping[str, Found]) -> list[Column]:
     shown = [classes[name] for name in (*CLASS_NAMES, ALL) if name in classes]
     return [
-        Column("class", [_name(one) for one in shown], is_name=True),
+        Column("class", [one.name for one in shown], is_name=True),
         Column("tokens", [f"{one.finding.n_tokens:,}" for one in shown]),
         Column("beats", [_cell(one["rank"], 2) for one in shown]),
-        Column("regret", [_cell(one["regret"], 3) for one in shown]),
+        Column("regret, mnat", [_thousandths(one["regret"]) for one in shown]),
+        Column("chance", [number(1000 * one["placebo_regret"].value, 1) for one in shown]),
         Column("placebo", [number(one["placebo_rank"].value, 2) for one in shown]),
     ]
 
 
-def _name(one: Found) -> str:
-    return one.name if one.name == ALL else f"{one.name} <= {one.up_to:g}"
+def _thousandths(estimate: Estimate) -> str:
+    return interval(*(1000 * end for end in (estimate.value, estimate.low, estimate.high)), digits=1)
 
 
 def _cell(estimate: Estimate, digits: int) -> str:

@@ -13,7 +13,7 @@ from generation.route_report.tokens import Part
 BOUNDARIES = (0.5, 0.9)
 """Ours: what is published names no threshold of "fragile"."""
 FRAGILE, BETWEEN, CONFIDENT = CLASS_NAMES = ("fragile", "between", "confident")
-CURVE = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+CURVE = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.999, 0.9999, 0.999999)
 """Boundaries of the finer classes that the figure draws."""
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from diversity_judge.measures.intervals import Estimate
+from diversity_judge.measures.intervals import Estimate, t_quantile
 from diversity_judge.measures.route_utility import ALL
 from diversity_judge.wording import interval
 from generation.route_report.summary import CLASS_NAMES, CONFIDENT, FRAGILE, Found
 
 MARGIN = 0.05
 """A router that beats 45 to 55 % of the alternatives is called uninformative; ours."""
+LEVEL = 0.05
+"""Of the placebo's test, over all classes together."""
 HOLDS, FAILS, OPEN = "holds", "does not hold", "open"
 
 
@@ -39,25 +41,32 @@ def verdicts(classes: Mapping[str, Found]) -> Iterator[Verdict]:
     """On each claim, from the classes of one layer by the second set."""
     confident, fragile = classes.get(CONFIDENT), classes.get(FRAGILE)
     if confident is not None and confident.finding.n_tokens:
-        rank = confident["rank"]
+        rank, gain = confident["rank"], confident["mean_gain"]
         yield Verdict(
             "confident tokens: the router is aligned with utility",
             _beyond(rank, 0.5),
-            f"its route beats {interval(rank.value, rank.low, rank.high)} of the alternatives; chance is 0.5",
+            f"its route beats {_said(rank)} of the alternatives; chance is 0.5",
+        )
+        yield Verdict(
+            "confident tokens: the router's route is better than the average alternative",
+            _below(gain, 0.0),
+            f"the average alternative gains {_said(gain, 5)} nats",
         )
     if fragile is not None and fragile.finding.n_tokens:
         yield from _of_fragile(fragile)
 
 
 def placebo_fails(classes: Mapping[str, Found]) -> list[str]:
-    """The classes in which a random route seems better or worse than its like: the analysis finds what is not there."""
+    """The classes in which a random route seems better or worse than its like: the analysis finds what is not there.
+
+    At the level of 5 % over all classes together (Bonferroni): of many honest intervals some miss 0.5.
+    """
+    shown = [classes[name] for name in (*CLASS_NAMES, ALL) if name in classes and classes[name]["placebo_rank"].se > 0]
     fails = []
-    for name in (*CLASS_NAMES, ALL):
-        if name not in classes:
-            continue
-        rank = classes[name]["placebo_rank"]
-        if rank.high < 0.5 or rank.low > 0.5:
-            fails.append(f"{name} {interval(rank.value, rank.low, rank.high)}")
+    for one in shown:
+        rank = one["placebo_rank"]
+        if abs(rank.value - 0.5) > t_quantile(1 - LEVEL / len(shown), rank.n - 1) * rank.se:
+            fails.append(f"{one.name} {_said(rank)}")
     return fails
 
 
@@ -68,19 +77,18 @@ def _of_fragile(fragile: Found) -> Iterator[Verdict]:
     yield Verdict(
         "fragile tokens: the router is uninformative",
         _within(rank),
-        f"its route beats {interval(rank.value, rank.low, rank.high)} of the alternatives",
+        f"its route beats {_said(rank)} of the alternatives",
     )
     yield Verdict(
         "fragile tokens: a better route of equal cost exists for the written token",
         _beyond(regret, 0.0),
-        f"the best of {fragile.n_alternatives} gains {interval(regret.value, regret.low, regret.high)} nats; "
-        f"it gains {interval(null.value, null.low, null.high)} on a random route",
+        f"the best of {fragile.n_alternatives} gains {_said(regret)} nats; it gains {_said(null)} on a random route",
     )
     if fragile.finding.chosen_tokens:
         yield Verdict(
             "fragile tokens: a route chosen on other continuations is better",
             _beyond(chosen, 0.0),
-            f"{interval(chosen.value, chosen.low, chosen.high)} nats at {fragile.finding.chosen_tokens:,} tokens",
+            f"{_said(chosen, 4)} nats at {fragile.finding.chosen_tokens:,} tokens",
         )
 
 
@@ -88,6 +96,16 @@ def _beyond(estimate: Estimate, null: float) -> str:
     if estimate.low > null:
         return HOLDS
     return FAILS if estimate.high < null else OPEN
+
+
+def _below(estimate: Estimate, null: float) -> str:
+    if estimate.high < null:
+        return HOLDS
+    return FAILS if estimate.low > null else OPEN
+
+
+def _said(estimate: Estimate, digits: int = 3) -> str:
+    return interval(estimate.value, estimate.low, estimate.high, digits)
 
 
 def _within(rank: Estimate) -> str:

@@ -87,7 +87,7 @@ def test_the_console_fits_80_columns_and_says_what_the_placebo_found(tmp_path: P
     print_summary(console, analyse(tmp_path).found)
     said = console.export_text()
     assert max(map(len, said.splitlines())) <= 80
-    assert "fragile <= 0.5" in said
+    assert "fragile: 0 < p <= 0.5; between: 0.5 < p <= 0.9; confident: 0.9 < p <= 1" in said
     assert "0.889 where the router knows nothing" in " ".join(said.split())
     assert "No two responses of a problem share a context" in " ".join(said.split())
 
