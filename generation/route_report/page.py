@@ -25,7 +25,15 @@ _PACKAGE = "generation.route_report"
 MOST_RESPONSES = 60
 """What a reader looks through; the table holds all."""
 _DIGITS = 4
-_COLUMNS = ("beaten_by", "best_beats", "regret", "placebo_rank", "placebo_regret", "mass_correlation")
+_COLUMNS = {
+    "beaten_by": 3,
+    "best_beats": 3,
+    "regret": 4,
+    "placebo_rank": 3,
+    "placebo_regret": 4,
+    "mass_correlation": 3,
+}
+"""The table's estimates, and their digits."""
 
 
 def render(
@@ -72,8 +80,8 @@ def render(
 
 def _cells(one: Found) -> list[tuple[str, str]]:
     """Values with their intervals."""
-    shown = (one[name] for name in _COLUMNS)
-    return [(number(e.value), "" if np.isnan(e.low) else spread(e.low, e.high)) for e in shown]
+    shown = ((one[name], digits) for name, digits in _COLUMNS.items())
+    return [(number(e.value, digits), "" if np.isnan(e.low) else spread(e.low, e.high, digits)) for e, digits in shown]
 
 
 def _name(part: Part) -> str:

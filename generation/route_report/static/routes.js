@@ -2,7 +2,7 @@ const data = JSON.parse(document.getElementById('data').textContent);
 const place = document.getElementById('responses');
 const tip = document.getElementById('tip');
 const select = document.getElementById('view');
-const MISSED = 0.5;
+const MISSED = 0.1;
 let current = null;
 
 function element(name, className, text) {
