@@ -31,6 +31,8 @@ class Size:
         pairs: Judged pairs a group; None for all.
         matrices: Problems whose pairs are all judged, by both judges.
         rounds: Of the measurement of overhead.
+        routed: Tokens whose counterfactual routes are analysed.
+        replayed: Fragile ones of these that are replayed with another route.
         sweeps: Values of each setting.
     """
 
@@ -42,6 +44,8 @@ class Size:
     pairs: int | None
     matrices: int
     rounds: int
+    routed: int
+    replayed: int
     sweeps: tuple[sweeps.Sweep, ...] = field(default=sweeps.FULL)
 
     def strategies(self) -> dict[int, list[str]]:
@@ -59,5 +63,9 @@ class Size:
         return found
 
 
-FULL = Size(1000, 300, 60, {2: 200, 4: 1000, 16: 200}, n=32, pairs=32, matrices=8, rounds=6)
-QUICK = Size(3, 3, 3, {4: 3}, n=8, pairs=None, matrices=2, rounds=3, sweeps=sweeps.QUICK)
+FULL = Size(
+    1000, 300, 60, {2: 200, 4: 1000, 16: 200}, n=32, pairs=32, matrices=8, rounds=6, routed=20_000, replayed=100
+)  # fmt: skip
+QUICK = Size(
+    3, 3, 3, {4: 3}, n=8, pairs=None, matrices=2, rounds=3, routed=200, replayed=3, sweeps=sweeps.QUICK
+)  # fmt: skip

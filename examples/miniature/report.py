@@ -27,7 +27,7 @@ from diversity_judge.comparing.tables import ALL_TIERS
 from diversity_judge.drawing.axes import save_figure
 from diversity_judge.files import write_csv, write_frame, write_text
 from diversity_judge.inputs.responses import Group
-from examples.miniature import figures, responses
+from examples.miniature import figures, responses, routes
 from examples.miniature.claims import EXPERT, NORMAL, Study, all_claims
 from examples.miniature.plan import ACTIVE, CLAIMED, FULL, NO_HEAD, Size
 from examples.miniature.verdicts import summary
@@ -79,6 +79,7 @@ def write_report(folder: Path, size: Size, sampled: Sampled, *, page: Path | Non
         "summary": summary(claims),
         "strategies": _strategy_table(study.main),
         "agreement": _agreement(folder),
+        "routes": routes.said(folder),
         "size": size,
         "minutes": _minutes(folder),
         "n_sampled": _n_responses(by_active),
@@ -205,6 +206,12 @@ def _pictures(study: Study) -> list[Picture]:
             Path("agreement/agreement.png"),
             "How often the proxy judge gives the exact judge's score, and what that does to diversity.",
             "agreement/agreement.csv",
+        ),
+        Picture(
+            "Other routes",
+            Path(routes.FOLDER) / "counterfactual.png",
+            "Routes of equal cost beside the router's own at the last layer, by the confidence of the token.",
+            f"{routes.FOLDER}/summary.csv",
         ),
     ]
 

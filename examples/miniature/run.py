@@ -1,6 +1,6 @@
 """`python -m examples.miniature.run`: the paper's experiments on the miniature, ending with one report.
 
-    held-out problems -> sample -> reward -> score exactly -> compare -> figures, tables, claims, report.html
+    held-out problems -> sample -> reward -> score exactly -> compare -> other routes -> figures, claims, report.html
 
 Every step is a function or a command of this project, printed as it is run; the same command again continues a run that
 was killed.
@@ -26,7 +26,7 @@ from rich.console import Console
 from diversity_judge.command import exit_code
 from diversity_judge.files import write_text
 from diversity_judge.inputs.responses import Group, write_responses
-from examples.miniature import overhead, responses, sweeps
+from examples.miniature import overhead, responses, routes, sweeps
 from examples.miniature.apart import Apart
 from examples.miniature.plan import COMPARED, FULL, QUICK, STRATEGIES, Size
 from examples.miniature.problems import held_out
@@ -96,6 +96,7 @@ class MiniatureRun:
         self._measure_overhead()
         self._reward()
         self._side_by_side(self._judge_main, self._judge_sweeps)
+        self._counterfactual()
         self._report()
         return 0
 
@@ -223,6 +224,19 @@ class MiniatureRun:
             *(() if pairs is None else ("--pairs-per-group", pairs)),
             *(() if heatmaps else ("--no-heatmaps",)),
             aside=aside,
+        )
+
+    def _counterfactual(self) -> None:
+        self._run(
+            *("generation.counterfactual", self._model, routes.write_source(self._folder, self._sampled)),
+            *(
+                "--max-tokens",
+                self._size.routed,
+                "--replay",
+                self._size.replayed,
+                "--out",
+                self._folder / routes.FOLDER,
+            ),
         )
 
     def _report(self) -> None:
