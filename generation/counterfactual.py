@@ -20,7 +20,7 @@ from diversity_judge import __version__
 from diversity_judge.command import exit_code
 from generation.interrupts import signals_interrupt
 from generation.routing_study.arguments import parse_arguments
-from generation.routing_study.console import say, say_what_is_read, tokens_progress
+from generation.routing_study.console import replays_progress, say, say_what_is_read, tokens_progress
 from generation.routing_study.options import CounterfactualOptions
 from generation.routing_study.trajectories import Trajectories, read_trajectories
 
@@ -63,10 +63,13 @@ def counterfactual(options: CounterfactualOptions, console: Console | None = Non
     """
     from generation.moe_models.loading import load_model
     from generation.route_report.analysis import write_analysis
+    from generation.route_report.console import print_summary
+    from generation.route_report.replay_table import print_replays
+    from generation.route_report.replaying import problem_texts, write_replays
     from generation.routing_study.analysing import Analysis, analyse
     from generation.routing_study.parts import PartFolder
 
-    console = console or Console(quiet=True)
+    console, read_from = console or Console(quiet=True), options.trajectories.responses
     loaded = load_model(options.model, device=options.device, dtype=options.dtype)
     trajectories = read_trajectories(options.trajectories, loaded.tokenizer, model=str(options.model))
     analysis = Analysis(loaded, options)
@@ -77,7 +80,15 @@ def counterfactual(options: CounterfactualOptions, console: Console | None = Non
             about = {"version": __version__, "model": str(options.model), "ours": OURS, **counts(trajectories)}
             with tokens_progress(console, trajectories.n_tokens) as on_tokens:
                 analyse(analysis, trajectories, folder, about, on_tokens)
-        write_analysis(options.out)
+        found = write_analysis(options.out, boundaries=options.boundaries, problems=problem_texts(read_from))
+        print_summary(console, found.found)
+        if options.replay:
+            with replays_progress(console, options.replay * len(analysis.layers)) as on_token:
+                replays = write_replays(
+                    options.out, loaded, trajectories.items, read_from, n=options.replay,
+                    boundaries=options.boundaries, seed=options.seed, report=on_token,
+                )  # fmt: skip
+            print_replays(console, replays)
     say(console, f"{folder.tokens}: {trajectories.n_tokens:,} tokens x {len(analysis.layers)} layers")
     return options.out
 

@@ -62,9 +62,14 @@ class Readout:
 
 
 def token_logprobs(logits: torch.Tensor, token_ids: torch.Tensor) -> torch.Tensor:
-    """Log-probabilities (T,) or (T, M) of the tokens (T,) by logits (T, V) or (T, M, V)."""
+    """Log-probabilities (T,) or (T, M) of the tokens (T,) by logits (T, V) or (T, M, V).
+
+    As -softplus(logsumexp of all others - the token's logit). The token's logit minus the logsumexp of all would be 0
+    or a unit of rounding wherever the token is nearly certain, and most routes would be tied there.
+    """
     wanted = token_ids.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
-    return logits.gather(-1, wanted)[..., 0] - logits.logsumexp(-1)
+    others = logits.scatter(-1, wanted, -torch.inf).logsumexp(-1)
+    return -torch.nn.functional.softplus(others - logits.gather(-1, wanted)[..., 0])
 
 
 def entropy_of(logits: torch.Tensor) -> torch.Tensor:

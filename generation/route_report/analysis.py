@@ -50,7 +50,8 @@ def analyse(folder: Path, *, boundaries: Sequence[float] = BOUNDARIES) -> RouteA
     Raises:
         InputError: the table cannot be read, or the boundaries are no two that rise within (0, 1).
     """
-    check_boundaries(boundaries)
+    if len(boundaries) != len(CLASS_NAMES) - 1 or not 0 < boundaries[0] < boundaries[-1] < 1:
+        raise InputError(f"--boundaries {','.join(map(str, boundaries))}: two probabilities that rise, as 0.5,0.9")
     tables = tuple(parts(read_tokens(folder)))
     found = tuple(one for part in tables for one in classes_of(part, boundaries, CLASS_NAMES))
     return RouteAnalysis(tables, found, tuple(verdicts(of_last_layer(found))), tuple(boundaries))
@@ -91,16 +92,6 @@ def write_analysis(
         except OSError as error:
             raise RunError(f"{folder}: cannot write the analysis: {error}") from error
     return analysis
-
-
-def check_boundaries(boundaries: Sequence[float]) -> None:
-    """Refuse what are no two probabilities that rise.
-
-    Raises:
-        InputError: as said.
-    """
-    if len(boundaries) != len(CLASS_NAMES) - 1 or not 0 < boundaries[0] < boundaries[-1] < 1:
-        raise InputError(f"--boundaries {','.join(map(str, boundaries))}: two probabilities that rise, as 0.5,0.9")
 
 
 def _figures(analysis: RouteAnalysis, curve: Sequence[Found]) -> dict[str, tuple[str, Figure]]:

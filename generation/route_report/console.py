@@ -62,7 +62,7 @@ def _columns(classes: Mapping[str, Found]) -> list[Column]:
 
 
 def _thousandths(estimate: Estimate) -> str:
-    return interval(*(1000 * end for end in (estimate.value, estimate.low, estimate.high)), digits=1)
+    return interval(1000 * estimate.value, 1000 * estimate.low, 1000 * estimate.high, 1)
 
 
 def _cell(estimate: Estimate, digits: int) -> str:

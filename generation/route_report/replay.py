@@ -123,17 +123,17 @@ class Replayer:
 
         Args:
             places: Rows of the table.
-            report: Is told after each how many are done.
+            report: Is told after each that one more is done.
 
         Raises:
             InputError: a response is not among the trajectories.
         """
-        for number, place in enumerate(places):
+        for place in places:
             key = (str(place["problem_id"]), str(place["strategy"]), int(place["response"]))
             if key not in self._trajectories:
                 raise InputError(f"response {key[2]} of {key[0]!r} stands in tokens.parquet and not in the responses")
             yield from self._of_token(place, key)
-            report(number + 1)
+            report(1)
 
     def _of_token(self, place: Mapping[str, Any], key: Key) -> Iterator[Replay]:
         trajectory, response = self._trajectories[key], self._responses[key]

@@ -31,7 +31,7 @@ def write_replays(
     n: int,
     boundaries: Sequence[float] = BOUNDARIES,
     seed: int = 0,
-    report: Callable[[int], None] = lambda done: None,
+    report: Callable[[int], None] = lambda tokens: None,
 ) -> list[ReplaySummary]:
     """Replay fragile tokens of a folder's `tokens.parquet`, and write `replay.csv` and `replay_summary.csv` beside it.
 
@@ -43,7 +43,7 @@ def write_replays(
         n: Tokens a layer.
         boundaries: Of the classes: fragile up to the first.
         seed: Of which tokens, the control's routes and luck.
-        report: Is told after each token how many of its layer's are done.
+        report: Is told after each token how many more are done.
 
     Raises:
         InputError: a file cannot be read, or they do not belong together.
@@ -68,6 +68,11 @@ def write_replays(
         except OSError as error:
             raise RunError(f"{folder}: cannot write the replays: {error}") from error
     return summary
+
+
+def problem_texts(responses: Path) -> dict[str, str]:
+    """Texts of the problems by id, as far as a responses file has them."""
+    return {group.problem_id: group.problem for group in read_responses(responses).groups if group.problem}
 
 
 def _responses(path: Path) -> Iterator[tuple[Key, Response]]:

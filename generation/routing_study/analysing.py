@@ -21,7 +21,7 @@ from generation.routing_study.options import EACH, LAST, CounterfactualOptions
 from generation.routing_study.parts import PartFolder, parts_of
 from generation.routing_study.search import exchanged
 from generation.routing_study.token_rows import RoutedTokens, columns_of, of_equal_routes
-from generation.routing_study.trajectories import Trajectories, Trajectory
+from generation.routing_study.trajectories import Trajectories, Trajectory, token_texts
 from generation.routing_study.utilities import ResponseForward, TokenStates
 
 _FLOATS_AT_ONCE = 1 << 25
@@ -56,7 +56,7 @@ class Analysis:
         drawing = self._drawing
         pieces: list[Mapping[str, Any]] = []
         for item in items:
-            texts = [self._loaded.tokenizer.decode([token]) for token in item.token_ids]
+            texts = token_texts(self._loaded.tokenizer, item)
             pieces.extend(
                 columns_of(tokens, item, texts, scheme=drawing.scheme, tau=drawing.tau, n=drawing.n)
                 for tokens in self.response(item)

@@ -32,7 +32,7 @@ def parse_arguments(argv: Sequence[str] | None) -> CounterfactualOptions:
         skip_mismatches=args.skip_mismatches,
     )
     names = ("model", "layer", "alternatives", "tau", "scheme", "k_keep", "r", "seed", "device", "dtype", "batch_size")
-    chosen = {name: getattr(args, name) for name in names}
+    chosen = {name: getattr(args, name) for name in (*names, "boundaries", "replay")}
     return CounterfactualOptions(trajectories=trajectories, out=args.out, **chosen)
 
 
@@ -68,6 +68,16 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--prompt-format", action="append", default=[], metavar="FILE", help="a format of your own")
     group.add_argument("--no-chat-template", action="store_true", help="default: as the manifest says")
     group.add_argument("--chat-template-kwargs", type=_json_object, metavar="JSON", help="default: likewise")
+    group = parser.add_argument_group("what is made of it")
+    group.add_argument(
+        "--boundaries", type=_probabilities, default=(0.5, 0.9), metavar="A,B",
+        help="a token is fragile where the median of a second set of routes gives it at most A, confident above B "
+        "(default 0.5,0.9)",
+    )  # fmt: skip
+    group.add_argument(
+        "--replay", type=_at_least(1), default=0, metavar="N",
+        help="write the responses of N fragile tokens a layer anew with the better route, and with a random one",
+    )  # fmt: skip
     group = parser.add_argument_group("computing")
     group.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     group.add_argument("--dtype", choices=("auto", "bfloat16", "float16", "float32"), default="auto")
@@ -84,6 +94,10 @@ def _at_least(least: int) -> Any:
 
     read.__name__ = "whole number"
     return read
+
+
+def _probabilities(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
 
 
 def _json_object(text: str) -> dict[str, Any]:

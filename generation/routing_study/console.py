@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -21,11 +21,20 @@ def say_what_is_read(console: Console, trajectories: Trajectories) -> None:
     say(console, "\n".join(trajectories.sentences()))
 
 
-@contextmanager
-def tokens_progress(console: Console, total: int) -> Iterator[Callable[[int], None]]:
+def tokens_progress(console: Console, total: int) -> AbstractContextManager[Callable[[int], None]]:
     """A bar on a terminal; yields what is told of the tokens that are done."""
+    return _progress(console, "tokens", total)
+
+
+def replays_progress(console: Console, total: int) -> AbstractContextManager[Callable[[int], None]]:
+    """A bar on a terminal; yields what is told of the tokens that are replayed."""
+    return _progress(console, "replays", total)
+
+
+@contextmanager
+def _progress(console: Console, what: str, total: int) -> Iterator[Callable[[int], None]]:
     columns = (
-        TextColumn("tokens"),
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +31,8 @@ class CounterfactualOptions:
         device: `cpu` or `cuda`.
         dtype: `auto` for the precision that the model was saved in.
         batch_size: Tokens at once; None for what fits.
+        boundaries: Of the classes: fragile up to the first probability, confident above the second.
+        replay: Fragile tokens a layer whose response is written anew with another route.
         out: The folder of the results.
     """
 
@@ -45,6 +48,8 @@ class CounterfactualOptions:
     device: str = "cpu"
     dtype: str = "auto"
     batch_size: int | None = None
+    boundaries: Sequence[float] = (0.5, 0.9)
+    replay: int = 0
     out: Path = field(default=Path("results/counterfactual"))
 
     def __post_init__(self) -> None:
@@ -65,6 +70,11 @@ class CounterfactualOptions:
             raise InputError(f"--alternatives is {self.alternatives}; at least 2 are compared with")
         if self.batch_size is not None and self.batch_size < 1:
             raise InputError(f"--batch-size must be at least 1, not {self.batch_size}")
+        ends = tuple(self.boundaries)
+        if len(ends) != 2 or not 0 < ends[0] < ends[1] < 1:
+            raise InputError(f"--boundaries {','.join(map(str, ends))}: two probabilities that rise, as 0.5,0.9")
+        if self.replay < 0:
+            raise InputError(f"--replay is {self.replay}; it is a number of tokens")
         try:
             ExpertSampleSettings(k_keep=self.k_keep, tau=self.tau, r=self.r)
         except ValueError as error:

@@ -159,6 +159,15 @@ def read_trajectories(options: TrajectoryOptions, tokenizer: Any, *, model: str)
     return found if options.max_tokens is None else within_budget(found, options.max_tokens)
 
 
+def token_texts(tokenizer: Any, item: Trajectory) -> list[str]:
+    """What each token of a response adds to its text: many tokenizers leave out the blank before a token alone."""
+    before = (item.prompt_ids[-1:], *((token,) for token in item.token_ids[:-1]))
+    return [
+        str(tokenizer.decode([*context, token])).removeprefix(str(tokenizer.decode(list(context))))
+        for context, token in zip(before, item.token_ids, strict=True)
+    ]
+
+
 def within_budget(found: Trajectories, budget: int) -> Trajectories:
     """As much as a budget of tokens allows: first one response of each problem and strategy, then another of each.
 

@@ -10,7 +10,13 @@ import pytest
 transformers = pytest.importorskip("transformers")
 
 from diversity_judge.errors import InputError  # noqa: E402
-from generation.routing_study.trajectories import Trajectories, TrajectoryOptions, read_trajectories  # noqa: E402
+from generation.routing_study.trajectories import (  # noqa: E402
+    Trajectories,
+    Trajectory,
+    TrajectoryOptions,
+    read_trajectories,
+    token_texts,
+)
 from tests.generation.routing_study.responses import MODEL, row, write  # noqa: E402
 from tests.generation.tiny_models import EOS, write_tokenizer  # noqa: E402
 
@@ -136,3 +142,14 @@ def test_a_format_of_ones_own_is_named_by_its_file(tmp_path: Path, tokenizer: An
     path = write(tmp_path / "r.jsonl", [row("a", "four", meta=meta)])
     found = read(path, tokenizer, prompt_formats=(str(mine),))
     assert "Say: What is a?" in tokenizer.decode(found.items[0].prompt_ids)
+
+
+def test_a_tokens_text_is_what_it_adds_to_the_response() -> None:
+    """As tokenizers do that mark words: the blank stands before a word, but not where the text begins with it."""
+
+    class Words:
+        def decode(self, ids: list[int]) -> str:
+            return " ".join("abc"[number] for number in ids)
+
+    item = Trajectory("p", "s", 0, True, (0, 1), (2, 0))
+    assert token_texts(Words(), item) == [" c", " a"]
