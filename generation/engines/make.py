@@ -63,12 +63,19 @@ def make_pooling_engine(
 
         return PoolingServers(_pool(options))
     from generation.engines.pooling_in_process import PoolingInProcess
+    from generation.engines.replicas import ReplicasEngine
     from generation.engines.vllm_options import VLLMOptions, import_failure
 
     if find_spec("vllm") is None:
         raise import_failure(None)
-    args = {**started_with, **options.engine_args}
-    return PoolingInProcess(VLLMOptions(model=str(options.model), engine_args=args, workload=workload, log=log))
+    _refuse_parallel_replicas(options)
+    vllm = VLLMOptions(
+        model=str(options.model),
+        engine_args={**started_with, **options.engine_args},
+        workload=replace(workload, copies=options.cpu_replicas or 1),
+        log=log,
+    )
+    return ReplicasEngine(vllm, options.cpu_replicas) if options.cpu_replicas else PoolingInProcess(vllm)
 
 
 def _pool(options: EngineOptions) -> ServerPool:
@@ -91,6 +98,12 @@ def _refuse_engine_args(options: EngineOptions) -> None:
         raise InputError(
             f"--{given[0].replace('_', '-')} is for vLLM in this process; with --base-url give it to the server"
         )
+
+
+def _refuse_parallel_replicas(options: EngineOptions) -> None:
+    parallel = next((name for name in _PARALLEL if options.engine_args.get(name)), None)
+    if options.cpu_replicas and parallel:
+        raise InputError(f"--cpu-replicas runs each copy in one process: no --{parallel.replace('_', '-')} beside it")
 
 
 def _servers(options: EngineOptions) -> Engine:
@@ -118,9 +131,7 @@ def _vllm(options: EngineOptions, strategies: Sequence[Strategy], workload: Work
     if find_spec("vllm") is None:
         raise import_failure(None)
     require_plugins(strategies)
-    parallel = next((name for name in _PARALLEL if options.engine_args.get(name)), None)
-    if options.cpu_replicas and parallel:
-        raise InputError(f"--cpu-replicas runs each copy in one process: no --{parallel.replace('_', '-')} beside it")
+    _refuse_parallel_replicas(options)
     speculative = {"speculative_config", "spec_method", "spec_model"} & set(options.engine_args)
     if speculative and any(strategy.edt is not None for strategy in strategies):
         raise InputError("edt cannot be combined with speculative decoding: vLLM loads no logits processors then")

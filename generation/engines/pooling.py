@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from diversity_judge.errors import RunError
 from generation.engines.base import EngineInfo
 
 Rows = tuple[tuple[float, ...], ...]
@@ -68,6 +69,11 @@ class PoolingEngine(Protocol):
 
     async def close(self) -> None:
         """Release what `start` took."""
+
+
+def probe_failure(model: str, error: Exception) -> RunError:
+    """The error of a model in this process that does not read a text as it is asked to."""
+    return RunError(f"{model!r} is no such reward model: {error}")
 
 
 def rows_of(data: Any) -> Rows:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 
-from diversity_judge.errors import RunError
 from generation.engines.async_vllm import AsyncVLLM
 from generation.engines.base import SampleFailedError
 from generation.engines.in_process import NAME
-from generation.engines.pooling import PoolingRequest, Rows, rows_of
+from generation.engines.pooling import PoolingRequest, Rows, probe_failure
 from generation.engines.vllm_options import VLLMOptions
-from generation.engines.vllm_requests import pooling_params
+from generation.engines.vllm_requests import pooled, pooling_params, pooling_prompt
 
 
 class PoolingInProcess(AsyncVLLM):
@@ -23,14 +22,13 @@ class PoolingInProcess(AsyncVLLM):
     async def rows(self, request: PoolingRequest) -> Rows:
         """See `PoolingEngine.rows`."""
         with self.asking():
-            (prompt,) = self._llm.renderer.render_cmpl([{"prompt_token_ids": list(request.token_ids)}])
-            name = str(next(self._names))
-            outputs = [out async for out in self._llm.encode(prompt, pooling_params(request), request_id=name)]
-            return rows_of(outputs[-1].outputs.data.tolist())
+            prompt, params = pooling_prompt(self._llm.renderer, request), pooling_params(request)
+            outputs = [output async for output in self._llm.encode(prompt, params, request_id=str(next(self._names)))]
+            return pooled(outputs[-1])
 
     async def rows_of_each(self, request: PoolingRequest) -> dict[str, Rows]:
         """See `PoolingEngine.rows_of_each`."""
         try:
             return {NAME: await self.rows(request)}
         except SampleFailedError as error:
-            raise RunError(f"{self._options.model!r} is no such reward model: {error}") from error
+            raise probe_failure(self._options.model, error) from error

@@ -13,8 +13,9 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -22,9 +23,18 @@ from diversity_judge.errors import DiversityJudgeError, RunError
 from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError
 from generation.engines.cpu_cache import choose_cache
 from generation.engines.engine_log import EngineLog
+from generation.engines.pooling import PoolingRequest, Rows
 from generation.engines.vllm_options import VLLMOptions, import_failure, versions
 from generation.engines.vllm_processes import end_quickly
-from generation.engines.vllm_requests import Prompt, Prompts, RequestRefusedError, generation_of, sampling_params
+from generation.engines.vllm_requests import (
+    Prompts,
+    RequestRefusedError,
+    generation_of,
+    pooled,
+    pooling_params,
+    pooling_prompt,
+    sampling_params,
+)
 from generation.interrupts import SIGNALS
 
 _SECONDS_TO_END = 3.0
@@ -34,7 +44,8 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
 its number of threads before any line of Python: two threads on one core wait for each other 30 times as long.
 """
 
-Reply = Generation | SampleFailedError
+Request = GenerationRequest | PoolingRequest
+Reply = Generation | Rows | SampleFailedError
 Answers = Sequence[tuple[int, Reply]]
 """What a replica sends: replies by the number of their request."""
 
@@ -48,7 +59,7 @@ class Work:
         with_empty_caches: Whether they wait until the engine has nothing to do, and start with empty caches.
     """
 
-    requests: Mapping[int, GenerationRequest]
+    requests: Mapping[int, Request]
     with_empty_caches: bool
 
 
@@ -127,7 +138,7 @@ class _Replica:
             raise log.failure(f"vLLM does not start with {options.model!r}", error) from error
         self._prompts = Prompts(self._llm.renderer, options)
         self._max_model_len = int(self._llm.vllm_config.model_config.max_model_len)
-        self._running: dict[str, Prompt] = {}
+        self._running: dict[str, Callable[[Any], Reply]] = {}
 
     def run(self, arrived: queue.SimpleQueue[Work | None], connection: Connection) -> None:
         """Work until None arrives; new requests join between two steps of the engine, or wait until it is empty."""
@@ -156,19 +167,26 @@ class _Replica:
         if refused:
             connection.send(refused)
 
-    def _queue(self, name: str, request: GenerationRequest) -> SampleFailedError | None:
+    def _queue(self, name: str, request: Request) -> SampleFailedError | None:
         from vllm.exceptions import VLLMClientError
 
         try:
-            prompt = self._prompts.of(request.messages)
-            params = sampling_params(request, prompt, self._max_model_len)
-            self._llm.add_request(name, dict(prompt.engine_input), params)
+            engine_input, params, reply_of = self._asked(request)
+            self._llm.add_request(name, engine_input, params)
         except SampleFailedError as error:
             return error
         except (VLLMClientError, ValueError) as error:
             return RequestRefusedError(str(error))
-        self._running[name] = prompt
+        self._running[name] = reply_of
         return None
 
+    def _asked(self, request: Request) -> tuple[Any, Any, Callable[[Any], Reply]]:
+        """What vLLM is given for a request, and how its output is read."""
+        if isinstance(request, PoolingRequest):
+            return pooling_prompt(self._llm.renderer, request), pooling_params(request), pooled
+        prompt = self._prompts.of(request.messages)
+        params = sampling_params(request, prompt, self._max_model_len)
+        return dict(prompt.engine_input), params, partial(generation_of, prompt)
+
     def _reply(self, output: Any) -> Reply:
-        return generation_of(self._running.pop(output.request_id), output)
+        return self._running.pop(output.request_id)(output)

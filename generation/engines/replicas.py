@@ -19,7 +19,8 @@ from multiprocessing.context import SpawnProcess
 from diversity_judge.errors import DiversityJudgeError, RunError
 from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError, Settings
 from generation.engines.engine_log import EngineLog
-from generation.engines.replica import ENVIRONMENT, Reply, Work, serve
+from generation.engines.pooling import PoolingRequest, Rows, probe_failure
+from generation.engines.replica import ENVIRONMENT, Reply, Request, Work, serve
 from generation.engines.vllm_options import VLLMOptions, quiet_and_patient
 from generation.engines.vllm_requests import rejection
 
@@ -33,7 +34,7 @@ _ROUNDS_AHEAD = 2
 
 
 class ReplicasEngine:
-    """An `Engine` of n replicas; a request goes to the one with the fewest in flight, a round to the next free one.
+    """An `Engine` and a `PoolingEngine` of n replicas; the least busy one is asked, a round goes to the next free one.
 
     Args:
         options: What each replica is started with.
@@ -41,6 +42,8 @@ class ReplicasEngine:
     """
 
     def __init__(self, options: VLLMOptions, n: int) -> None:
+        self.max_model_len: int | None = None
+        self._model = options.model
         self._log = EngineLog(options.log)
         self._replicas = [_Connected(options, core) for core in _cores(n)]
         self._free: asyncio.Queue[_Connected] = asyncio.Queue()
@@ -62,6 +65,24 @@ class ReplicasEngine:
 
     async def generate(self, request: GenerationRequest) -> Generation:
         """See `Engine.generate`."""
+        reply = await self._reply(request)
+        assert isinstance(reply, Generation)
+        return reply
+
+    async def rows(self, request: PoolingRequest) -> Rows:
+        """See `PoolingEngine.rows`."""
+        reply = await self._reply(request)
+        assert not isinstance(reply, Generation)
+        return reply
+
+    async def rows_of_each(self, request: PoolingRequest) -> dict[str, Rows]:
+        """See `PoolingEngine.rows_of_each`; the replicas are alike, so one is asked."""
+        try:
+            return {NAME: await self.rows(request)}
+        except SampleFailedError as error:
+            raise probe_failure(self._model, error) from error
+
+    async def _reply(self, request: Request) -> Generation | Rows:
         replica = min(self._replicas, key=lambda replica: replica.n_in_flight)
         (reply,) = await replica.replies([request], with_empty_caches=False)
         if isinstance(reply, SampleFailedError):
@@ -72,9 +93,10 @@ class ReplicasEngine:
         """See `Engine.generate_together`; each replica does its rounds one after the other."""
         replica = await self._free.get()
         try:
-            return await replica.replies(requests, with_empty_caches=True)
+            replies = await replica.replies(requests, with_empty_caches=True)
         finally:
             self._free.put_nowait(replica)
+        return [reply for reply in replies if isinstance(reply, (Generation, SampleFailedError))]
 
     async def rejections(self, extra_args: Settings) -> Mapping[str, str | None]:
         """See `Engine.rejections`; the replicas are alike, so one is asked."""
@@ -126,7 +148,7 @@ class _Connected:
         loop.add_reader(self._connection.fileno(), self._receive)
         return await self._started
 
-    async def replies(self, requests: Sequence[GenerationRequest], *, with_empty_caches: bool) -> list[Reply]:
+    async def replies(self, requests: Sequence[Request], *, with_empty_caches: bool) -> list[Reply]:
         """Have requests answered, in their order.
 
         Raises:

@@ -8,7 +8,7 @@ from typing import Any
 from diversity_judge.errors import RunError
 from diversity_judge.rubric import THINK_START
 from generation.engines.base import Engine, Generation, GenerationRequest, SampleFailedError, Settings
-from generation.engines.pooling import PoolingRequest
+from generation.engines.pooling import PoolingRequest, Rows, rows_of
 from generation.engines.vllm_options import VLLMOptions
 from generation.prompt_formats import Message
 from generation.strategies import TokenSampling
@@ -110,8 +110,19 @@ async def rejection(engine: Engine, extra_args: Settings) -> str | None:
     return None
 
 
+def pooling_prompt(renderer: Any, request: PoolingRequest) -> Any:
+    """What vLLM is given to read."""
+    (prompt,) = renderer.render_cmpl([{"prompt_token_ids": list(request.token_ids)}])
+    return prompt
+
+
 def pooling_params(request: PoolingRequest) -> Any:
     """VLLM's `PoolingParams` of a request."""
     from vllm import PoolingParams
 
     return PoolingParams(task=request.task, use_activation=request.activation)
+
+
+def pooled(output: Any) -> Rows:
+    """The rows in vLLM's finished `PoolingRequestOutput`."""
+    return rows_of(output.outputs.data.tolist())

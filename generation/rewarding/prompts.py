@@ -128,7 +128,7 @@ class Prompts:
             raise RunError(
                 f"the model answers {len(rows)} rows of {', '.join(map(str, widths))} numbers to a text of "
                 f"{prepared.n_scores} steps and {len(prepared.token_ids)} tokens, and the recipe {self.recipe.name} "
-                f"needs {wanted} of {width}: it is another model, or served otherwise ({serve_hint(self.recipe)})"
+                f"needs {wanted} of {width}: it is another model, or served otherwise ({self.serve_hint()})"
             )
         if prepared.places is not None:
             rows = tuple(rows[place] for place in prepared.places)
@@ -147,6 +147,16 @@ class Prompts:
             self.scores(prepared, rows)
         except (RunError, SampleFailedError) as error:
             raise RunError(f"{server}: {error}") from error
+
+    def serve_hint(self) -> str:
+        """How `vllm serve` is started for this model."""
+        flags = ""
+        if self.recipe.kind == "marked":
+            flags = f" --pooler-config '{json.dumps({'step_tag_id': self.mark_id})}'"
+        elif self.recipe.kind == "dialogue":
+            flags = ' --convert classify --pooler-config \'{"task": "token_classify"}\''
+            flags += f" --hf-overrides '{json.dumps(two_token_head(self.recipe))}'"
+        return f"vllm serve MODEL --runner pooling{flags}"
 
     def _most_that_fits(self, question: str, units: Sequence[str], context: int) -> int:
         """How many steps from the beginning, or characters from the end, fit; 0 for none."""
@@ -250,17 +260,6 @@ def engine_args(recipe: Recipe, prompts: Prompts, context: int) -> dict[str, Any
 def two_token_head(recipe: Recipe) -> Mapping[str, Any]:
     """Of a language model, only the rows for the two answers: their softmax is P(good) against P(bad)."""
     return {"classifier_from_token": [recipe.bad, recipe.mark], "method": "no_post_processing"}
-
-
-def serve_hint(recipe: Recipe) -> str:
-    """How `vllm serve` is started for a recipe."""
-    flags = {
-        "marked": "",
-        "whole": "",
-        "dialogue": ' --convert classify --pooler-config \'{"task": "token_classify"}\' --hf-overrides '
-        f"'{json.dumps(two_token_head(recipe))}'",
-    }
-    return f"vllm serve MODEL --runner pooling{flags[recipe.kind]}"
 
 
 def _single_token(tokenizer: Any, text: str, recipe: Recipe) -> int:
