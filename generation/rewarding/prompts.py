@@ -104,7 +104,8 @@ class Prompts:
 
     def probe(self) -> Prepared:
         """A short text of three steps, by which one sees whether a server has the right model."""
-        found = self.prepare("1 + 1?", "\n\n".join(("One.", "One more.", "So 2.")), 10**9)
+        between = {"blank-line": "\n\n", "line": "\n"}.get(self.recipe.steps, self.recipe.steps)
+        found = self.prepare("1 + 1?", between.join(("One", "One more", "So 2")), 10**9)
         assert isinstance(found, Prepared)
         return found
 

@@ -16,7 +16,6 @@ from diversity_judge.files import TOMLError, read_bounded, read_toml
 RECIPES_FILE = Path(__file__).parents[1] / "rewards.toml"
 
 Kind = Literal["marked", "dialogue", "whole"]
-Steps = Literal["blank-line", "line"]
 
 _NOT_IN_THE_DIGEST = ("name", "about", "models", "architectures", "context", "checked")
 
@@ -29,7 +28,7 @@ class Recipe:
         name: Of the section.
         kind: What the model's numbers are for: each mark, each answer of a dialogue, or the whole response.
         system: The system message, or None.
-        steps: What stands between two steps.
+        steps: What stands between two steps: `blank-line`, `line`, or the text itself.
         mark: After each step, or the answer to each.
         bad: The token that would answer a wrong step (dialogue).
         context: Tokens that the model was made for.
@@ -42,7 +41,7 @@ class Recipe:
     name: str
     kind: Kind
     system: str | None = None
-    steps: Steps = "blank-line"
+    steps: str = "blank-line"
     mark: str = ""
     bad: str = ""
     context: int
@@ -128,9 +127,10 @@ def _recipe(name: str, section: Any, where: str) -> Recipe:
     for text in ("kind", "system", "steps", "mark", "bad", "about", "checked"):
         if text in values and not isinstance(values[text], str):
             raise InputError(f"{where}: {text} is a text")
-    for choice, allowed in (("kind", get_args(Kind)), ("steps", get_args(Steps))):
-        if values.get(choice, allowed[0] if choice == "steps" else None) not in allowed:
-            raise InputError(f"{where}: {choice} is one of {', '.join(allowed)}, not {values.get(choice)!r}")
+    if values.get("kind") not in get_args(Kind):
+        raise InputError(f"{where}: kind is one of {', '.join(get_args(Kind))}, not {values.get('kind')!r}")
+    if not values.get("steps", "blank-line"):
+        raise InputError(f"{where}: steps says what stands between two steps: blank-line, line or a text")
     context = values.get("context")
     if not isinstance(context, int) or isinstance(context, bool) or context < 1:
         raise InputError(f"{where}: context is the number of tokens that the model reads, not {context!r}")

@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from generation.rewarding.recipes import Steps
-
-_BETWEEN: dict[Steps, re.Pattern[str]] = {
+_BETWEEN = {
     "blank-line": re.compile(r"\r?\n[^\S\n]*\r?\n\s*"),
     "line": re.compile(r"\n"),
 }
 
 
-def split_steps(text: str, between: Steps) -> tuple[str, ...]:
-    """The steps of a text, without blanks around them; none where there is nothing but blanks."""
-    return tuple(step for part in _BETWEEN[between].split(text) if (step := part.strip()))
+def split_steps(text: str, between: str) -> tuple[str, ...]:
+    """The steps of a text, without blanks around them; none where there is nothing but blanks.
+
+    Args:
+        text: Of a response.
+        between: `blank-line`, `line`, or the text that stands between two steps.
+    """
+    pattern = _BETWEEN.get(between)
+    parts = text.split(between) if pattern is None else pattern.split(text)
+    return tuple(step for part in parts if (step := part.strip()))
 
 
 class Defuser:

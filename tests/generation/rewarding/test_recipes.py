@@ -50,7 +50,7 @@ def test_a_file_of_ones_own_adds_and_replaces(tmp_path: Path) -> None:
         ("context = 9", "kind is one of"),
         ('kind = "whole"', "context is the number of tokens"),
         ('kind = "whole"\ncontext = 0', "context is the number of tokens"),
-        ('kind = "whole"\ncontext = 9\nsteps = "comma"', "steps is one of"),
+        ('kind = "whole"\ncontext = 9\nsteps = ""', "steps says what stands between"),
         ('kind = "whole"\ncontext = 9\nsystm = "x"', "unknown setting 'systm'"),
         ('kind = "whole"\ncontext = 9\nmodels = "x"', "models is a list"),
         ('kind = "whole"\ncontext = 9\nmark = 1', "mark is a text"),
@@ -74,6 +74,7 @@ def test_only_what_changes_a_score_is_in_the_digest(tmp_path: Path) -> None:
 def test_steps_by_lines() -> None:
     assert split_steps(" a\n\n b \r\nc\n", "line") == ("a", "b", "c")
     assert split_steps("a\nb", "blank-line") == ("a\nb",)
+    assert split_steps("a; b ;c;", ";") == ("a", "b", "c")
 
 
 def test_a_megabyte_of_blanks_is_split_at_once() -> None:
