@@ -56,7 +56,7 @@ def _run(options: RewardOptions) -> int:
 
 def _dry_run(options: RewardOptions) -> int:
     plan = plan_rewards(options)
-    print_bill(Console(), options, plan, known_scores(options.target, plan.rows))
+    print_bill(Console(), options, plan, known_scores(options.target, options.responses, plan.rows))
     return EXIT_OK
 
 

@@ -9,9 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from diversity_judge.errors import InputError
 from generation.json_lines import Lines, open_locked, whole_lines
 from generation.response_rows import read_rows
-from generation.rewarding.plan import Scored, scored_in, scored_of
+from generation.rewarding.plan import Scored, is_rewarded, scored_in, scored_of
 
 
 def journal_path(out: Path) -> Path:
@@ -19,15 +20,18 @@ def journal_path(out: Path) -> Path:
     return out.with_suffix(".scores.jsonl")
 
 
-def known_scores(out: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Scored]:
+def known_scores(out: Path, source: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Scored]:
     """The scores that earlier runs left, by key: in the responses themselves, in the file and in the journal.
 
     Raises:
-        InputError: a file holds what no run wrote.
+        InputError: a file holds what no run wrote, so that it would be lost.
     """
     found = scored_in(rows)
-    if out.exists() and out.stat().st_size:
-        found |= scored_in(row for _, row in read_rows(out))
+    if out.exists() and out.stat().st_size and not out.samefile(source):
+        earlier = [row for _, row in read_rows(out)]
+        if not any(is_rewarded(row) for row in earlier):
+            raise InputError(f"{out} exists, and this command did not write it; choose another --out")
+        found |= scored_in(earlier)
     for _, line in whole_lines(journal_path(out)):
         scored = scored_of(line)
         if scored is not None:

@@ -99,6 +99,12 @@ def plan_rewards(options: RewardOptions) -> RewardPlan:
     return RewardPlan(recipe, context, [row for _, row in placed], jobs)
 
 
+def is_rewarded(row: Mapping[str, Any]) -> bool:
+    """Whether this command has said something of a response: its reward, or why it has none."""
+    meta = row.get("meta")
+    return isinstance(meta, Mapping) and isinstance(meta.get("reward"), Mapping)
+
+
 def scored_in(rows: Iterable[Mapping[str, Any]]) -> dict[str, Scored]:
     """What lines of a rewarded file say about their scores, by key; other lines say nothing."""
     found = {}

@@ -21,7 +21,7 @@ from generation.response_rows import reading
 from generation.rewarding.files import write_rewarded
 from generation.rewarding.journal import Journal, known_scores, open_journal
 from generation.rewarding.options import RewardOptions
-from generation.rewarding.plan import RewardPlan, Scored, plan_rewards
+from generation.rewarding.plan import RewardPlan, Scored, is_rewarded, plan_rewards
 from generation.rewarding.prompts import NOTHING_TO_SCORE, TOO_LONG, Prompts, engine_args, load_tokenizer
 from generation.rewarding.scorer import OnScore, ScoringCounts, check_model, score_missing
 from generation.sampling.run import engine_log
@@ -136,7 +136,7 @@ def reward(options: RewardOptions, reporter: RewardReporter = Silent()) -> Rewar
     # To the end, as the file may be replaced: what is sampled into it meanwhile would be lost.
     with reading(options.responses), open_journal(options.target) as journal:
         plan = plan_rewards(options)
-        known = known_scores(options.target, plan.rows)
+        known = known_scores(options.target, options.responses, plan.rows)
         missing = plan.missing(known)
         reporter.begins(plan, len(missing))
         counts = ScoringCounts()
@@ -205,10 +205,7 @@ def _result(
 ) -> RewardResult:
     have = [scores[job.key] for job in plan.jobs if job.key in scores]
     why_not = Counter(counts.unscored.get(job.key) for job in plan.jobs if job.key not in scores)
-    foreign = sum(
-        row.get("reward") is not None and not isinstance((row.get("meta") or {}).get("reward"), Mapping)
-        for row in plan.rows
-    )
+    foreign = sum(row.get("reward") is not None and not is_rewarded(row) for row in plan.rows)
     return RewardResult(
         path=options.target,
         n_responses=len(plan.jobs),

@@ -233,6 +233,16 @@ def test_the_input_can_be_replaced_and_rewards_from_elsewhere_are_said(
     assert "1 responses had a reward from elsewhere, which is replaced" in capsys.readouterr().err
 
 
+def test_a_file_that_another_command_wrote_is_not_replaced(responses: Path, model: Path, capsys: Any) -> None:
+    out = write(responses.with_name("out.jsonl"), [response(0, "Of somebody else.")])
+    before = out.read_bytes()
+    with serving(FakePoolingServer()) as server:
+        assert main(arguments(responses, server, model)) == 2
+        assert not server.bodies
+    assert out.read_bytes() == before
+    assert "this command did not write it" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_a_dry_run_sends_nothing(responses: Path, model: Path, capsys: Any) -> None:
     with serving(FakePoolingServer()) as server:
         assert main([*arguments(responses, server, model), "--dry-run"]) == 0
