@@ -121,8 +121,8 @@ class Strategy:
             result["edt"] = dataclasses.asdict(self.edt)
         if self.expert_sample is not None:
             settings = dataclasses.asdict(self.expert_sample)
-            settings.pop("seed")
-            result["expert_sample"] = settings
+            # Unset ones are left out: a setting that is new must not make earlier files another strategy's.
+            result["expert_sample"] = {key: value for key, value in settings.items() if value is not None}
         return result
 
 
@@ -183,7 +183,7 @@ def _split(text: str) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 _TOKEN_KEYS = {field.name: float for field in dataclasses.fields(TokenSampling)} | {"top_k": int}
-_EXPERT_KEYS = ("k_keep", "tau", "r", "scope")
+_EXPERT_KEYS = tuple(field.name for field in dataclasses.fields(ExpertSampleSettings) if field.name != "seed")
 _EDT_KEYS = {"t0": "t0", "theta": "theta", "n": "n", "edt_t0": "t0", "edt_theta": "theta", "edt_n": "n"}
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from generation.expert_sample import noise
+from generation.expert_sample import fragility, noise
 
 FLOAT32, BFLOAT16, FLOAT16 = 0, 1, 2
 """How the kernel is told the type of the logits."""
@@ -54,8 +54,8 @@ _EXP_7, _EXP_6, _EXP_5, _EXP_4, _EXP_3 = (
     _F32(1 / 24),
     _F32(1 / 6),
 )
-_LOG2_E = _F32(1.4426950408889634)
-_LOWEST_EXPONENT = _F32(-87.0)  # about the lowest power of e that a normal float32 holds
+_LOG2_E, _LOWEST_EXPONENT = _F32(fragility.LOG2_E), _F32(fragility.LOWEST_EXPONENT)
+_POWER_UNITS, _THRESHOLD_BITS = _F32(fragility.POWER_UNITS), fragility.THRESHOLD_BITS
 
 # Passes that place the bound by linear interpolation before bisecting, and how close to an end they may
 # place it: about five passes split a smooth row, where bisecting alone takes twelve.
@@ -121,7 +121,7 @@ def _log(x: Any) -> Any:
 
 @_inline
 def _exp(x: Any) -> Any:
-    """Exponential of x <= 0 within 2 units in the last place, zero below e**-87; NaN stays NaN."""
+    """`fragility.exponential` on a float32: of x <= 0 within 2 units in the last place, zero below e**-87; NaN stays NaN."""
     clipped = x if x > _LOWEST_EXPONENT else _LOWEST_EXPONENT
     n = np.floor(clipped * _LOG2_E + _HALF)
     f = (clipped - n * _LN2_HIGH) - n * _LN2_LOW
@@ -230,6 +230,19 @@ def _take(ordinals: Any, n: Any, count: Any, zero_bits: Any, taken: Any) -> None
     for i in range(n):
         taken[n_taken] = i
         n_taken = _UINT(n_taken + _UINT(ordinals[i] >= _I32(bound + _I32(i > last_equal))))
+
+
+@_jit
+def _is_fragile(g: Any, taken: Any, k: Any, threshold: Any, powers: Any) -> Any:
+    """`fragility.fragile` for one row, whose k best experts are `taken`."""
+    greatest, total, best = _greatest(g), np.int64(0), np.int64(0)
+    for i in range(g.size):
+        difference = (g[i] if g[i] == g[i] else _NEG_INF) - greatest
+        powers[i] = _I32(_exp(difference if difference == difference else _ZERO) * _POWER_UNITS)
+        total += powers[i]
+    for j in range(k):
+        best += powers[taken[j]]
+    return ((total - best) << _THRESHOLD_BITS) >= threshold * total
 
 
 @_jit
@@ -371,13 +384,14 @@ def _route_rows(
     k_keep: Any,
     r: Any,
     inv_tau: Any,
+    fragile_from: Any,
     values: Any,
     ids: Any,
 ) -> Any:
     """Route rows; tensors are given by the addresses of their data, those of `RowSettings` in its order.
 
     The i-th row's settings stand at i; its logits and its result at `numbers[i]`, or at i where the address of the
-    numbers is 0. Rows that are not enabled are left alone in the modes that write into a result which is already there.
+    numbers is 0. Rows that are not enabled or not fragile are left alone in the mode that writes into a result which is already there.
     Returns how many of the numbers are no row of the `n_tokens`; those are passed over.
     """
     wide, half, doubled = _array(logits, types.float32), _array(logits, types.int16), _array(ids, types.int64)
@@ -386,10 +400,11 @@ def _route_rows(
         _array(keys, types.int64),
         _array(enabled, types.uint8),
     )
-    k_keep_of, r_of, inv_tau_of = (
+    k_keep_of, r_of, inv_tau_of, fragile_from_of = (
         _array(k_keep, types.int32),
         _array(r, types.int32),
         _array(inv_tau, types.float32),
+        _array(fragile_from, types.int32),
     )
     wide_values, half_values = _array(values, types.float32), _array(values, types.int16)
     ids_of = _array(ids, types.int32)
@@ -415,9 +430,14 @@ def _route_rows(
         for e in range(n_experts):
             ordinals[e] = _ordinal(g[e]) >> zero_bits
         n_kept = min(max(np.int64(k_keep_of[i]), 0), k) if on else k
-        if n_kept == k:
+        threshold = np.int64(fragile_from_of[i]) if on else np.int64(0)
+        if n_kept == k or threshold > 0:
             _take(ordinals, n_experts, k, zero_bits, chosen)
-        else:
+            if threshold > 0 and not _is_fragile(g, chosen, k, threshold, scores):
+                if mode & LEAVE_OTHERS:
+                    continue
+                n_kept = np.int64(k)
+        if n_kept < k:
             n = min(max(np.int64(r_of[i]), k), n_experts)
             _take(ordinals, n_experts, n, zero_bits, candidates)
             _split(ordinals, candidates, n, n_kept, ranks, chosen, pool)

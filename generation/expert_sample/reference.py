@@ -7,6 +7,8 @@ experts, k active experts, and experts ranked by logit:
     head    H = the experts of rank 1 .. k_keep
     tail    Z = the k - k_keep experts of rank k_keep+1 .. r with the greatest g_i / tau + G_i,
             where G_i ~ Gumbel(0, 1): drawing without replacement, in proportion to exp(g_i / tau)
+    only where the mass that the k best leave untaken, 1 - sum over the k best of p_i, is at least the row's
+            `fragile_from` (this project's addition; 0 is the paper's method): elsewhere the k best work
     combine y = sum over i in H and Z of w_i Expert_i(x), where w_i = p_i, or p_i / sum over H and Z of p_j
             where the model renormalises
 
@@ -23,6 +25,7 @@ from __future__ import annotations
 
 import torch
 
+from generation.expert_sample.fragility import fragile
 from generation.expert_sample.noise import gumbel
 from generation.expert_sample.rows import RowSettings
 
@@ -46,19 +49,19 @@ def route(
         renormalize: whether the model makes the chosen experts' weights add up to 1. A softmax over only the
             chosen logits (GPT-OSS) is the same thing.
         layer: index of the layer.
-        out: weights and ids to write the result into. Rows that are not enabled then keep what stands there,
-            so that a caller can leave them to the model's own router.
+        out: weights and ids to write the result into. Rows that are not enabled, or not fragile, then keep what
+            stands there, so that a caller can leave them to the model's own router.
 
     Returns:
         weights (T, k) float32 and expert ids (T, k) int32, each row in the order of rank.
     """
     n_rows, n_experts = logits.shape
-    enabled = rows.enabled[:n_rows, None]
     g = logits.float()
     ranked, order = _rank(torch.where(g.isnan(), -torch.inf, g))
+    drawn = (rows.enabled[:n_rows] & fragile(ranked, rows.fragile_from[:n_rows], k=k))[:, None]
     rank = torch.arange(n_experts, device=logits.device)
 
-    head = rank < torch.where(enabled, rows.k_keep[:n_rows, None].clamp(0, k), k)
+    head = rank < torch.where(drawn, rows.k_keep[:n_rows, None].clamp(0, k), k)
     pool = rank < rows.r[:n_rows, None].clamp(k, n_experts)
     noise = gumbel(rows.keys[:n_rows], layer, n_experts).gather(1, order)
     score = (ranked - ranked[:, :1]) * rows.inv_tau[:n_rows, None] + noise
@@ -74,8 +77,8 @@ def route(
     ids = chosen.to(torch.int32)
     if out is None:
         return weights, ids
-    out[0].copy_(torch.where(enabled, weights, out[0]))
-    out[1].copy_(torch.where(enabled, ids, out[1]))
+    out[0].copy_(torch.where(drawn, weights, out[0]))
+    out[1].copy_(torch.where(drawn, ids, out[1]))
     return out
 
 

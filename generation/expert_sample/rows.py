@@ -17,6 +17,8 @@ from functools import cached_property
 
 import torch
 
+from generation.expert_sample.fragility import threshold
+
 
 @dataclass(frozen=True, eq=False)
 class RowSettings:
@@ -28,6 +30,7 @@ class RowSettings:
         k_keep: int32, number of experts that are always kept.
         r: int32, rank of the last expert that can be drawn.
         inv_tau: float32, 1 / tau.
+        fragile_from: int32, least untaken mass of a row that is drawn, from `fragility.threshold`; 0 draws all.
 
     Raises:
         ValueError: a tensor of the wrong type, size or layout.
@@ -38,13 +41,16 @@ class RowSettings:
     k_keep: torch.Tensor = field(metadata={"dtype": torch.int32})
     r: torch.Tensor = field(metadata={"dtype": torch.int32})
     inv_tau: torch.Tensor = field(metadata={"dtype": torch.float32})
+    fragile_from: torch.Tensor = field(metadata={"dtype": torch.int32})
 
     def __post_init__(self) -> None:
         for column, tensor in zip(dataclasses.fields(self), self.tensors, strict=True):
             check_tensor(tensor, column.metadata["dtype"], (self.n,), self.keys.device)
 
     @classmethod
-    def alike(cls, keys: torch.Tensor, *, k_keep: int, r: int, tau: float = 1.0) -> RowSettings:
+    def alike(
+        cls, keys: torch.Tensor, *, k_keep: int, r: int, tau: float = 1.0, fragile_from: float = 0.0
+    ) -> RowSettings:
         """Draw every row with the same settings, each by its own key (n,)."""
         on = torch.ones_like(keys, dtype=torch.bool)
         return cls(
@@ -53,6 +59,7 @@ class RowSettings:
             k_keep=torch.full_like(keys, k_keep, dtype=torch.int32),
             r=torch.full_like(keys, r, dtype=torch.int32),
             inv_tau=torch.full_like(keys, 1 / tau, dtype=torch.float32),
+            fragile_from=torch.full_like(keys, threshold(fragile_from), dtype=torch.int32),
         )
 
     @classmethod

@@ -40,12 +40,14 @@ class ResolvedSettings:
         tau: temperature of the draw among the tail's router logits.
         r: rank (1-based) of the last expert that can be drawn, k..number of experts.
         scope: `generation` draws from the pass that yields the first new token on, `all` also in the prompt.
+        fragile_from: least untaken mass of a token that is drawn in a layer, 0..1; 0 draws all.
     """
 
     k_keep: int
     tau: float
     r: int
     scope: Scope
+    fragile_from: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class ExpertSampleSettings:
         r: how many of the best-ranked experts take part: a whole number or an expression in k.
         seed: seed of the routing noise, 64 bits; None follows the request's own seed.
         scope: `generation` draws from the pass that yields the first new token on, `all` also in the prompt.
+        fragile_from: draw only where the router leaves at least this share of its softmax, 0..1, outside the top k;
+            None (and 0) draws everywhere, as the paper does.
 
     Raises:
         ValueError: a setting that no model could accept.
@@ -68,14 +72,17 @@ class ExpertSampleSettings:
     r: int | str = "4k"
     seed: int | None = None
     scope: Scope = "generation"
+    fragile_from: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k_keep", _whole_or_expression("k_keep", self.k_keep))
         object.__setattr__(self, "r", _whole_or_expression("r", self.r))
-        object.__setattr__(self, "tau", _tau(self.tau))
+        object.__setattr__(self, "tau", _number("tau", self.tau, MIN_TAU, MAX_TAU))
         object.__setattr__(self, "seed", _seed(self.seed))
         if self.scope not in SCOPES:
             raise ValueError(f"scope is {self.scope!r}; it must be one of {', '.join(SCOPES)}.")
+        if self.fragile_from is not None:
+            object.__setattr__(self, "fragile_from", _number("fragile_from", self.fragile_from, 0, 1))
 
     def resolve(self, k: int, n_experts: int) -> ResolvedSettings:
         """Turn the settings into numbers for a model.
@@ -101,7 +108,8 @@ class ExpertSampleSettings:
             )
         if not (_is_k(self.k_keep, k) or _is_k(self.r, k)):
             self._check_draw(k_keep, min(r, n_experts), k, n_experts, model)
-        return ResolvedSettings(k_keep=k_keep, tau=self.tau, r=min(r, n_experts), scope=self.scope)
+            self._check_fragile(1 - k / n_experts, model)
+        return ResolvedSettings(k_keep, self.tau, min(r, n_experts), self.scope, self.fragile_from or 0.0)
 
     def kept(self, k: int) -> int:
         """Say how many experts are always kept, also where that leaves nothing to draw.
@@ -131,6 +139,14 @@ class ExpertSampleSettings:
             raise ValueError(
                 f"r is {_shown(self.r, r)}; for {model} that leaves no expert to draw: "
                 f"give r from {k + 1} on, or k for the model's own routing."
+            )
+
+    def _check_fragile(self, most: float, model: str) -> None:
+        """Refuse a threshold that no token reaches, unless it says so by being 1."""
+        if self.fragile_from is not None and most < self.fragile_from < 1:
+            raise ValueError(
+                f"fragile_from is {self.fragile_from:g}; for {model} the top k leave at most {most:.4g} untaken, so that "
+                f"no expert would be drawn: give less, or 1 for the model's own routing."
             )
 
     @classmethod
@@ -212,18 +228,18 @@ def _whole_or_expression(name: str, value: object) -> int | str:
     return text
 
 
-def _tau(value: object) -> float:
-    """Check the temperature."""
-    problem = f"tau is {value!r}; it must be a number from {MIN_TAU:g} to {MAX_TAU:g}."
+def _number(name: str, value: object, least: float, most: float) -> float:
+    """Check a number, which may arrive as text."""
+    problem = f"{name} is {value!r}; it must be a number from {least:g} to {most:g}."
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(problem)
     try:
-        tau = float(value)
+        number = float(value)
     except (ValueError, OverflowError):
         raise ValueError(problem) from None
-    if not (math.isfinite(tau) and MIN_TAU <= tau <= MAX_TAU):
+    if not (math.isfinite(number) and least <= number <= most):
         raise ValueError(problem)
-    return tau
+    return number
 
 
 def _seed(value: object) -> int | None:

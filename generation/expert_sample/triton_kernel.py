@@ -19,7 +19,7 @@ import torch
 import triton
 import triton.language as tl
 
-from generation.expert_sample import noise
+from generation.expert_sample import fragility, noise
 from generation.expert_sample.rows import RowSettings
 
 _GAMMA, _MIX_1, _MIX_2 = tl.constexpr(noise.GAMMA), tl.constexpr(noise.MIX_1), tl.constexpr(noise.MIX_2)
@@ -29,6 +29,8 @@ _UNIFORM_MASK = tl.constexpr((1 << noise.UNIFORM_BITS) - 1)
 _UNIFORM_STEP = tl.constexpr(noise.UNIFORM_STEP)
 _SQRT_HALF_BITS = tl.constexpr(noise.SQRT_HALF_BITS)
 _LN2_HIGH, _LN2_LOW = tl.constexpr(noise.LN2_HIGH), tl.constexpr(noise.LN2_LOW)
+_LOG2_E, _LOWEST_EXPONENT = tl.constexpr(fragility.LOG2_E), tl.constexpr(fragility.LOWEST_EXPONENT)
+_POWER_UNITS, _THRESHOLD_BITS = tl.constexpr(fragility.POWER_UNITS), tl.constexpr(fragility.THRESHOLD_BITS)
 _LOWEST = tl.constexpr(-(2**63))
 
 # A decode step has few rows, so what counts is how soon a row is done: one expert a thread, up to four warps.
@@ -55,6 +57,27 @@ def _log(x):
     z = s * s
     series = ((z * (1 / 9) + 1 / 7) * z + 1 / 5) * z + 1 / 3
     return e * _LN2_HIGH + (e * _LN2_LOW + (2.0 * s + 2.0 * s * (z * series)))
+
+
+@triton.jit
+def _exp(x):
+    """`fragility.exponential` on float32."""
+    clipped = tl.maximum(x, _LOWEST_EXPONENT)
+    n = tl.floor(clipped * _LOG2_E + 0.5)
+    f = (clipped - n * _LN2_HIGH) - n * _LN2_LOW
+    series = ((((1 / 5040 * f + 1 / 720) * f + 1 / 120) * f + 1 / 24) * f + 1 / 6) * f + 0.5
+    power = ((n.to(tl.int32) + 127) << 23).to(tl.float32, bitcast=True)
+    return tl.where(x >= _LOWEST_EXPONENT, (series * f * f + f + 1.0) * power, 0.0)
+
+
+@triton.jit
+def _is_fragile(ranked, greatest, real, lane, k, threshold):
+    """`fragility.fragile` for one row."""
+    difference = ranked - greatest
+    powers = (_exp(tl.where(difference == difference, difference, 0.0)) * _POWER_UNITS).to(tl.int32).to(tl.int64)
+    total = tl.sum(tl.where(real, powers, 0), axis=0)
+    untaken = tl.sum(tl.where(real & (lane >= k), powers, 0), axis=0)
+    return (untaken << _THRESHOLD_BITS) >= threshold.to(tl.int64) * total
 
 
 @triton.jit
@@ -85,6 +108,7 @@ def _route_row(
     k_keep,
     r,
     inv_tau,
+    fragile_from,
     weights,
     ids,
     row_stride,
@@ -96,7 +120,7 @@ def _route_row(
     n_lanes: tl.constexpr,
 ):
     row = tl.program_id(0).to(tl.int64)
-    on = tl.load(enabled + row)
+    on = tl.load(enabled + row) != 0
     if leave_others and not on:
         return
     lane = tl.arange(0, n_lanes)
@@ -110,6 +134,12 @@ def _route_row(
     real = lane < n_experts
     ranked = tl.where(real, _float_at(key >> 16), float("-inf"))
     greatest = tl.max(ranked, axis=0)
+
+    threshold = tl.load(fragile_from + row)
+    if threshold > 0:
+        on = on & _is_fragile(ranked, greatest, real, lane, k, threshold)
+    if leave_others and not on:
+        return
 
     word = _mix(tl.load(keys + row) + (expert + layer.to(tl.int64) * _LAYER_STRIDE + 1) * _GAMMA)
     uniform = (((word >> _UNIFORM_SHIFT) & _UNIFORM_MASK) * 2 + 1).to(tl.float32) * _UNIFORM_STEP

@@ -24,6 +24,9 @@ def test_the_presets_are_those_of_the_design() -> None:
     assert one("expert-sample") == Strategy(
         "expert-sample", TokenSampling(0.7, 0.8, 20), expert_sample=ExpertSampleSettings()
     )
+    assert one("expert-sample-fragile") == Strategy(
+        "expert-sample-fragile", TokenSampling(0.7, 0.8, 20), expert_sample=ExpertSampleSettings(fragile_from=0.25)
+    )
     assert one("greedy").is_greedy
 
 
@@ -75,7 +78,7 @@ def test_a_name_says_all_that_is_needed_to_parse_it_again(parts: list[tuple[str,
     [
         ("", "neither NAME"),
         ("tau=1", "no strategy stands before it"),
-        ("warm", "unknown strategy 'warm'; known: edt, expert-sample, greedy"),
+        ("warm", "unknown strategy 'warm'; known: edt, expert-sample, expert-sample-fragile, greedy"),
         ("expert-sample:", "neither NAME"),
         ("expert-sample:tau", "not KEY=VALUE"),
         ("expert-sample:tau=", "not KEY=VALUE"),
@@ -87,6 +90,8 @@ def test_a_name_says_all_that_is_needed_to_parse_it_again(parts: list[tuple[str,
         ("token-normal:top_k=2.5", "top_k must be a whole number"),
         ("token-normal:top_p=1.5", "top_p cannot be 1.5"),
         ("expert-sample:tau=0", "tau is '0'"),
+        ("expert-sample-fragile:fragile_from=2", "fragile_from is '2'; it must be a number from 0 to 1"),
+        ("token-normal:fragile_from=0.2", "fragile_from is a setting of expert_sample, which is off"),
         ("expert-sample:k_keep=half", "k_keep is 'half'"),
         ("edt:theta=-1", "edt_theta must be >= 0"),
         ("edt:temperature=0.7", "edt chooses the temperature itself"),
@@ -111,6 +116,14 @@ def test_extra_args_are_flat_numbers_and_text() -> None:
     }
     assert not any(isinstance(value, bool) for value in settings.values())
     assert ExpertSampleSettings.from_mapping(settings) == ExpertSampleSettings(r="5k", seed=7)
+
+
+def test_a_threshold_is_asked_of_vllm_and_stands_in_the_settings_where_it_was_given() -> None:
+    fragile, plain = one("expert-sample-fragile:fragile_from=0.4"), one("expert-sample")
+    assert fragile.extra_args(7) == plain.extra_args(7) | {"expert_sample_fragile_from": 0.4}
+    assert fragile.settings()["expert_sample"]["fragile_from"] == 0.4
+    # As in files that were written before there was such a setting, so that these can be continued.
+    assert list(plain.settings()["expert_sample"]) == ["k_keep", "tau", "r", "scope"]
 
 
 def test_a_file_adds_and_replaces_presets(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class RoutingRequest:
         r: rank (1-based) of the last expert that can be drawn.
         tau: temperature of the draw.
         scope: which tokens are drawn, `generation` or `all`.
+        fragile_from: least untaken mass of a token that is drawn in a layer, 0..1; 0 draws all.
         noise_version: the noise that the seed means (`noise.NOISE_VERSION`).
     """
 
@@ -39,12 +40,15 @@ class RoutingRequest:
     r: int
     tau: float
     scope: Scope
+    fragile_from: float = 0.0
     noise_version: int = NOISE_VERSION
 
     @classmethod
     def of(cls, settings: ResolvedSettings, *, seed: int, sample_index: int = 0) -> RoutingRequest:
         """Combine a model's settings with the request's seed."""
-        return cls(seed, sample_index, settings.k_keep, settings.r, settings.tau, settings.scope)
+        return cls(
+            seed, sample_index, settings.k_keep, settings.r, settings.tau, settings.scope, settings.fragile_from
+        )
 
     @classmethod
     def find(cls, extra_args: Mapping[str, Any] | None) -> RoutingRequest | None:
@@ -58,7 +62,7 @@ class RoutingRequest:
 
     def draws(self, k: int) -> bool:
         """Tell whether any expert is drawn, or the k best are chosen as without Expert-Sample."""
-        return self.k_keep < k < self.r
+        return self.k_keep < k < self.r and self.fragile_from < 1
 
     def start(self, n_prompt_tokens: int) -> int:
         """Position of the first drawn token: the pass of the last prompt token yields the first new one."""
@@ -66,5 +70,5 @@ class RoutingRequest:
 
     def cache_key(self, n_prompt_tokens: int) -> str:
         """Name all that a drawn token's keys and values depend on, besides the tokens before it."""
-        fields = (self.noise_version, self.seed, self.sample_index, self.k_keep, self.r, self.tau)
+        fields = (self.noise_version, self.seed, self.sample_index, self.k_keep, self.r, self.tau, self.fragile_from)
         return ":".join(map(repr, (*fields, self.start(n_prompt_tokens))))

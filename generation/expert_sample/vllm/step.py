@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from generation.expert_sample.fragility import threshold
 from generation.expert_sample.noise import output, sample_keys
 from generation.expert_sample.rows import DrawnRows, RowSettings
 from generation.expert_sample.vllm.routing_request import RoutingRequest
@@ -62,6 +63,7 @@ def drawn_rows(
         k_keep=torch.from_numpy(table.k_keep[owner]),
         r=torch.from_numpy(table.r[owner]),
         inv_tau=torch.from_numpy(table.inv_tau[owner]),
+        fragile_from=torch.from_numpy(table.fragile_from[owner]),
     )
     return DrawnRows(torch.from_numpy(numbers), settings)
 
@@ -76,6 +78,7 @@ class _RequestTable:
     k_keep: npt.NDArray[np.int32]
     r: npt.NDArray[np.int32]
     inv_tau: npt.NDArray[np.float32]
+    fragile_from: npt.NDArray[np.int32]
 
     @classmethod
     def make(cls, requests: Sequence[RoutingRequest | None], n_prompt_tokens: Sequence[int]) -> _RequestTable | None:
@@ -94,6 +97,7 @@ class _RequestTable:
             k_keep=np.array([request.k_keep for request in active], dtype=np.int32),
             r=np.array([request.r for request in active], dtype=np.int32),
             inv_tau=np.array([1 / request.tau for request in active], dtype=np.float32),
+            fragile_from=np.array([threshold(request.fragile_from) for request in active], dtype=np.int32),
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from generation.expert_sample import noise
+from generation.expert_sample.fragility import threshold
 from generation.expert_sample.rows import RowSettings
 
 
@@ -45,7 +46,13 @@ def logits(router: Router, dtype: torch.dtype, n_rows: int, seed: int = 0) -> to
 
 
 def rows(
-    router: Router, n_rows: int, *, k_keep: int | None = None, r: int | None = None, tau: float = 1.0
+    router: Router,
+    n_rows: int,
+    *,
+    k_keep: int | None = None,
+    r: int | None = None,
+    tau: float = 1.0,
+    fragile_from: float = 0.0,
 ) -> RowSettings:
     """Give all rows the same settings (the paper's defaults), each row its own key."""
     k = router.k
@@ -55,6 +62,7 @@ def rows(
         k_keep=torch.full((n_rows,), k // 2 + 1 if k_keep is None else k_keep, dtype=torch.int32),
         r=torch.full((n_rows,), min(4 * k, router.n_experts) if r is None else r, dtype=torch.int32),
         inv_tau=torch.full((n_rows,), 1 / tau),
+        fragile_from=torch.full((n_rows,), threshold(fragile_from), dtype=torch.int32),
     )
 
 
@@ -67,7 +75,16 @@ def mixed_rows(router: Router, n_rows: int, seed: int = 0) -> RowSettings:
         k_keep=torch.randint(0, router.k + 1, (n_rows,), generator=generator, dtype=torch.int32),
         r=torch.randint(router.k, router.n_experts + 1, (n_rows,), generator=generator, dtype=torch.int32),
         inv_tau=torch.exp(3 * torch.randn(n_rows, generator=generator)),
+        fragile_from=mixed_thresholds(router, n_rows, generator),
     )
+
+
+def mixed_thresholds(router: Router, n_rows: int, generator: torch.Generator) -> torch.Tensor:
+    """Draw everywhere, or from some untaken mass on, or from the very mass of a row of equal logits, in turn."""
+    thresholds = torch.randint(0, 1 << 16, (n_rows,), generator=generator, dtype=torch.int32)
+    thresholds[::3] = 0
+    thresholds[3::4] = threshold(1 - router.k / router.n_experts)  # a whole number where n_experts is a power of 2
+    return thresholds
 
 
 def awkward_logits(n_experts: int) -> torch.Tensor:

@@ -163,7 +163,8 @@ def test_layers_and_keys_draw_different_tails() -> None:
 
 def test_rows_that_are_off_keep_what_stands_in_out() -> None:
     logits = cases.logits(QWEN, torch.bfloat16, 40)
-    rows, on = cases.mixed_rows(QWEN, 40), cases.mixed_rows(QWEN, 40).enabled
+    on = cases.mixed_rows(QWEN, 40).enabled
+    rows = replace(cases.mixed_rows(QWEN, 40), fragile_from=torch.zeros(40, dtype=torch.int32))
     out = (torch.full((40, 8), 9.0), torch.full((40, 8), -9, dtype=torch.int32))
     expected = route(logits, rows, k=8, renormalize=True, layer=1)
     result = route(logits, rows, k=8, renormalize=True, layer=1, out=out)

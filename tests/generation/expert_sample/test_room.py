@@ -21,6 +21,7 @@ METHOD = {
     "settings": NOTHING,
     "expressions": NOTHING,
     "noise": NOTHING,
+    "fragility": NOTHING,
     "rows": NOTHING,
     "reference": NOTHING,
     "dispatch": NOTHING,

@@ -35,6 +35,7 @@ def assert_equal(some: RowSettings, other: RowSettings) -> None:
         {"r": torch.ones(3, dtype=torch.int32)},
         {"inv_tau": torch.ones(4, dtype=torch.float64)},
         {"inv_tau": torch.ones(8)[::2]},
+        {"fragile_from": torch.ones(4)},
         {"r": torch.ones(4, dtype=torch.int32, device="meta")},
     ],
     ids=lambda change: next(iter(change)),
@@ -56,8 +57,8 @@ def test_rows_on_another_device_have_no_address() -> None:
 
 
 def test_rows_that_are_alike_are_the_settings_of_each_row() -> None:
-    expected = cases.rows(ROUTER, 5, k_keep=3, r=17, tau=0.7)
-    assert_equal(RowSettings.alike(expected.keys, k_keep=3, r=17, tau=0.7), expected)
+    expected = cases.rows(ROUTER, 5, k_keep=3, r=17, tau=0.7, fragile_from=0.3)
+    assert_equal(RowSettings.alike(expected.keys, k_keep=3, r=17, tau=0.7, fragile_from=0.3), expected)
 
 
 def test_addresses_are_those_of_the_tensors_in_order() -> None:

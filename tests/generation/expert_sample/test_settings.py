@@ -121,6 +121,21 @@ def test_tau_must_be_a_positive_finite_number(tau: object) -> None:
         ExpertSampleSettings(tau=tau)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), "much", True, [0.5]])
+def test_the_threshold_of_fragile_tokens_is_a_share(value: object) -> None:
+    with pytest.raises(ValueError, match=r"fragile_from is .*; it must be a number from 0 to 1\."):
+        ExpertSampleSettings(fragile_from=value)  # type: ignore[arg-type]
+
+
+def test_a_threshold_that_no_token_reaches_is_refused_unless_it_says_so() -> None:
+    # Of 64 equally likely experts the best 8 leave 7/8.
+    with pytest.raises(ValueError, match=r"fragile_from is 0\.9; for this model \(k=8 of 64 experts\) .* at most 0\.875"):
+        ExpertSampleSettings(fragile_from=0.9).resolve(8, 64)
+    thresholds = [ExpertSampleSettings(fragile_from=value).resolve(8, 64).fragile_from for value in (0.875, 1, "0.3")]  # type: ignore[arg-type]
+    assert thresholds == [0.875, 1.0, 0.3]
+    assert ExpertSampleSettings().resolve(8, 64).fragile_from == 0.0
+
+
 @pytest.mark.parametrize("value", [1.5, True, None, [4]])
 def test_counts_must_be_whole(value: object) -> None:
     with pytest.raises(ValueError, match="whole number or an expression in k"):
@@ -138,6 +153,8 @@ def test_flat_values_round_trip() -> None:
         ExpertSampleSettings(),
         ExpertSampleSettings(k_keep="k/2+2", tau=1.1, r="5k", seed=-7, scope="all"),
         ExpertSampleSettings(k_keep=0, r=12, seed=2**63 - 1),
+        ExpertSampleSettings(fragile_from=0.25),
+        ExpertSampleSettings(fragile_from=0),
     ):
         assert ExpertSampleSettings.from_mapping(settings.to_mapping()) == settings
 

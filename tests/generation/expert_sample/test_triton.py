@@ -42,6 +42,9 @@ def kernel_cases() -> dict[str, dict[str, Any]]:
             "rows": cases.rows(small, 7, k_keep=1),
             "own_sort": False,
         }
+        named[f"awkward, gated {renormalize}"] = named[f"awkward {renormalize}"] | {
+            "rows": cases.rows(small, 7, k_keep=1, fragile_from=0.3),
+        }
     qwen = cases.ROUTERS[0]
     wide = cases.logits(cases.Router("", 160, 8, True), torch.bfloat16, 6)
     named["out, strided rows"] = {
@@ -93,7 +96,7 @@ def compile_for_h100(n_experts: int, k: int, dtype: str) -> Any:
     from triton.compiler import ASTSource
 
     pointers = {"logits": f"*{dtype}", "keys": "*i64", "enabled": "*i1", "k_keep": "*i32", "r": "*i32"}
-    pointers |= {"inv_tau": "*fp32", "weights": "*fp32", "ids": "*i32", "row_stride": "i32", "layer": "i32"}
+    pointers |= {"inv_tau": "*fp32", "fragile_from": "*i32", "weights": "*fp32", "ids": "*i32", "row_stride": "i32", "layer": "i32"}
     constants = {
         "n_experts": n_experts,
         "k": k,

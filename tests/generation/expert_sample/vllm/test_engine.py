@@ -9,6 +9,7 @@ change which token is best.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,9 @@ CROWD = [
     Ask([257, 30 + i, *OTHER[: 20 + i]], settings(100 + i) if i % 3 else None, {"max_tokens": 50}) for i in range(32)
 ]
 TARGET = Ask(OTHER, settings(3), {"max_tokens": 50})
+GATE = 0.47
+"""About what this model's routers leave untaken in the median."""
+FRAGILE = replace(TARGET, extra_args=settings(3, fragile_from=GATE))
 
 BATCHES = {
     "fill the cache": [Ask(LONG), Ask(WHOLE)],
@@ -51,6 +55,17 @@ BATCHES = {
     "one sample": [Ask(OTHER, settings(3), BEST_TOKEN)],
     "target": [TARGET],
     "crowd": [*CROWD, TARGET],
+    "fragile": [FRAGILE],
+    "fragile, four samples": [replace(FRAGILE, params={"n": 4, **BEST_TOKEN})],
+    "fragile in a crowd": [*CROWD, FRAGILE],
+    "ends of the threshold": [
+        replace(TARGET, extra_args=settings(3, fragile_from=0)),
+        replace(TARGET, extra_args=settings(3, fragile_from=1)),
+    ],
+    "plain": [replace(TARGET, extra_args=None)],
+    "thresholds of one seed, one prompt": [
+        Ask(LONG, settings(0, fragile_from=gate), TURN) for gate in (GATE, GATE + 0.03, GATE)
+    ],
 }
 NUMBER = {name: number for number, name in enumerate(BATCHES)}
 ALONE = [name for name in BATCHES if name != "crowd"]
@@ -101,6 +116,26 @@ def test_the_busy_engine_did_preempt_requests(runs: tuple[Run, Run]) -> None:
 def test_a_request_gives_the_same_tokens_alone_and_with_32_others(runs: tuple[Run, Run]) -> None:
     _, tried = runs
     assert tried.tokens("crowd")[-1:] == tried.tokens("target")
+
+
+def test_a_fragile_request_gives_the_same_tokens_alone_and_with_32_others(runs: tuple[Run, Run]) -> None:
+    _, tried = runs
+    assert tried.tokens("fragile in a crowd")[-1:] == tried.tokens("fragile")
+
+
+def test_the_ends_of_the_threshold_are_expert_sample_and_the_model_itself(runs: tuple[Run, Run]) -> None:
+    reference, _ = runs
+    assert reference.tokens("ends of the threshold") == reference.tokens("target") + reference.tokens("plain")
+    between = reference.tokens("fragile")
+    assert between not in (reference.tokens("target"), reference.tokens("plain"))
+    assert [sample and sample["fragile_from"] for sample in reference["fragile"][0].routing] == [GATE]
+
+
+def test_thresholds_do_not_share_each_others_blocks(runs: tuple[Run, Run]) -> None:
+    reference, tried = runs
+    one, other, again = reference.tokens("thresholds of one seed, one prompt")
+    assert one == again != other
+    assert [answer.n_cached for answer in tried["thresholds of one seed, one prompt"]] == [3 * BLOCK] * 3
 
 
 def test_samples_share_the_blocks_of_their_prompt(runs: tuple[Run, Run]) -> None:

@@ -47,8 +47,10 @@ def test_requests_that_do_not_ask_are_not_looked_at(params: SamplingParams) -> N
     assert not _admission({"enabled": False}).concerns(params)
 
 
-@pytest.mark.parametrize("asked", [{"expert_sample_k_keep": "k"}, {"expert_sample_r": "k"}])
-def test_settings_that_leave_no_choice_are_off(asked: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "asked", [{"expert_sample_k_keep": "k"}, {"expert_sample_r": "k"}, {"expert_sample_fragile_from": 1}]
+)
+def test_settings_that_leave_no_choice_are_off(asked: dict[str, Any]) -> None:
     params, admission = _params(expert_sample=1, **asked), _admission()
     settings = admission.settings(params)
     assert settings is not None
@@ -94,6 +96,14 @@ def test_a_server_wide_default_holds_where_the_request_says_nothing() -> None:
     assert admission.settings(_params(expert_sample=0)) is None
 
 
+def test_the_threshold_of_fragile_tokens_is_the_servers_or_the_requests() -> None:
+    admission = _admission({"fragile_from": 0.4})
+    assert _admitted(admission, _params()).fragile_from == 0.4
+    assert _admitted(admission, _params(expert_sample_fragile_from="0.3")).fragile_from == 0.3
+    assert _admitted(admission, _params(expert_sample_fragile_from=0)).fragile_from == 0.0
+    assert _admitted(_admission(), _params(expert_sample=1)).fragile_from == 0.0
+
+
 @pytest.mark.parametrize(
     "config", [{"expert_sample": {"taus": 2}}, {"expert_sample": 1}, {"expert_sample": {"tau": 0}}]
 )
@@ -109,6 +119,8 @@ def test_a_wrong_server_wide_default_is_refused(config: dict[str, Any]) -> None:
         ({"expert_sample_r": 4}, "it must be at least 8"),
         ({"expert_sample_tau": 0}, "tau is 0"),
         ({"expert_sample_scope": "prompt"}, "generation, all"),
+        ({"expert_sample_fragile_from": 1.5}, "fragile_from is 1.5; it must be a number from 0 to 1"),
+        ({"expert_sample_fragile_from": 0.95}, r"leave at most 0\.9375 untaken"),
         ({"expert_sample_seed": 1.5}, "whole number"),
         ({"expert_sample_kkeep": 1}, "not a setting"),
         ({WIRE: [1, 0, 0, 8, 1.0, "all"]}, "can't be set"),

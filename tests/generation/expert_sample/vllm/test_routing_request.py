@@ -41,6 +41,7 @@ def test_putting_it_leaves_the_callers_arguments_alone() -> None:
         {"r": 31},
         {"tau": 0.2},
         {"scope": "all"},
+        {"fragile_from": 0.25},
         {"noise_version": 0},
     ],
 )

@@ -21,7 +21,9 @@ from generation.expert_sample.vllm.step import Step, drawn_rows  # noqa: E402
 def _request(
     seed: int = 0, *, sample_index: int = 0, scope: Literal["generation", "all"] = "generation"
 ) -> RoutingRequest:
-    return RoutingRequest(seed, sample_index, k_keep=2 + seed, r=16 + seed, tau=2.0 ** (seed + 1), scope=scope)
+    return RoutingRequest(
+        seed, sample_index, 2 + seed, r=16 + seed, tau=2.0 ** (seed + 1), scope=scope, fragile_from=seed / 4
+    )
 
 
 def _drawn(*batch: tuple[RoutingRequest | None, int, int, int]) -> Any:
@@ -65,6 +67,7 @@ def test_rows_carry_their_requests_numbers() -> None:
     assert settings.k_keep.tolist() == [3, 4, 4]
     assert settings.r.tolist() == [17, 18, 18]
     assert settings.inv_tau.tolist() == [1 / 4, 1 / 8, 1 / 8]
+    assert settings.fragile_from.tolist() == [1 << 14, 1 << 15, 1 << 15]  # in 2**-16
     assert settings.enabled.all()
     expected = row_keys(torch.tensor([1, 2, 2]), torch.tensor([0, 6, 6]), torch.tensor([7, 1, 2]))
     assert settings.keys.tolist() == expected.tolist()
@@ -99,6 +102,7 @@ def test_static_rows_cover_the_batch_and_keep_their_addresses() -> None:
     assert static.k_keep[3:5].tolist() == [3, 4]
     assert static.r[3:5].tolist() == [17, 18]
     assert static.inv_tau[3:5].tolist() == [1 / 4, 1 / 8]
+    assert static.fragile_from[3:5].tolist() == [1 << 14, 1 << 15]
     assert tuple(tensor.data_ptr() for tensor in static.tensors) == before
 
 
