@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from diversity_judge.command import exit_code
@@ -34,7 +35,7 @@ from generation.engines.vllm_options import VLLMOptions
 from generation.expert_sample.settings import ExpertSampleSettings
 from generation.interrupts import run_interruptible, signals_interrupt
 from generation.prompt_formats import formats_for
-from generation.routing_study.probe import EXTENSION, RoutingProfile
+from generation.routing_study.probe import BINS, EXTENSION, RoutingProfile
 from generation.routing_study.report import ActiveExpertsPoint, write_active_experts, write_profile
 from generation.sampling.arguments import (
     add_in_process_options,
@@ -51,6 +52,8 @@ from generation.sampling.options import ProblemOptions, SampleOptions
 from generation.sampling.run import sample, workload
 from generation.sampling.sampler import Sample, SamplingPlan
 from generation.strategies import load_presets, parse_strategies
+
+_SHARES_DRAWN = (0.75, 0.5, 0.25)
 
 _MOST_BLOCKS = 20
 """Blocks of problems in which the routers are watched; more would leave the engine with small batches."""
@@ -188,8 +191,18 @@ def probabilities(options: ProbabilitiesOptions) -> str:
     return (
         f"{len(profile.layers)} layers, {profile.n_tokens:,} tokens, {len(profile.mean)} experts: the first "
         f"{k_keep} hold {head:.1%} of the probability, the active {profile.active_experts} {active:.1%}\n"
+        + _untaken(profile)
         + "\n".join(map(str, paths))
     )
+
+
+def _untaken(profile: RoutingProfile) -> str:
+    """Which `fragile_from` would draw how many tokens, in words."""
+    if not len(profile.untaken):
+        return ""
+    shares = profile.fragile_shares().mean(axis=0)
+    found = [f"{np.flatnonzero(shares >= wanted)[-1] / BINS:.3g} draws {wanted:.0%}" for wanted in _SHARES_DRAWN]
+    return f"of these tokens, expert-sample-fragile at fragile_from {', '.join(found)}\n"
 
 
 def _head(options: ProbabilitiesOptions) -> ExpertSampleSettings:

@@ -121,7 +121,7 @@ def _log(x: Any) -> Any:
 
 @_inline
 def _exp(x: Any) -> Any:
-    """`fragility.exponential` on a float32: of x <= 0 within 2 units in the last place, zero below e**-87; NaN stays NaN."""
+    """`fragility.exponential` on a float32, where NaN stays NaN."""
     clipped = x if x > _LOWEST_EXPONENT else _LOWEST_EXPONENT
     n = np.floor(clipped * _LOG2_E + _HALF)
     f = (clipped - n * _LN2_HIGH) - n * _LN2_LOW
@@ -391,7 +391,8 @@ def _route_rows(
     """Route rows; tensors are given by the addresses of their data, those of `RowSettings` in its order.
 
     The i-th row's settings stand at i; its logits and its result at `numbers[i]`, or at i where the address of the
-    numbers is 0. Rows that are not enabled or not fragile are left alone in the mode that writes into a result which is already there.
+    numbers is 0. Rows that are not enabled, or not fragile, are left alone in the mode that writes into a result which
+    is already there.
     Returns how many of the numbers are no row of the `n_tokens`; those are passed over.
     """
     wide, half, doubled = _array(logits, types.float32), _array(logits, types.int16), _array(ids, types.int64)

@@ -5,8 +5,8 @@ alike). It is what Expert-Sample could hand to others, and it is known before th
 where it is at least the request's `fragile_from`.
 
 All paths must find the same rows fragile, to the bit, and a sum of floats depends on the order of its terms. So each
-exp(g_i - max g) is made of single-rounded float32 steps, as `noise.natural_log` is, and cut to a whole number of 2**-30;
-sums of whole numbers have no order, and the threshold is one too, in units of 2**-16.
+exp(g_i - max g) is made of single-rounded float32 steps, as `noise.natural_log` is, and cut to a whole number of
+2**-30; sums of whole numbers have no order, and the threshold is one too, in units of 2**-16.
 """
 
 from __future__ import annotations

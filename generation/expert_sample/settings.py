@@ -145,8 +145,8 @@ class ExpertSampleSettings:
         """Refuse a threshold that no token reaches, unless it says so by being 1."""
         if self.fragile_from is not None and most < self.fragile_from < 1:
             raise ValueError(
-                f"fragile_from is {self.fragile_from:g}; for {model} the top k leave at most {most:.4g} untaken, so that "
-                f"no expert would be drawn: give less, or 1 for the model's own routing."
+                f"fragile_from is {self.fragile_from:g}; for {model} the top k leave at most {most:.4g} untaken, so "
+                f"that no expert would be drawn: give less, or 1 for the model's own routing."
             )
 
     @classmethod

@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+BINS = 200
+"""Bins of equal width between 0 and 1 into which tokens are counted by their untaken mass."""
+
 EXTENSION = "generation.routing_study.probe.RoutingProbe"
 
 
@@ -32,6 +35,7 @@ class RoutingProfile:
         n_tokens: Tokens that went through each layer.
         active_experts: Experts a token, k.
         by_block: (blocks, experts) mean over tokens and layers in each block of problems; (0, 0) if unknown.
+        untaken: (layers, `BINS`) tokens by the probability that their top k leave untaken; (0, 0) if unknown.
     """
 
     layers: tuple[int, ...]
@@ -39,11 +43,18 @@ class RoutingProfile:
     n_tokens: int
     active_experts: int
     by_block: NDArray[np.float64] = field(default_factory=_no_blocks)
+    untaken: NDArray[np.float64] = field(default_factory=_no_blocks)
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """(experts,) mean over layers; with tokens equal in all layers also the mean over both."""
         result: NDArray[np.float64] = self.by_layer.mean(axis=0)
+        return result
+
+    def fragile_shares(self) -> NDArray[np.float64]:
+        """(layers, `BINS`) share of tokens that leave at least each bin's lower end, 0, 1/`BINS`, .., untaken."""
+        at_least = self.untaken[:, ::-1].cumsum(axis=1)[:, ::-1]
+        result: NDArray[np.float64] = at_least / self.untaken.sum(axis=1, keepdims=True)
         return result
 
     @classmethod
@@ -63,7 +74,9 @@ class RoutingProfile:
         by_layer = totals[-1] / counts[-1][:, None]
         grown = np.diff(totals, axis=0, prepend=0.0) / np.diff(counts, axis=0, prepend=0.0)[:, :, None]
         n_tokens, active = int(counts[-1].min()), int(readings[-1][0]["active_experts"])
-        return cls(tuple(order), by_layer, n_tokens, active, grown.mean(axis=1))
+        counted = {int(layer): bins for answer in readings[-1] for layer, bins in answer.get("untaken", {}).items()}
+        untaken = np.array([counted[layer] for layer in order], dtype=np.float64) if counted else _no_blocks()
+        return cls(tuple(order), by_layer, n_tokens, active, grown.mean(axis=1), untaken)
 
 
 def _joined(answers: Sequence[Mapping[str, Any]]) -> dict[int, tuple[list[float], int]]:
@@ -95,22 +108,25 @@ class RoutingProbe:
             reason = router_reason(getattr(router, "original", router))
             if reason is not None:
                 return reason
-            sums = self._rank_sums[int(runner.layer_id)] = _RankSums()
             self._routing_active = int(router.top_k)
+            sums = self._rank_sums[int(runner.layer_id)] = _RankSums(self._routing_active)
             router._compute_routing = _watched(router._compute_routing, sums)
         return None
 
     def read_routing_probe(self) -> dict[str, Any]:
-        """What was seen so far, as plain data: sums of probabilities by rank, and tokens, by layer."""
+        """What was seen so far by layer, as plain data: sums of probabilities by rank, tokens, and these by bin."""
         layers = {layer: (sums.as_list(), sums.n_tokens) for layer, sums in self._rank_sums.items()}
-        return {"layers": layers, "active_experts": self._routing_active}
+        untaken = {layer: sums.untaken_as_list() for layer, sums in self._rank_sums.items()}
+        return {"layers": layers, "active_experts": self._routing_active, "untaken": untaken}
 
 
 class _RankSums:
-    """Sum over tokens of the sorted probabilities of one layer, on the device."""
+    """Sum over tokens of the sorted probabilities of one layer, and tokens by untaken mass, on the device."""
 
-    def __init__(self) -> None:
+    def __init__(self, active: int) -> None:
+        self.active = active
         self.total: Any = None
+        self.untaken: Any = None
         self.n_tokens = 0
 
     def add(self, router_logits: Any) -> None:
@@ -121,7 +137,14 @@ class _RankSums:
         ordered = probabilities.sort(dim=-1, descending=True).values
         batch = ordered.sum(dim=0, dtype=torch.float64)
         self.total = batch if self.total is None else self.total + batch
+        bins = ((1 - ordered[:, : self.active].sum(dim=-1)) * BINS).long().clamp(0, BINS - 1)
+        counts = torch.zeros(BINS, dtype=torch.int64, device=bins.device).scatter_add_(0, bins, torch.ones_like(bins))
+        self.untaken = counts if self.untaken is None else self.untaken + counts
         self.n_tokens += len(router_logits)
+
+    def untaken_as_list(self) -> list[int]:
+        """Tokens by bin; none before the first token."""
+        return [0] * BINS if self.untaken is None else [int(count) for count in self.untaken.tolist()]
 
     def as_list(self) -> list[float]:
         """The sums by rank; empty before the first token."""

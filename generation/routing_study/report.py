@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from diversity_judge.drawing.axes import save_figure
 from diversity_judge.files import write_csv
 from diversity_judge.measures.intervals import strategy_estimate
-from generation.routing_study.probe import RoutingProfile
+from generation.routing_study.probe import BINS, RoutingProfile
 
 DPI = 150
 _HEAD, _TAIL, _REST = "#3b528b", "#5ec962", "#b8b8b8"
@@ -52,7 +52,7 @@ class ActiveExpertsPoint:
 
 
 def write_profile(profile: RoutingProfile, folder: Path, *, k_keep: int, model: str) -> tuple[Path, ...]:
-    """Write `router_by_rank.csv`, `router_by_layer.csv`, `router_by_block.csv` and `router_by_rank.png`.
+    """Write `router_by_rank.csv`, `_by_layer.csv`, `_by_block.csv`, `router_untaken.csv` and `router_by_rank.png`.
 
     Returns:
         Their paths. The interval of a rank is over blocks of problems.
@@ -82,13 +82,31 @@ def write_profile(profile: RoutingProfile, folder: Path, *, k_keep: int, model: 
         for block, row in enumerate(profile.by_block)
         for rank in range(len(row))
     ]
-    tables = {"router_by_rank.csv": by_rank, "router_by_layer.csv": layers, "router_by_block.csv": blocks}
+    tables = {
+        "router_by_rank.csv": by_rank,
+        "router_by_layer.csv": layers,
+        "router_by_block.csv": blocks,
+        "router_untaken.csv": untaken_table(profile),
+    }
     for name, table in tables.items():
         if table:
             write_csv(folder / name, table)
     picture = folder / "router_by_rank.png"
     save_figure(profile_figure(profile, k_keep=k_keep, model=model), picture, dpi=DPI)
     return (*(folder / name for name, table in tables.items() if table), picture)
+
+
+def untaken_table(profile: RoutingProfile) -> list[dict[str, Any]]:
+    """The share of tokens that each `fragile_from` would draw, by layer and (layer empty) over all layers."""
+    if not len(profile.untaken):
+        return []
+    shares = profile.fragile_shares()
+    rows = [(None, shares.mean(axis=0)), *zip(profile.layers, shares, strict=True)]
+    return [
+        {"layer": layer, "fragile_from": number / BINS, "share_drawn": row[number]}
+        for layer, row in rows
+        for number in range(BINS)
+    ]
 
 
 def rank_intervals(profile: RoutingProfile, *, confidence: float = 0.95) -> tuple[NDArray[np.float64], ...]:

@@ -9,7 +9,7 @@ from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.measures.intervals import strategy_estimate
 from generation import routing
 from generation.routing import active_experts_points
-from generation.routing_study.probe import RoutingProfile
+from generation.routing_study.probe import BINS, RoutingProfile, _RankSums
 from generation.routing_study.report import rank_intervals, write_active_experts, write_profile
 from generation.sampling.options import SampleOptions
 from generation.sampling.run import SamplingResult
@@ -79,6 +79,34 @@ def test_the_profile_is_written_as_tables_and_a_figure(tmp_path: Path) -> None:
     assert (float(table[0]["lowest_layer"]), float(table[0]["highest_layer"])) == (0.5, 0.7)
     assert len((tmp_path / "router_by_layer.csv").read_text().splitlines()) == 1 + 2 * 4
     assert paths[2].read_bytes().startswith(b"\x89PNG")
+
+
+def test_each_threshold_says_how_many_tokens_it_would_draw(tmp_path: Path) -> None:
+    """Ten tokens a layer: in the first all leave 0.25, in the second half leave nothing and half 0.9."""
+    bins = np.zeros((2, BINS), dtype=int)
+    bins[0, BINS // 4] = 10
+    bins[1, [0, 9 * BINS // 10]] = 5
+    answer = {
+        "layers": {0: ([7.0, 3.0], 10), 3: ([8.0, 2.0], 10)},
+        "active_experts": 1,
+        "untaken": {0: bins[0].tolist(), 3: bins[1].tolist()},
+    }
+    write_profile(RoutingProfile.from_workers([answer]), tmp_path, k_keep=1, model="m")
+    with (tmp_path / "router_untaken.csv").open() as file:
+        shares = {(row["layer"], row["fragile_from"]): float(row["share_drawn"]) for row in csv.DictReader(file)}
+    assert [shares["0", at] for at in ("0.0", "0.25", "0.255")] == [1, 1, 0]
+    assert [shares["3", at] for at in ("0.0", "0.005", "0.9", "0.905")] == [1, 0.5, 0.5, 0]
+    assert [shares["", at] for at in ("0.0", "0.25", "0.255", "0.95")] == [1, 0.75, 0.25, 0]
+
+
+def test_the_untaken_mass_of_a_batch_is_counted_by_bin() -> None:
+    torch = pytest.importorskip("torch")
+    sums = _RankSums(active=2)
+    sums.add(torch.log(torch.tensor([[0.4, 0.3, 0.2, 0.1], [0.25, 0.25, 0.25, 0.25]])))
+    sums.add(torch.log(torch.tensor([[0.9, 0.06, 0.03, 0.01]])))
+    at = {number / BINS: count for number, count in enumerate(sums.untaken_as_list()) if count}
+    assert list(at) == pytest.approx([0.04, 0.3, 0.5], abs=1.01 / BINS)
+    assert list(at.values()) == [1, 1, 1]
 
 
 def test_greedy_accuracy_and_pass_at_n(tmp_path: Path) -> None:

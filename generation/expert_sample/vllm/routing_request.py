@@ -46,9 +46,7 @@ class RoutingRequest:
     @classmethod
     def of(cls, settings: ResolvedSettings, *, seed: int, sample_index: int = 0) -> RoutingRequest:
         """Combine a model's settings with the request's seed."""
-        return cls(
-            seed, sample_index, settings.k_keep, settings.r, settings.tau, settings.scope, settings.fragile_from
-        )
+        return cls(seed, sample_index, settings.k_keep, settings.r, settings.tau, settings.scope, settings.fragile_from)
 
     @classmethod
     def find(cls, extra_args: Mapping[str, Any] | None) -> RoutingRequest | None:

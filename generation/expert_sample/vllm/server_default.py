@@ -1,7 +1,7 @@
 """The server-wide default: `--additional-config '{"expert_sample": {...}}'` or `LLM(additional_config=...)`.
 
-The nested object has the settings' own names (`k_keep`, `tau`, `r`, `seed`, `scope`, `fragile_from`) and `enabled`, which is
-true unless said otherwise. With `"enabled": false` no request is drawn unless it asks, but the kernels are
+The nested object has the settings' own names (`k_keep`, `tau`, `r`, `seed`, `scope`, `fragile_from`) and `enabled`,
+which is true unless said otherwise. With `"enabled": false` no request is drawn unless it asks, but the kernels are
 chosen so that any request may ask.
 """
 

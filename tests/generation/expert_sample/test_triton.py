@@ -96,7 +96,8 @@ def compile_for_h100(n_experts: int, k: int, dtype: str) -> Any:
     from triton.compiler import ASTSource
 
     pointers = {"logits": f"*{dtype}", "keys": "*i64", "enabled": "*i1", "k_keep": "*i32", "r": "*i32"}
-    pointers |= {"inv_tau": "*fp32", "fragile_from": "*i32", "weights": "*fp32", "ids": "*i32", "row_stride": "i32", "layer": "i32"}
+    pointers |= {"inv_tau": "*fp32", "fragile_from": "*i32", "weights": "*fp32", "ids": "*i32"}
+    pointers |= {"row_stride": "i32", "layer": "i32"}
     constants = {
         "n_experts": n_experts,
         "k": k,
