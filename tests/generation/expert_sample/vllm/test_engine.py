@@ -135,7 +135,7 @@ def test_thresholds_do_not_share_each_others_blocks(runs: tuple[Run, Run]) -> No
     reference, tried = runs
     one, other, again = reference.tokens("thresholds of one seed, one prompt")
     assert one == again != other
-    # The crowd before may have pushed the prompt out of the cache: the first computes it, the others find it, and no more.
+    # The crowd before may have pushed the prompt out of the cache: the first computes it, the others find just that.
     assert [answer.n_cached for answer in tried["thresholds of one seed, one prompt"]][1:] == [3 * BLOCK] * 2
 
 
