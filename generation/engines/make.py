@@ -71,11 +71,21 @@ def make_pooling_engine(
     _refuse_parallel_replicas(options)
     vllm = VLLMOptions(
         model=str(options.model),
-        engine_args={**started_with, **options.engine_args},
+        engine_args=_both(started_with, options.engine_args),
         workload=replace(workload, copies=options.cpu_replicas or 1),
         log=log,
     )
     return ReplicasEngine(vllm, options.cpu_replicas) if options.cpu_replicas else PoolingInProcess(vllm)
+
+
+def _both(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `EngineArgs` with the user's before ours, also within those that are mappings."""
+    inner = {
+        name: {**ours[name], **value}
+        for name, value in theirs.items()
+        if isinstance(value, Mapping) and isinstance(ours.get(name), Mapping)
+    }
+    return {**ours, **theirs, **inner}
 
 
 def _pool(options: EngineOptions) -> ServerPool:

@@ -12,6 +12,11 @@ import pytest
 
 pytest.importorskip("psutil")
 
+from generation.engines.cpu_cache import Workload
+from generation.engines.make import make_pooling_engine
+from generation.engines.options import EngineOptions
+from generation.engines.pooling_in_process import PoolingInProcess
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -63,3 +68,16 @@ def test_a_signal_that_reaches_a_replica_is_not_the_replicas_to_answer(tmp_path:
     done, _ = sampled_by(signalled, tmp_path, "--cpu-replicas", "1")
     assert done.returncode == 2
     assert "ImportError: still here" in done.stderr
+
+
+def test_what_a_user_overrides_joins_what_makes_a_reward_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generation.engines.make.find_spec", lambda name: object())
+    head = {"hf_overrides": {"method": "no_post_processing", "n": 1}, "runner": "pooling"}
+    options = EngineOptions(model="m", engine_args={"hf_overrides": {"n": 2, "rope": 3}, "dtype": "float32"})
+    engine = make_pooling_engine(options, head, workload=Workload(1, 1))
+    assert isinstance(engine, PoolingInProcess)
+    assert engine._options.engine_args == {
+        "hf_overrides": {"method": "no_post_processing", "n": 2, "rope": 3},
+        "runner": "pooling",
+        "dtype": "float32",
+    }

@@ -5,12 +5,9 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,56 +22,20 @@ from generation.response_file import waiting_path
 from generation.sample import main
 from tests.generation.conftest import SharedEngine
 from tests.generation.test_vllm_engine import PROBLEMS, plan, sample_all
+from tests.generation.vllm_server import ENVIRONMENT, vllm_serving, wait_until
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTING = ["--dtype", "float32", "--enforce-eager", "--max-model-len", "512"]
-ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
-
-
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    """Look again and again; the test's own timeout is the limit."""
-    while not condition():
-        assert process.poll() is None, f"the process ended before its time:\n{log.read_text()[-3000:]}"
-        threading.Event().wait(0.1)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as reply:
-            return bool(reply.status == 200)
-    except OSError:
-        return False
 
 
 @pytest.fixture(scope="module")
 def server_url(vllm_with_plugin: None, demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real `vllm serve` with this project's plugins, started once."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    # What `vllm serve` runs. The CPU wheel of 0.32 lacks the metadata that its command line looks up.
-    vllm = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(demo_model)]
-    # A seeded request that is prefilled in parts kills vLLM 0.32 on a CPU.
-    options = ["--port", str(port), "--host", "127.0.0.1", "--no-enable-chunked-prefill"]
-    options += ["--max-num-seqs", "16", *STARTING]
-    log_path = tmp_path_factory.mktemp("server") / "log"
-    log = log_path.open("wb")
-    process = subprocess.Popen(
-        [*vllm, *options], env=os.environ | ENVIRONMENT, stdout=log, stderr=log, start_new_session=True
-    )
-    try:
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), process, log_path)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(30)
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        log.close()
+    log = tmp_path_factory.mktemp("server") / "log"
+    with vllm_serving(demo_model, ["--max-num-seqs", "16", *STARTING], log) as url:
+        yield url
 
 
 @pytest.fixture

@@ -5,14 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +23,7 @@ from generation.rewarding.recipes import load_recipes
 from generation.rewarding.scorer import check_model
 from tests.generation import tiny_rewards
 from tests.generation.conftest import small_cache
+from tests.generation.vllm_server import vllm_serving
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 
@@ -110,50 +104,13 @@ def test_a_dialogue_on_a_server_by_the_command(tmp_path: Path) -> None:
     responses, out = tmp_path / "responses.jsonl", tmp_path / "out.jsonl"
     responses.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     recipe = "rlhflow-prm"
-    with served(folder, prompts_of(folder, recipe).serve_hint()) as url:
+    flags = shlex.split(prompts_of(folder, recipe).serve_hint())[3:]
+    flags += ["--served-model-name", "tiny", "--dtype", "float32", "--enforce-eager"]
+    flags += ["--max-model-len", "1024", "--max-num-seqs", "8"]
+    with vllm_serving(folder, flags, tmp_path / "log") as url:
         options = ["--model", "tiny", "--tokenizer", str(folder), "--base-url", url, "--out", str(out)]
         assert main([str(responses), *options, "--recipe", recipe]) == 0
         # The same server has rows of two numbers for every token, so it is no model of marks.
         assert main([str(responses), *options[:-1], str(tmp_path / "no.jsonl"), "--recipe", "skywork-reward-v2"]) == 1
     found = [json.loads(line)["meta"]["step_rewards"] for line in out.read_text(encoding="utf-8").splitlines()]
     assert_equal(found, [tiny_rewards.dialogue_scores(folder, PROBLEM, steps) for steps in TEXTS])
-
-
-@contextmanager
-def served(folder: Path, command: str) -> Iterator[str]:
-    """The base URL of a server that is started as `Prompts.serve_hint` says."""
-    import shlex
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [str(folder) if word == "MODEL" else word for word in shlex.split(command)[1:]]
-    more = ["--served-model-name", "tiny", "--dtype", "float32", "--enforce-eager", "--max-model-len", "1024"]
-    more += ["--max-num-seqs", "8", "--no-enable-chunked-prefill", "--host", "127.0.0.1", "--port", str(port)]
-    with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "vllm.entrypoints.cli.main", *words, *more],
-            env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING"},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        wait_until(lambda: is_up(port), while_running=server, log=folder / "server.log")
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def wait_until(is_ready: Callable[[], bool], *, while_running: subprocess.Popen[bytes], log: Path) -> None:
-    while not is_ready():
-        assert while_running.poll() is None, log.read_text(encoding="utf-8", errors="replace")[-3000:]
-        time.sleep(0.5)  # for a program that tells nobody when it is ready
-
-
-def is_up(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as reply:
-            return bool(reply.status == 200)
-    except OSError:
-        return False
