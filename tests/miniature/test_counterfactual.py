@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -9,18 +10,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-pytest.importorskip("torch")
-pytest.importorskip("transformers", minversion="5")
-pytest.importorskip("pyarrow")
-
-import random
-
 from diversity_judge.inputs.responses import Response, write_responses
 from examples.miniature import routes
 from examples.miniature.plan import QUICK
 from examples.miniature.problems import draw_training, solution_text
 from examples.miniature.run import MODEL, MiniatureRun
 from generation.prompt_formats import PromptFormat
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers", minversion="5")
+pytest.importorskip("pyarrow")
 
 
 def right_solutions() -> Iterator[Response]:
