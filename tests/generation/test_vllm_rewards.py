@@ -32,7 +32,7 @@ TEXTS = (
     ("2 + 2 = 4.", "So 4 * 3 = 12.", "The answer is \\boxed{12}."),
     ("One step without a blank line.",),
     ("Сначала 2 + 2 = 4.", "然后 4 * 3 = 12。", "🙂"),
-    tuple(f"Step {number} + {number}." for number in range(30)),
+    tuple(f"Step {number} + {number}." for number in range(20)),
 )
 TOLERANCE = 1e-4
 
@@ -82,7 +82,7 @@ def assert_equal(found: list[list[float]], expected: list[list[float]]) -> None:
 def test_marked_steps_in_this_process(tmp_path: Path) -> None:
     folder = tiny_rewards.make_marked(tmp_path / "prm")
     expected = [tiny_rewards.marked_scores(folder, PROBLEM, steps) for steps in TEXTS]
-    assert math.dist(expected[3], [expected[3][0]] * 30) > 0.1  # the model tells steps apart
+    assert math.dist(expected[3], [expected[3][0]] * 20) > 0.1  # the model tells steps apart
     for found in both_ways(folder, "qwen25-math-prm"):
         assert_equal(found, expected)
 
