@@ -14,6 +14,16 @@ settings.register_profile("any speed", deadline=None)  # How long an example tak
 settings.load_profile("any speed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `pytest -n 2 --dist loadgroup`: a file stays with one worker, and so do all tests that start vLLM.
+
+    Two engines at once would wait for each other's threads on the same cores.
+    """
+    for item in items:
+        group = "vllm" if item.get_closest_marker("vllm") else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def llm_base_url() -> Iterator[str]:
     """Base URL of a real small language model on loopback (model name `smollm2`), started once a session."""
