@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,11 +75,27 @@ def load_model(name: str | Path, *, device: str = "cpu", dtype: str = "auto") ->
     config = _read(name, lambda: AutoConfig.from_pretrained(name))
     precision = dtype if dtype == "auto" else getattr(torch, dtype)
     extra = {"quantization_config": _unpacked(config)} if _unpacked(config) is not None else {}
-    model = _read(name, lambda: AutoModelForCausalLM.from_pretrained(name, dtype=precision, **extra))
+    with _progress_on_terminals_only():
+        model = _read(name, lambda: AutoModelForCausalLM.from_pretrained(name, dtype=precision, **extra))
     layers = moe_layers(model)
     tokenizer = _read(name, lambda: AutoTokenizer.from_pretrained(name))
     model = model.to(device).eval().requires_grad_(False)
     return LoadedModel(str(name), model, tokenizer, layers, config_sha256(config), router_sha256(layers))
+
+
+@contextlib.contextmanager
+def _progress_on_terminals_only() -> Iterator[None]:
+    """A bar that is drawn over and over makes hundreds of lines of a log file."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    if shown and not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def config_sha256(config: Any) -> str:
