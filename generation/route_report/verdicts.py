@@ -54,6 +54,8 @@ def verdicts(classes: Mapping[str, Found]) -> Iterator[Verdict]:
         )
     if fragile is not None and fragile.finding.n_tokens:
         yield from _of_fragile(fragile)
+    if ALL in classes:
+        yield from _of_contexts(classes[ALL])
 
 
 def placebo_fails(classes: Mapping[str, Found]) -> list[str]:
@@ -71,9 +73,7 @@ def placebo_fails(classes: Mapping[str, Found]) -> list[str]:
 
 
 def _of_fragile(fragile: Found) -> Iterator[Verdict]:
-    rank, chosen, regret, null = (
-        fragile[name] for name in ("rank", "chosen_gain", "regret", "placebo_regret")
-    )  # fmt: skip
+    rank, regret, null = fragile["rank"], fragile["regret"], fragile["placebo_regret"]
     yield Verdict(
         "fragile tokens: the router is uninformative",
         _within(rank),
@@ -84,11 +84,16 @@ def _of_fragile(fragile: Found) -> Iterator[Verdict]:
         _beyond(regret, 0.0),
         f"the best of {fragile.n_alternatives} gains {_said(regret)} nats; it gains {_said(null)} on a random route",
     )
-    if fragile.finding.chosen_tokens:
+
+
+def _of_contexts(everything: Found) -> Iterator[Verdict]:
+    """Of all tokens together: a class holds the likely or the unlikely continuations of a context, never both."""
+    if everything.finding.chosen_tokens:
+        chosen = everything["chosen_gain"]
         yield Verdict(
-            "fragile tokens: a route chosen on other continuations is better",
+            "a route chosen on other continuations of the same context is better",
             _beyond(chosen, 0.0),
-            f"{_said(chosen, 4)} nats at {fragile.finding.chosen_tokens:,} tokens",
+            f"it gains {_said(chosen, 4)} nats at {everything.finding.chosen_tokens:,} tokens of all classes",
         )
 
 
