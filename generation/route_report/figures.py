@@ -107,7 +107,9 @@ def _flipped(rank: Estimate) -> Estimate:
 
 def _name_bins(axes: Axes, bins: Sequence[Found]) -> None:
     ends = [bins[0].above, *(one.up_to for one in bins)]
-    axes.set_xticks(np.arange(len(ends)) - 0.5, [f"{end:g}" for end in ends], rotation=60)
+    axes.set_xticks(
+        np.arange(len(ends)) - 0.5, [f"{end:g}" for end in ends], rotation=60, ha="right", rotation_mode="anchor"
+    )
     axes.set_xlim(-0.6, len(bins) - 0.4)
     axes.set_xlabel("probability of the written token", fontsize=9)
 
