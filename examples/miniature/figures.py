@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -56,10 +56,21 @@ def sweep_figure(table: pd.DataFrame, sweeps: Sequence[Sweep], n: int) -> Figure
     return figure
 
 
-def verification_figure(comparison: Comparison, strategies: Sequence[str]) -> Figure:
-    """What each strategy solves with one sample and with each way of choosing among n."""
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.subplots()
+def verification_figure(verifiers: Mapping[str, Comparison], strategies: Sequence[str]) -> Figure:
+    """What each strategy solves with one sample and with each way of choosing among n; a panel a verifier."""
+    figure = Figure(figsize=(4 + 4 * len(verifiers), 4), layout="constrained")
+    (panels,) = figure.subplots(1, len(verifiers), squeeze=False, sharey=True)
+    for axes, (name, comparison) in zip(panels, verifiers.items(), strict=True):
+        _choices(axes, comparison, strategies)
+        axes.set_title(name, fontsize="medium")
+    panels[0].set_ylabel("problems solved")
+    figure.suptitle("Choosing among samples; 95 % intervals over problems")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, ncols=4, loc="outside lower center", fontsize="small")
+    return figure
+
+
+def _choices(axes: Axes, comparison: Comparison, strategies: Sequence[str]) -> None:
     width = 0.8 / len(strategies)
     for place, strategy in enumerate(strategies):
         look = look_of(strategies, strategy)
@@ -72,11 +83,7 @@ def verification_figure(comparison: Comparison, strategies: Sequence[str]) -> Fi
                 axes.errorbar(x, row.value, yerr=spread, color="black", linewidth=1, capsize=2)
     axes.set_xticks(range(len(_CHOICES)), [label for _, label in _CHOICES])
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.set_ylabel("problems solved")
-    axes.set_title("Choosing among samples with a simple verifier; 95 % intervals over problems", fontsize="medium")
     axes.set_ylim(0, 1)
-    figure.legend(frameon=False, ncols=4, loc="outside lower center", fontsize="small")
-    return figure
 
 
 def _metrics(n: int) -> tuple[tuple[str, int | None], ...]:

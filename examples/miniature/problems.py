@@ -78,7 +78,7 @@ def _random_path(rng: random.Random, left: list[int]) -> tuple[Step, ...]:
     while len(left) > 1:
         first = left.pop(rng.randrange(len(left)))
         second = left.pop(rng.randrange(len(left)))
-        choices = _allowed(first, second)
+        choices = allowed(first, second)
         if not choices:
             return ()
         steps.append(rng.choice(choices))
@@ -86,7 +86,7 @@ def _random_path(rng: random.Random, left: list[int]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _allowed(first: int, second: int) -> list[Step]:
+def allowed(first: int, second: int) -> list[Step]:
     """What can be done with two numbers: results are whole, positive and not too large; division by 1 is idle."""
     larger, smaller = max(first, second), min(first, second)
     choices = []

@@ -23,13 +23,14 @@ from diversity_judge.compare import compare
 from diversity_judge.comparing.figures import save_figures
 from diversity_judge.comparing.files import write_tables
 from diversity_judge.comparing.result import Comparison
-from diversity_judge.comparing.tables import ALL_TIERS
+from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
 from diversity_judge.drawing.axes import save_figure
 from diversity_judge.files import write_csv, write_frame, write_text
 from diversity_judge.inputs.responses import Group
 from examples.miniature import figures, responses, routes
 from examples.miniature.claims import EXPERT, NORMAL, Study, all_claims
 from examples.miniature.plan import ACTIVE, CLAIMED, FULL, NO_HEAD, Size
+from examples.miniature.reward_errors import errors_of
 from examples.miniature.verdicts import summary
 from generation.expert_sample.settings import ExpertSampleSettings
 from generation.routing import active_experts_points
@@ -77,7 +78,8 @@ def write_report(folder: Path, size: Size, sampled: Sampled, *, page: Path | Non
     content = {
         "claims": claims,
         "summary": summary(claims),
-        "strategies": _strategy_table(study.main),
+        "strategies": _strategy_table(study),
+        "reward_model": errors_of(r for group in study.learned.groups for r in group.member.responses),
         "agreement": _agreement(folder),
         "routes": routes.said(folder),
         "size": size,
@@ -107,6 +109,7 @@ def load_study(folder: Path, sampled: Sampled, by_active: Mapping[int, Sampled])
         by_active: With each number of active experts.
     """
     own = compare([folder / "scores" / "main"], baseline=NORMAL)
+    learned = compare([folder / responses.LEARNED], baseline=NORMAL)
     by_rank = pd.read_csv(folder / "routing" / "router_by_rank.csv")["mean_probability"].to_numpy()
     by_block = pd.read_csv(folder / "routing" / "router_by_block.csv")
     own_name = responses.active_name(ACTIVE)
@@ -117,6 +120,7 @@ def load_study(folder: Path, sampled: Sampled, by_active: Mapping[int, Sampled])
     settings = [group for name in (EXPERT, *CLAIMED, NO_HEAD) for group in sampled.get(name, ())]
     return Study(
         main=own,
+        learned=learned,
         sweeps=compare([folder / "scores" / "sweeps"], baseline=EXPERT),
         settings=compare([responses.unjudged(settings)], baseline=EXPERT),
         greedy=greedy,
@@ -137,9 +141,10 @@ def _speed_ratios(overhead: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64
 
 def _write_comparisons(folder: Path, study: Study) -> None:
     """As the command `compare` leaves them."""
-    for name in ("main", "sweeps", "settings", "greedy", "sampled"):
+    for name in ("main", "learned", "sweeps", "settings", "greedy", "sampled"):
         write_tables(folder / name, getattr(study, name))
-    save_figures(study.main, folder / "main", heatmaps=False)
+    for name in ("main", "learned"):
+        save_figures(getattr(study, name), folder / name, heatmaps=False)
 
 
 def _draw(folder: Path, study: Study, size: Size, by_active: Mapping[int, Sampled]) -> None:
@@ -151,7 +156,8 @@ def _draw(folder: Path, study: Study, size: Size, by_active: Mapping[int, Sample
     table = figures.sweep_rows(study.sweeps, sweeps, study.n)
     write_frame(folder / "sweeps.csv", table)
     save_figure(figures.sweep_figure(table, sweeps, study.n), folder / "figures" / "sweeps.png", dpi=DPI)
-    chosen = figures.verification_figure(study.main, study.main.strategies)
+    verifiers = {"learned reward model": study.learned, "verifier by rules, nearly an oracle": study.main}
+    chosen = figures.verification_figure(verifiers, study.main.strategies)
     save_figure(chosen, folder / "figures" / "verification.png", dpi=DPI)
 
 
@@ -186,8 +192,20 @@ def _pictures(study: Study) -> list[Picture]:
         Picture(
             "Table 2",
             Path("figures/verification.png"),
-            "What a simple verifier makes of the samples.",
-            "compare/main/outcomes.csv",
+            "What a learned reward model makes of the samples, and beside it a verifier by rules.",
+            "compare/learned/outcomes.csv",
+        ),
+        Picture(
+            "Table 2 at every n",
+            Path("compare/learned/figures/verification.png"),
+            "Choosing among n of the samples with the learned reward model.",
+            "compare/learned/verification.csv",
+        ),
+        Picture(
+            "What hangs on the aggregate",
+            Path("compare/learned/figures/aggregates.png"),
+            "The paper does not say how the rewards of steps become one: each way beside the others.",
+            "compare/learned/verification.csv",
         ),
         Picture(
             "Figures 5 to 8",
@@ -216,15 +234,21 @@ def _pictures(study: Study) -> list[Picture]:
     ]
 
 
-def _strategy_table(comparison: Comparison) -> list[dict[str, Any]]:
+def _strategy_table(study: Study) -> list[dict[str, Any]]:
+    """Choices by the learned reward model; `by_rules` has those by the verifier."""
     rows = []
-    for strategy in comparison.strategies:
-        outcomes = comparison.outcomes.where(strategy=strategy, tier=ALL_TIERS)
-        curve = {row.k: row for row in outcomes if row.metric == "pass_at_k"}
-        chosen = {row.metric: row for row in outcomes if row.metric != "pass_at_k"}
-        (diversity,) = comparison.process.where(strategy=strategy, metric="diversity")
-        rows.append({"name": strategy, "diversity": diversity, "curve": curve, **chosen})
+    for strategy in study.main.strategies:
+        by_rules = _outcomes(study.main, strategy)
+        curve = {row.k: row for row in study.main.outcomes.where(strategy=strategy, tier=ALL_TIERS, metric="pass_at_k")}
+        (diversity,) = study.main.process.where(strategy=strategy, metric="diversity")
+        learned = _outcomes(study.learned, strategy)
+        rows.append({"name": strategy, "diversity": diversity, "curve": curve, "by_rules": by_rules, **learned})
     return rows
+
+
+def _outcomes(comparison: Comparison, strategy: str) -> dict[str, OutcomeRow]:
+    rows = comparison.outcomes.where(strategy=strategy, tier=ALL_TIERS)
+    return {row.metric: row for row in rows if row.metric != "pass_at_k"}
 
 
 def _agreement(folder: Path) -> Mapping[str, Any]:

@@ -11,6 +11,9 @@ from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.runs.loading import Run, RunGroup
 from examples.miniature.plan import Size
 
+LEARNED = "learned/main.jsonl"
+"""The responses of the main experiment, with the rewards of the reward model."""
+
 
 def file_of(size: Size, n_problems: int) -> str:
     """The file of the strategies that are sampled for so many problems."""

@@ -1,6 +1,6 @@
 """`python -m examples.miniature.run`: the paper's experiments on the miniature, ending with one report.
 
-    held-out problems -> sample -> reward -> score exactly -> compare -> other routes -> figures, claims, report.html
+    held-out problems -> sample -> reward (rules, a model) -> score exactly -> compare -> other routes -> report.html
 
 Every step is a function or a command of this project, printed as it is run; the same command again continues a run that
 was killed.
@@ -30,6 +30,7 @@ from examples.miniature import overhead, responses, routes, sweeps
 from examples.miniature.apart import Apart
 from examples.miniature.plan import COMPARED, FULL, QUICK, STRATEGIES, Size
 from examples.miniature.problems import held_out
+from examples.miniature.responses import LEARNED
 from examples.miniature.verifier import with_rewards
 from generation.interrupts import signals_interrupt
 from generation.routing import ProbabilitiesOptions, show_probabilities
@@ -37,6 +38,8 @@ from generation.sample import run as run_sampling
 from generation.sampling.options import SampleOptions
 
 MODEL = Path(__file__).parent / "model"
+REWARD_MODEL = Path(__file__).parent / "reward_model"
+REWARD_RECIPES = Path(__file__).parent / "rewards.toml"
 SEED = 0
 _ENVIRONMENT = {
     # What many starts say again and again buries what the steps say.
@@ -95,7 +98,7 @@ class MiniatureRun:
         self._side_by_side(self._sample_active, lambda: self._sample_others(others))
         self._measure_overhead()
         self._reward()
-        self._side_by_side(self._judge_main, self._judge_sweeps)
+        self._side_by_side(self._judge_main, self._beside_the_judge)
         self._counterfactual()
         self._report()
         return 0
@@ -177,6 +180,20 @@ class MiniatureRun:
         for name, rows in wanted.items():
             write_responses(begun / f"{name}.jsonl", with_rewards(rows))
         begun.rename(folder)
+
+    def _beside_the_judge(self) -> None:
+        self._reward_by_model()
+        self._judge_sweeps()
+
+    def _reward_by_model(self) -> None:
+        """The main responses with the rewards of a reward model that errs, in place of the verifier's."""
+        self._run(
+            *("generation.reward", self._folder / "rewarded" / "main.jsonl", "--model", REWARD_MODEL),
+            *("--tokenizer", REWARD_MODEL / "tokenizer"),
+            *("--recipe", "miniature-prm", "--recipes-file", REWARD_RECIPES, "--dtype", "float32"),
+            *("--enforce-eager", "--cpu-replicas", max(1, _cores() // 2), "--out", self._folder / LEARNED),
+            aside=True,
+        )
 
     @cached_property
     def _sampled(self) -> dict[str, list[Group]]:

@@ -29,6 +29,8 @@ TABLES = (
     "scores/matrices/scores.csv",
     "compare/main/differences.csv",
     "compare/main/outcomes.csv",
+    "compare/learned/outcomes.csv",
+    "compare/learned/verification.csv",
     "agreement/agreement.csv",
 )
 SAME_TOKENS = """
