@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +51,7 @@ def errors_of(responses: Iterable[Response]) -> Errors:
     right: list[bool] = []
     for response in responses:
         problem, steps = read_problem(response.problem or ""), read_steps(response.text)
-        found = response.meta.get(STEP_REWARDS) or ()
+        found: Sequence[float] = response.meta.get(STEP_REWARDS) or []
         if not steps or len(found) != len(steps) or response.correct is None:
             continue
         if not is_held_out(problem):

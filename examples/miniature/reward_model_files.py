@@ -37,7 +37,7 @@ SHAPE: dict[str, Any] = {
 }
 
 
-class RewardModel(nn.Module):
+class RewardModel(nn.Module):  # type: ignore[misc]  # torch is not type-checked here
     """Qwen2 and a two-layer head, with the names of Qwen2.5-Math-PRM's weights.
 
     Args:
@@ -100,11 +100,11 @@ def text_ids(problem: str, text: str) -> list[int]:
     return [_TOKENS.get(word, TOKEN_ID[PAD]) for word in words]
 
 
-@torch.no_grad()
 def step_rewards(model: RewardModel, problem: str, text: str) -> list[float]:
     """P(good) of each step of a response."""
     ids = text_ids(problem, text)
-    good = model(torch.tensor([ids])).float().softmax(-1)[0, :, 1]
+    with torch.no_grad():
+        good = model(torch.tensor([ids])).float().softmax(-1)[0, :, 1]
     return [float(good[place]) for place, token in enumerate(ids) if token == MARK_ID]
 
 
@@ -129,7 +129,8 @@ def load_reward_model(folder: Path) -> RewardModel:
     """
     model = RewardModel(Qwen2Config.from_pretrained(folder))
     model.load_state_dict({name: weight.float() for name, weight in load_file(folder / "model.safetensors").items()})
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _add_mark(folder: Path) -> None:

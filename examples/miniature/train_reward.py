@@ -120,7 +120,8 @@ def train(recipe: Recipe, console: Console) -> RewardModel:
             minutes = (time.monotonic() - began) / 60
             mean = sum(losses[-100:]) / 100
             console.print(f"step {step + 1}/{recipe.steps}  loss {mean:.4f}  {minutes:.1f} min", highlight=False)
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:
@@ -133,7 +134,7 @@ def batch(recipe: Recipe, step: int) -> tuple[Tensor, Tensor, Tensor]:
     A function of the seed and the step alone.
     """
     rng = random.Random(f"reward {recipe.seed} {step}")
-    rows = []
+    rows: list[tuple[list[int], list[bool], list[bool]]] = []
     while len(rows) < recipe.batch:
         problem, steps = attempt(rng)
         if steps:

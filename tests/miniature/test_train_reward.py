@@ -18,6 +18,7 @@ from examples.miniature.reward_model_files import (  # noqa: E402
     MARK,
     MARK_ID,
     TOKENIZER,
+    RewardModel,
     load_reward_model,
     make_reward_model,
     marked_ids,
@@ -43,7 +44,7 @@ def test_some_steps_lower_the_loss_of_their_own_batch() -> None:
     recipe = Recipe(steps=12, batch=16, warmup=1, threads=1, learning_rate=3e-3)
     tokens, wanted, _ = batch(recipe, 0)
 
-    def loss(model: torch.nn.Module) -> float:
+    def loss(model: RewardModel) -> float:
         with torch.no_grad():
             return float(torch.nn.functional.cross_entropy(model(tokens).flatten(0, 1), wanted.flatten()))
 
