@@ -22,7 +22,7 @@ demo: $(VENV)/.base
 	@echo "Tables, matrices and heat maps are in results/demo; open results/demo/compare/report.html in a browser"
 
 test: $(VENV)/.test
-	$(RUN) pytest -n 2 --dist loadgroup
+	$(RUN) pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	$(RUN) ruff check .
