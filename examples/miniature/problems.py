@@ -49,12 +49,12 @@ def draw_training(rng: random.Random) -> tuple[Countdown, tuple[Step, ...]]:
             return problem, steps
 
 
-def held_out(seed: int) -> Iterator[Countdown]:
-    """Held-out problems of four numbers, without end and without repetition, as likely as training draws them."""
+def held_out(seed: int, n_numbers: int = 4) -> Iterator[Countdown]:
+    """Held-out problems, without end and without repetition, as likely as training draws them."""
     rng = random.Random(seed)
     seen = set()
     while True:
-        problem, _ = draw(rng, 4)
+        problem, _ = draw(rng, n_numbers)
         if is_held_out(problem) and problem.identity not in seen:
             seen.add(problem.identity)
             yield problem

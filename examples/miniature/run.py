@@ -31,6 +31,7 @@ from examples.miniature.apart import Apart
 from examples.miniature.plan import COMPARED, FULL, QUICK, STRATEGIES, Size
 from examples.miniature.problems import held_out
 from examples.miniature.responses import LEARNED
+from examples.miniature.tokens import solution_length
 from examples.miniature.verifier import with_rewards
 from generation.interrupts import signals_interrupt
 from generation.routing import ProbabilitiesOptions, show_probabilities
@@ -53,8 +54,8 @@ STEPS = "steps.jsonl"
 _ENGINE: Mapping[str, Any] = {"dtype": "float32", "max_model_len": 96}
 _SAMPLING_ENGINE = {**_ENGINE, "enforce_eager": True, "max_num_seqs": 1024, "use_tqdm_on_load": False}
 _ROUND = 1024
-_MAX_TOKENS = 26
-"""The longest right solution has 25 tokens, with its end."""
+_MAX_TOKENS = solution_length(4) + 1
+"""One more than a right solution needs."""
 _MOST_REPLICAS = 8
 """Each takes 1 GB, nearly all of it Python's and torch's; more cores than that are not needed."""
 

@@ -23,6 +23,14 @@ def encode(problem: Countdown, steps: tuple[Step, ...]) -> tuple[list[int], int]
     return [TOKEN_ID[word] for word in words], len(prompt)
 
 
+def solution_length(n_numbers: int) -> int:
+    """How many tokens a right solution to a problem of so many numbers has, with its end."""
+    steps = n_numbers - 1
+    calculations, separators, end = 5 * steps, steps - 1, 1
+    lefts = sum(1 + n_left for n_left in range(2, n_numbers))
+    return calculations + lefts + separators + end
+
+
 def write_tokenizer(folder: Path) -> None:
     """Write the files that vLLM and transformers load a tokenizer from."""
     from tokenizers import Tokenizer, models, pre_tokenizers

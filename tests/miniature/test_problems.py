@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from diversity_judge.countdown import Countdown, is_solution, read_steps
 from examples.miniature.problems import LARGEST, TARGETS, draw, draw_training, held_out, is_held_out, solution_text
-from examples.miniature.tokens import ASK, BOS, EOS, VOCABULARY, encode
+from examples.miniature.tokens import ASK, BOS, EOS, VOCABULARY, encode, solution_length
 
 COUNTED = 20_000
 
@@ -49,6 +49,29 @@ def test_a_drawn_solution_is_right_and_survives_writing_and_reading(seed: int, n
 def test_held_out_problems_are_the_same_each_time_and_differ_by_seed() -> None:
     first, again, other = (list(islice(held_out(seed), 50)) for seed in (3, 3, 4))
     assert first == again != other
+
+
+def test_held_out_problems_of_four_numbers_are_those_of_the_published_run() -> None:
+    first = next(held_out(0))
+    assert first == next(held_out(0, 4))
+    assert first.text == "9 3 4 7 target 70"
+
+
+@given(st.integers(0, 10**9), st.sampled_from([4, 7, 8]))
+def test_held_out_problems_have_as_many_numbers_as_are_asked_for(seed: int, n_numbers: int) -> None:
+    problem = next(held_out(seed, n_numbers))
+    assert len(problem.numbers) == n_numbers
+    assert is_held_out(problem)
+
+
+@given(st.integers(0, 10**9), st.sampled_from([3, 4, 7, 8]))
+def test_a_solution_is_as_long_as_its_problem_says(seed: int, n_numbers: int) -> None:
+    ids, n_prompt = encode(*draw(random.Random(seed), n_numbers))
+    assert len(ids) - n_prompt == solution_length(n_numbers)
+
+
+def test_four_numbers_take_25_tokens_and_eight_take_75() -> None:
+    assert (solution_length(4), solution_length(7), solution_length(8)) == (25, 61, 75)
 
 
 def test_tokens_spell_problem_and_solution() -> None:
