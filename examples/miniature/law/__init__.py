@@ -1,0 +1,1 @@
+"""The law behind the miniature: when Expert-Sample helps, over routers, temperatures and settings."""

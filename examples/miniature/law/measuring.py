@@ -1,0 +1,87 @@
+"""What the responses of a problem achieved: how many are right, how diverse they are, and the verifier's choice.
+
+The diversity is that of the exact judge over all pairs. Of a nearly deterministic model most responses are the same
+solution, so each pair of different solutions is compared once, whatever the number of responses that wrote it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from diversity_judge.countdown import Countdown, Step, is_solution, read_steps, similarity
+from diversity_judge.measures.verification import best_of_n_at
+from diversity_judge.rubric import MAX_SCORE
+from examples.miniature.verifier import reward
+
+Solution = tuple[Hashable, ...]
+"""The canonical steps of a response in order: all that a similarity depends on."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the n responses of a group achieved; see `tables.OutcomeRow`."""
+
+    n: int
+    n_right: int
+    diversity: float | None
+    best_of_n: float
+
+
+class ProblemMeasurer:
+    """Measures groups of one problem; texts and pairs that several groups share are looked at once.
+
+    Args:
+        problem: Which.
+    """
+
+    def __init__(self, problem: Countdown) -> None:
+        self._problem = problem
+        self._steps: dict[str, tuple[Step, ...]] = {}
+        self._solved: dict[str, tuple[bool, float]] = {}
+        self._similarities: dict[tuple[Solution, Solution], int] = {}
+
+    def measure(self, texts: Sequence[str]) -> Measured:
+        """Measure the responses of one group, which are one or more."""
+        solved = [self._judged(text) for text in texts]
+        right = np.array([is_right for is_right, _ in solved], dtype=np.float64)
+        rewards = np.array([given for _, given in solved])
+        best = float(best_of_n_at(right, rewards, [len(texts)])[0])
+        return Measured(len(texts), int(right.sum()), self._diversity(texts), best)
+
+    def _judged(self, text: str) -> tuple[bool, float]:
+        if text not in self._solved:
+            self._solved[text] = is_solution(self._problem, self._read(text)), reward(self._problem, text)
+        return self._solved[text]
+
+    def _read(self, text: str) -> tuple[Step, ...]:
+        if text not in self._steps:
+            self._steps[text] = read_steps(text)
+        return self._steps[text]
+
+    def _diversity(self, texts: Sequence[str]) -> float | None:
+        """`1 - mean similarity / 5` over the pairs of responses that have steps."""
+        written: dict[Solution, tuple[Step, ...]] = {}
+        counts: Counter[Solution] = Counter()
+        for text in texts:
+            steps = self._read(text)
+            if steps:
+                solution = tuple(step.canonical for step in steps)
+                written.setdefault(solution, steps)
+                counts[solution] += 1
+        n = counts.total()
+        if n < 2:
+            return None
+        total = sum(MAX_SCORE * count * (count - 1) // 2 for count in counts.values())
+        for one, other in combinations(sorted(counts), 2):
+            total += counts[one] * counts[other] * self._similarity(one, other, written)
+        return 1 - total / (MAX_SCORE * n * (n - 1) / 2)
+
+    def _similarity(self, one: Solution, other: Solution, written: dict[Solution, tuple[Step, ...]]) -> int:
+        if (one, other) not in self._similarities:
+            self._similarities[one, other] = similarity(written[one], written[other])
+        return self._similarities[one, other]

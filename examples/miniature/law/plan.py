@@ -1,0 +1,178 @@
+"""The grid: which routers solve which tasks, and how their tokens and experts are drawn.
+
+A cell is a temperature with a setting of Expert-Sample, or with none. The cells of a router on a task are a part: they
+are sampled by one start of the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from generation.strategies import Strategy, load_presets, parse_strategies
+
+ALONE = ""
+"""The setting of token sampling without Expert-Sample."""
+DEFAULT = "default"
+"""The setting of Expert-Sample as the paper has it."""
+GREEDY = "greedy"
+
+PEAKED, MIDDLE, FLAT = "peaked", "middle", "flat"
+SHIPPED_AS_IT_IS = "miniature"
+"""The model of `make miniature`: of another training than the three routers, so it belongs to no law."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Countdown with so many numbers.
+
+    Attributes:
+        name: What it is called.
+        n_numbers: Numbers of a problem; a solution has one step less.
+        max_tokens: A token more than the longest right solution has, with its end.
+    """
+
+    name: str
+    n_numbers: int
+    max_tokens: int
+
+
+TASKS = {task.name: task for task in (Task("four", 4, 26), Task("eight", 8, 76))}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How tokens and experts are drawn; a temperature of 0 is greedy."""
+
+    temperature: float
+    setting: str = ALONE
+
+    @property
+    def name(self) -> str:
+        """The strategy's name, as `generation.sample` takes it; it always says the temperature."""
+        if self.temperature == 0:
+            return GREEDY
+        preset = "token-normal" if self.setting == ALONE else "expert-sample"
+        further = "" if self.setting in (ALONE, DEFAULT) else f",{self.setting}"
+        return f"{preset}:temperature={self.temperature:g}{further}"
+
+    @property
+    def strategy(self) -> Strategy:
+        """All settings of this way to sample.
+
+        Raises:
+            InputError: the setting is none of Expert-Sample.
+        """
+        return parse_strategies([self.name], load_presets())[0]
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is sampled of each router on one task.
+
+    Attributes:
+        routers: Their names.
+        problems: Held-out problems.
+        temperatures: Of the token sampling.
+        settings: Of Expert-Sample at every temperature.
+        further: Settings at the lowest temperatures alone, where Expert-Sample changes most.
+        n_further: How many temperatures these are.
+    """
+
+    routers: tuple[str, ...]
+    problems: int
+    temperatures: tuple[float, ...]
+    settings: tuple[str, ...] = (DEFAULT,)
+    further: tuple[str, ...] = ()
+    n_further: int = 2
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Greedy, then by temperature, each cell once."""
+        found = [Cell(0.0)]
+        for place, temperature in enumerate(sorted(self.temperatures)):
+            further = self.further if place < self.n_further else ()
+            found += [Cell(temperature, setting) for setting in (ALONE, *self.settings, *further)]
+        return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class Part:
+    """The cells of one router on one task.
+
+    Attributes:
+        router: The model's name.
+        task: What it solves.
+        cells: How.
+        problems: Held-out problems.
+        n: Responses a problem and cell; greedy has one.
+    """
+
+    router: str
+    task: Task
+    cells: tuple[Cell, ...]
+    problems: int
+    n: int
+
+    @property
+    def name(self) -> str:
+        """As `--only` names it."""
+        return f"{self.router}/{self.task.name}"
+
+    def n_of(self, cell: Cell) -> int:
+        """Responses a problem of one cell."""
+        return 1 if cell.strategy.is_greedy else self.n
+
+    @property
+    def n_responses(self) -> int:
+        """All responses of the part."""
+        return self.problems * sum(map(self.n_of, self.cells))
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the grid is.
+
+    Attributes:
+        n: Responses a problem and cell.
+        designs: By the task's name.
+        watched: Problems, and responses of each, on which a model's two numbers are measured.
+    """
+
+    n: int
+    designs: Mapping[str, Design] = field(default_factory=dict)
+    watched: tuple[int, int] = (100, 4)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Task by task."""
+        return tuple(
+            Part(router, TASKS[task], design.cells, design.problems, self.n)
+            for task, design in self.designs.items()
+            for router in design.routers
+        )
+
+    def with_temperatures(self, temperatures: Sequence[float]) -> Size:
+        """The same with other temperatures on every task."""
+        return self._each(temperatures=tuple(temperatures))
+
+    def with_problems(self, problems: int) -> Size:
+        """The same with another number of problems on every task."""
+        return self._each(problems=problems)
+
+    def _each(self, **changes: object) -> Size:
+        designs = {task: replace(design, **changes) for task, design in self.designs.items()}  # type: ignore[arg-type]
+        return replace(self, designs=designs)
+
+
+FULL = Size(
+    32,
+    {
+        "four": Design(
+            (PEAKED, MIDDLE, FLAT), 300, (0.35, 0.7, 1.0, 1.4, 2.0), further=("k_keep=7", "k_keep=2"), n_further=2
+        ),
+        "eight": Design((PEAKED, FLAT), 150, (0.35, 0.7, 1.4)),
+    },
+)
+QUICK = Size(8, {"four": Design((SHIPPED_AS_IT_IS, FLAT), 4, (0.2, 0.7))}, watched=(4, 2))
+"""On shipped models alone, so that nothing is trained."""
