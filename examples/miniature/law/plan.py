@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from examples.miniature.tokens import solution_length
 from generation.strategies import Strategy, load_presets, parse_strategies
 
 ALONE = ""
@@ -29,15 +30,18 @@ class Task:
     Attributes:
         name: What it is called.
         n_numbers: Numbers of a problem; a solution has one step less.
-        max_tokens: A token more than the longest right solution has, with its end.
     """
 
     name: str
     n_numbers: int
-    max_tokens: int
+
+    @property
+    def max_tokens(self) -> int:
+        """A token more than any right solution has, with its end."""
+        return solution_length(self.n_numbers) + 1
 
 
-TASKS = {task.name: task for task in (Task("four", 4, 26), Task("eight", 8, 76))}
+TASKS = {task.name: task for task in (Task("four", 4), Task("eight", 8))}
 
 
 @dataclass(frozen=True)
