@@ -11,29 +11,6 @@ from __future__ import annotations
 
 import torch
 
-from generation.strategies import TokenSampling
-
-
-def drawable(logits: torch.Tensor, sampling: TokenSampling) -> torch.Tensor:
-    """Logits (V,) as a strategy draws from them: tempered, and -inf where top-k or top-p leave a token out.
-
-    Raises:
-        ValueError: the strategy is greedy: it draws nothing.
-    """
-    if sampling.temperature <= 0:
-        raise ValueError("a greedy strategy draws nothing")
-    logits = logits.float() / sampling.temperature
-    if 0 < sampling.top_k < len(logits):
-        logits = logits.masked_fill(logits < logits.topk(sampling.top_k).values[-1], -torch.inf)
-    if sampling.min_p:
-        probabilities = logits.softmax(-1)
-        logits = logits.masked_fill(probabilities < sampling.min_p * probabilities.max(), -torch.inf)
-    if sampling.top_p < 1:
-        ordered, places = logits.softmax(-1).sort(descending=True)
-        left_out = ordered.cumsum(-1) - ordered >= sampling.top_p
-        logits = logits.masked_fill(torch.zeros_like(left_out).scatter(0, places, left_out), -torch.inf)
-    return logits
-
 
 def noise_of(logits: torch.Tensor, drawn: int, generator: torch.Generator) -> torch.Tensor:
     """Gumbel noise (V,) with which exactly this token is the greatest of logits + noise.

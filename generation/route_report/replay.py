@@ -22,9 +22,10 @@ from generation.grading.grader import Grader
 from generation.grading.rows import problem_of
 from generation.moe_models.loading import LoadedModel
 from generation.route_report.continuing import Continuer, Draw, Route
-from generation.route_report.hindsight import drawable, gumbel, noise_of
+from generation.route_report.hindsight import gumbel, noise_of
 from generation.route_report.tokens import Part
 from generation.routing_study.alternatives import Drawing, contexts_of
+from generation.routing_study.next_token import drawable
 from generation.routing_study.trajectories import Trajectory
 from generation.seeds import derive_seed
 from generation.strategies import TokenSampling

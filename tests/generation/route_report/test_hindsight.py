@@ -6,8 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from generation.route_report.hindsight import drawable, gumbel, noise_of  # noqa: E402
-from generation.strategies import TokenSampling  # noqa: E402
+from generation.route_report.hindsight import gumbel, noise_of  # noqa: E402
 
 LOGITS = torch.tensor([2.0, 1.0, 0.0, -1.0])
 
@@ -45,25 +44,3 @@ def test_a_token_that_could_not_be_drawn_is_refused_and_may_be_drawn_elsewhere()
         noise_of(cut, 3, generator)
     elsewhere = torch.tensor([0.0, 0.0, 0.0, 9.0])
     assert any((elsewhere + noise_of(cut, 0, generator)).argmax() == 3 for _ in range(50))
-
-
-@pytest.mark.parametrize(
-    ("sampling", "kept"),
-    [
-        (TokenSampling(), [0, 1, 2, 3]),
-        (TokenSampling(top_k=2), [0, 1]),
-        (TokenSampling(top_p=0.64), [0]),  # .644 .237 .087 .032: the first alone reaches it
-        (TokenSampling(top_p=0.65), [0, 1]),
-        (TokenSampling(temperature=0.5, top_p=0.9), [0, 1]),  # .865 .117
-        (TokenSampling(min_p=0.1), [0, 1, 2]),
-    ],
-)
-def test_a_strategy_draws_from_the_tokens_that_it_leaves(sampling: TokenSampling, kept: list[int]) -> None:
-    left = drawable(LOGITS, sampling)
-    assert torch.isfinite(left).nonzero().flatten().tolist() == kept
-    assert left[kept].tolist() == pytest.approx((LOGITS[kept] / sampling.temperature).tolist())
-
-
-def test_greedy_draws_nothing() -> None:
-    with pytest.raises(ValueError, match="greedy"):
-        drawable(LOGITS, TokenSampling(temperature=0))

@@ -153,7 +153,7 @@ def replays_of(route: Sequence[int] | None, layer: int, *, n: int = 6) -> list[R
 
 def _drawn(model: LoadedModel, generator: Any, n: int) -> tuple[int, ...]:
     """A response as the strategy draws it, from the whole model without a cache."""
-    from generation.route_report.hindsight import drawable
+    from generation.routing_study.next_token import drawable
 
     sampling = sampling_of(Response("p", "", meta={"settings": SETTINGS}))
     assert sampling is not None
