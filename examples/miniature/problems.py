@@ -49,6 +49,14 @@ def draw_training(rng: random.Random) -> tuple[Countdown, tuple[Step, ...]]:
             return problem, steps
 
 
+def training_problems(rng: random.Random, n_numbers: int) -> Iterator[Countdown]:
+    """Problems that training may see, without end."""
+    while True:
+        problem, _ = draw(rng, n_numbers)
+        if not is_held_out(problem):
+            yield problem
+
+
 def held_out(seed: int, n_numbers: int = 4) -> Iterator[Countdown]:
     """Held-out problems, without end and without repetition, as likely as training draws them."""
     rng = random.Random(seed)
