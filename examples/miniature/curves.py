@@ -1,8 +1,8 @@
 """How a router's probability is to fall with the rank, and the loss that pulls each token's router towards it.
 
 The curves were decided before anything was sampled from a router that was trained towards one. `flat` is as the
-paper's figure 2c (arXiv 2602.02443), where the tail carries about a tenth of the weight that a layer gives out; `peaked`
-is what the miniature's own training ends in, and needs no pull; `middle` lies between.
+paper's figure 2c (arXiv 2602.02443), where the tail carries about a tenth of the weight that a layer gives out;
+`peaked` is what the miniature's own training ends in, and needs no pull; `middle` lies between.
 """
 
 from __future__ import annotations

@@ -137,7 +137,6 @@ class _Progress:
         minutes = (time.monotonic() - self._began) / 60
         left = minutes / (step - self._first) * (self._steps - step)
         means = "  ".join(f"{name} {sum(values) / len(values):.3f}" for name, values in sorted(self._figures.items()))
-        self._console.print(
-            f"step {step}/{self._steps}  {means}  {minutes:.1f} min, {left:.0f} min left", highlight=False, soft_wrap=True
-        )
+        line = f"step {step}/{self._steps}  {means}  {minutes:.1f} min, {left:.0f} min left"
+        self._console.print(line, highlight=False, soft_wrap=True)
         self._figures.clear()

@@ -161,7 +161,9 @@ def batch(recipe: Recipe, solved: Mapping[int, Sequence[Solved]], step: int) -> 
 def _solved(model: Qwen3MoeForCausalLM, recipe: Recipe, n_numbers: int) -> list[Solved]:
     rng = random.Random(f"sharpen {recipe.seed} of {n_numbers}")
     problems = list(islice(training_problems(rng, n_numbers), recipe.problems))
-    read = ((problem, read_steps(text)) for problem, text in zip(problems, answers(model, problems, GREEDY), strict=True))
+    read = (
+        (problem, read_steps(text)) for problem, text in zip(problems, answers(model, problems, GREEDY), strict=True)
+    )
     return [(problem, steps) for problem, steps in read if is_solution(problem, steps)]
 
 

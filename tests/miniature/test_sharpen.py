@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,15 @@ from examples.miniature.tokens import TOKEN_ID, prompt_ids  # noqa: E402
 from tests.miniature.trainings import assert_same, weights  # noqa: E402
 
 SHORT = Recipe("flat", of=weights_sha256(MODEL), problems=40, numbers=(4,), steps=4, batch=4, warmup=2)
+
+
+@dataclass(frozen=True)
+class Small(Recipe):
+    """A recipe that the first model can follow in seconds."""
+
+    problems: int = 40
+    numbers: tuple[int, ...] = (4,)
+    batch: int = 4
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +109,7 @@ def test_the_written_solutions_become_more_likely(model: Any, tmp_path: Path) ->
 def test_the_command_writes_a_checkpoint_that_says_how_it_came_about(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharpening, "Recipe", lambda *args, **kwargs: replace(SHORT, **kwargs))
+    monkeypatch.setattr(sharpening, "Recipe", Small)
     out = tmp_path / "sharp"
     assert main([str(MODEL), "--curve", "flat", "--out", str(out), "--steps", "1"]) == 0
     written = json.loads((out / "training.json").read_text(encoding="utf-8"))
