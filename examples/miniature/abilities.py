@@ -24,7 +24,7 @@ from transformers import Qwen3MoeForCausalLM
 
 from diversity_judge.countdown import Countdown, is_solution, read_steps, similarity
 from examples.miniature.answers import GREEDY, NORMAL, Tokens, answers
-from examples.miniature.problems import draw, held_out, is_held_out
+from examples.miniature.problems import held_out, solved_held_out
 from examples.miniature.pulled_loss import load_to_train, rows
 from generation.expert_sample.settings import ExpertSampleSettings
 from generation.routing_study.new_experts import draw_keys, share_on_new_experts
@@ -100,17 +100,12 @@ def new_share(model: Qwen3MoeForCausalLM, n_numbers: int, n_problems: int) -> fl
     for layer, logits in enumerate(router_logits(model, n_numbers, n_problems)):
         keys = draw_keys(SEED, range(len(logits)), 1, logits.device)
         shares.append(share_on_new_experts(logits, keys, settings, k=k, layer=layer).mean())
-    return torch.stack(shares).mean().item()
+    return float(torch.stack(shares).mean())
 
 
 def router_logits(model: Qwen3MoeForCausalLM, n_numbers: int, n_problems: int) -> list[Tensor]:
     """Of each layer, (tokens, experts) on those that yield a token of random solutions to held-out problems."""
-    rng = random.Random(SEED)
-    solved = []
-    while len(solved) < n_problems:
-        problem, steps = draw(rng, n_numbers)
-        if is_held_out(problem):
-            solved.append((problem, steps))
+    solved = list(islice(solved_held_out(random.Random(SEED), n_numbers), n_problems))
     tokens, labels = rows(solved)
     yields = torch.cat([labels[:, 1:] >= 0, torch.zeros(len(solved), 1, dtype=torch.bool)], dim=1).flatten()
     with torch.no_grad():

@@ -30,7 +30,7 @@ from diversity_judge.files import write_text
 from examples.miniature.answers import GREEDY, answers
 from examples.miniature.curves import CURVES
 from examples.miniature.optimising import optimise
-from examples.miniature.problems import solution_text, training_problems
+from examples.miniature.problems import solution_text, solved_for_training
 from examples.miniature.pulled_loss import PulledLoss, load_to_train, rows
 from examples.miniature.schedule import rate_at
 from examples.miniature.train import TRAINING, export
@@ -160,7 +160,7 @@ def batch(recipe: Recipe, solved: Mapping[int, Sequence[Solved]], step: int) -> 
 
 def _solved(model: Qwen3MoeForCausalLM, recipe: Recipe, n_numbers: int) -> list[Solved]:
     rng = random.Random(f"sharpen {recipe.seed} of {n_numbers}")
-    problems = list(islice(training_problems(rng, n_numbers), recipe.problems))
+    problems = [problem for problem, _ in islice(solved_for_training(rng, n_numbers), recipe.problems)]
     read = (
         (problem, read_steps(text)) for problem, text in zip(problems, answers(model, problems, GREEDY), strict=True)
     )

@@ -13,6 +13,7 @@ import random
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ from transformers import Qwen3MoeForCausalLM
 from diversity_judge.countdown import Countdown, Step
 from examples.miniature.curves import CURVES
 from examples.miniature.optimising import optimise
-from examples.miniature.problems import draw, is_held_out
+from examples.miniature.problems import solved_for_training
 from examples.miniature.pulled_loss import PulledLoss, load_to_train, rows
 from examples.miniature.schedule import rate_at
 from examples.miniature.train import export
@@ -113,12 +114,7 @@ def batch(recipe: Recipe, step: int) -> list[tuple[Countdown, tuple[Step, ...]]]
     """Problems with solutions of one step, all of one number of numbers; a function of the seed and the step alone."""
     rng = random.Random(f"{recipe.seed} {step}")
     n_numbers = rng.choice(recipe.numbers)
-    solved = []
-    while len(solved) < recipe.batch:
-        problem, steps = draw(rng, n_numbers)
-        if not is_held_out(problem):
-            solved.append((problem, steps))
-    return solved
+    return list(islice(solved_for_training(rng, n_numbers), recipe.batch))
 
 
 if __name__ == "__main__":

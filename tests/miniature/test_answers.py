@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from itertools import islice
 from typing import Any
 
@@ -13,12 +12,12 @@ pytest.importorskip("transformers")
 
 from examples.miniature import answers as module  # noqa: E402 - torch may be missing
 from examples.miniature.answers import GREEDY, Tokens, answers  # noqa: E402
-from examples.miniature.problems import training_problems  # noqa: E402
+from examples.miniature.problems import held_out  # noqa: E402
 from examples.miniature.pulled_loss import load_to_train  # noqa: E402
 from examples.miniature.run import MODEL  # noqa: E402
 from examples.miniature.tokens import EOS, VOCABULARY, prompt_ids, solution_length  # noqa: E402
 
-PROBLEMS = list(islice(training_problems(random.Random(0), 4), 5))
+PROBLEMS = list(islice(held_out(0), 5))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,8 @@ def test_greedy_answers_are_the_most_likely_tokens(model: Any, monkeypatch: pyte
     found = list(answers(model, PROBLEMS, GREEDY))
     assert len(found) == len(PROBLEMS)
     for problem, text in zip(PROBLEMS, found, strict=True):
-        ids, words = prompt_ids(problem), []
+        ids = prompt_ids(problem)
+        words: list[str] = []
         while len(words) < solution_length(4):
             with torch.no_grad():
                 ids.append(int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))

@@ -17,7 +17,7 @@ pytest.importorskip("transformers")
 from diversity_judge.countdown import is_solution  # noqa: E402 - torch may be missing
 from examples.miniature import sharpen as sharpening  # noqa: E402
 from examples.miniature.problems import is_held_out, solution_text  # noqa: E402
-from examples.miniature.pulled_loss import load_to_train  # noqa: E402
+from examples.miniature.pulled_loss import load_to_train, rows  # noqa: E402
 from examples.miniature.run import MODEL  # noqa: E402
 from examples.miniature.sharpen import Recipe, batch, main, own_solutions, sharpen, weights_sha256  # noqa: E402
 from examples.miniature.tokens import TOKEN_ID, prompt_ids  # noqa: E402
@@ -99,7 +99,7 @@ def test_the_written_solutions_become_more_likely(model: Any, tmp_path: Path) ->
     recipe = replace(SHORT, steps=12, warmup=2, problems=60, batch=16)
     solved = own_solutions(model, recipe, 4, tmp_path / "solved.json", quiet())
     sharp = sharpen(MODEL, recipe, tmp_path / "state.pt", quiet())
-    tokens, labels = sharpening.rows(solved)
+    tokens, labels = rows(solved)
     with torch.no_grad():
         before = model(input_ids=tokens, labels=labels, output_router_logits=False).loss
         after = sharp(input_ids=tokens, labels=labels, output_router_logits=False).loss
