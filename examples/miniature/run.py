@@ -42,7 +42,7 @@ MODEL = Path(__file__).parent / "model"
 REWARD_MODEL = Path(__file__).parent / "reward_model"
 REWARD_RECIPES = Path(__file__).parent / "rewards.toml"
 SEED = 0
-_ENVIRONMENT = {
+ENVIRONMENT = {
     # What many starts say again and again buries what the steps say.
     "VLLM_LOGGING_LEVEL": "ERROR",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a few problems, 8 samples: to see that everything works")
     args = parser.parse_args(argv)
     out = args.out or Path("results/miniature-quick" if args.quick else "results/miniature")
-    os.environ.update(_ENVIRONMENT | os.environ)
+    os.environ.update(ENVIRONMENT | os.environ)
     run = MiniatureRun(out, args.model, QUICK if args.quick else FULL, Console())
     with signals_interrupt():
         try:
@@ -94,7 +94,7 @@ class MiniatureRun:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write_problems()
         (whole, strategies), *others = self._size.strategies().items()
-        self._sample(whole, strategies, replicas=_cores())
+        self._sample(whole, strategies, replicas=cores())
         # An engine's start takes longer than a small sample: these get half of the cores each.
         self._side_by_side(self._sample_active, lambda: self._sample_others(others))
         self._measure_overhead()
@@ -126,11 +126,11 @@ class MiniatureRun:
 
     def _sample_others(self, others: Sequence[tuple[int, Sequence[str]]]) -> None:
         for n_problems, strategies in others:
-            self._sample(n_problems, strategies, replicas=_cores() // 2, aside=True)
+            self._sample(n_problems, strategies, replicas=cores() // 2, aside=True)
 
     def _sample_active(self) -> None:
         for active, n_problems in self._size.active.items():
-            self._sample(n_problems, ["greedy", COMPARED[0]], replicas=_cores() // 2, active=active)
+            self._sample(n_problems, ["greedy", COMPARED[0]], replicas=cores() // 2, active=active)
 
     def _sample(
         self,
@@ -192,7 +192,7 @@ class MiniatureRun:
             *("generation.reward", self._folder / "rewarded" / "main.jsonl", "--model", REWARD_MODEL),
             *("--tokenizer", REWARD_MODEL / "tokenizer"),
             *("--recipe", "miniature-prm", "--recipes-file", REWARD_RECIPES, "--dtype", "float32"),
-            *("--enforce-eager", "--cpu-replicas", max(1, _cores() // 2), "--out", self._folder / LEARNED),
+            *("--enforce-eager", "--cpu-replicas", max(1, cores() // 2), "--out", self._folder / LEARNED),
             aside=True,
         )
 
@@ -313,7 +313,8 @@ def _command(words: Sequence[str], *, aside: bool) -> tuple[int, str]:
     return done.returncode, done.stdout or ""
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -16,7 +16,8 @@ ALONE = ""
 """The setting of token sampling without Expert-Sample."""
 DEFAULT = "default"
 """The setting of Expert-Sample as the paper has it."""
-GREEDY = "greedy"
+GREEDY, TOKENS, EXPERTS = "greedy", "token-normal", "expert-sample"
+"""The presets that strategies are made of."""
 
 PEAKED, MIDDLE, FLAT = "peaked", "middle", "flat"
 SHIPPED_AS_IT_IS = "miniature"
@@ -56,9 +57,18 @@ class Cell:
         """The strategy's name, as `generation.sample` takes it; it always says the temperature."""
         if self.temperature == 0:
             return GREEDY
-        preset = "token-normal" if self.setting == ALONE else "expert-sample"
+        preset = TOKENS if self.setting == ALONE else EXPERTS
         further = "" if self.setting in (ALONE, DEFAULT) else f",{self.setting}"
         return f"{preset}:temperature={self.temperature:g}{further}"
+
+    @classmethod
+    def of(cls, name: str) -> Cell:
+        """The cell of a name that a cell gave."""
+        preset, _, settings = name.partition(":temperature=")
+        if not settings:
+            return cls(0.0)
+        temperature, _, further = settings.partition(",")
+        return cls(float(temperature), ALONE if preset == TOKENS else further or DEFAULT)
 
     @property
     def strategy(self) -> Strategy:
@@ -173,9 +183,9 @@ FULL = Size(
     32,
     {
         "four": Design(
-            (PEAKED, MIDDLE, FLAT), 300, (0.35, 0.7, 1.0, 1.4, 2.0), further=("k_keep=7", "k_keep=2"), n_further=2
+            (FLAT, PEAKED, MIDDLE), 300, (0.35, 0.7, 1.0, 1.4, 2.0), further=("k_keep=7", "k_keep=2"), n_further=2
         ),
-        "eight": Design((PEAKED, FLAT), 150, (0.35, 0.7, 1.4)),
+        "eight": Design((FLAT, PEAKED), 150, (0.35, 0.7, 1.4)),
     },
 )
 QUICK = Size(8, {"four": Design((SHIPPED_AS_IT_IS, FLAT), 4, (0.2, 0.7))}, watched=(4, 2))

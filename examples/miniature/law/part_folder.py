@@ -1,0 +1,205 @@
+"""The folder of one part: with what it was made, what is sampled, and what that achieved.
+
+A part stands for itself, so that parts can be made on several machines and put into one folder. Further cells and
+problems are added to those that are there; another model, seed, task or number of responses is another experiment
+and is refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from diversity_judge import __version__
+from diversity_judge.countdown import read_problem
+from diversity_judge.errors import InputError
+from diversity_judge.files import read_json, write_json
+from examples.miniature.law.measuring import ProblemMeasurer
+from examples.miniature.law.models import sha256
+from examples.miniature.law.plan import Cell, Part
+from examples.miniature.law.tables import OUTCOMES, OutcomeRow, read_outcomes, write_rows
+from examples.miniature.problems import held_out
+from examples.miniature.router_update import write_problems
+from generation.json_lines import whole_lines
+from generation.response_file import finished_samples
+
+PARTS = "parts"
+"""The folder of all parts."""
+RECORD, PROBLEMS, RESPONSES = "part.json", "problems.jsonl", "responses.jsonl"
+
+
+@dataclass(frozen=True)
+class Made:
+    """With what a part is made; each of it makes another experiment.
+
+    Attributes:
+        router: Name of the model.
+        task: Name of the task.
+        n_numbers: Numbers of a problem.
+        model_sha256: Of the checkpoint.
+        seed: Of problems and draws.
+        n: Responses a problem and cell.
+    """
+
+    router: str
+    task: str
+    n_numbers: int
+    model_sha256: str
+    seed: int
+    n: int
+
+    @classmethod
+    def of(cls, part: Part, model_sha256: str, seed: int) -> Made:
+        """With what a part is to be made."""
+        return cls(part.router, part.task.name, part.task.n_numbers, model_sha256, seed, part.n)
+
+
+class PartFolder:
+    """A part's folder; it is made by what is first written into it."""
+
+    def __init__(self, grid: Path, part: Part, model: Path) -> None:
+        self.part, self.model = part, model
+        self.path = grid / PARTS / part.router / part.task.name
+
+    @property
+    def problems(self) -> Path:
+        """The problems, as `generation.sample` reads them."""
+        return self.path / PROBLEMS
+
+    @property
+    def responses(self) -> Path:
+        """What is sampled."""
+        return self.path / RESPONSES
+
+    def begin(self, seed: int) -> None:
+        """Write down with what the part is made, and its problems.
+
+        Raises:
+            InputError: the folder was made with something else; the message says with what.
+        """
+        made = Made.of(self.part, sha256(self.model), seed)
+        record = self.path / RECORD
+        if record.exists():
+            check_made(record, made)
+        else:
+            write_json(record, asdict(made) | {"model": str(self.model), "version": __version__})
+        n_problems = sum(1 for _ in whole_lines(self.problems))
+        if n_problems < self.part.problems:
+            wanted = held_out(seed, self.part.task.n_numbers)
+            write_problems(self.problems, "c", islice(wanted, self.part.problems))
+
+    def wanted_ids(self) -> list[str]:
+        """The problems of the part by their ids."""
+        return [row["problem_id"] for _, row in islice(whole_lines(self.problems), self.part.problems)]
+
+    def unfinished(self) -> tuple[Cell, ...]:
+        """The cells of which a response is missing; those that are measured are whole."""
+        if self.is_measured():
+            return ()
+        found = Counter((key.strategy, key.problem_id) for key in finished_samples(self.responses))
+        ids = self.wanted_ids()
+        return tuple(
+            cell
+            for cell in self.part.cells
+            if any(found[cell.name, problem_id] < self.part.n_of(cell) for problem_id in ids)
+        )
+
+    def is_measured(self) -> bool:
+        """Whether the table of outcomes has every cell of the part with every problem."""
+        if not (self.path / OUTCOMES).exists():
+            return False
+        table = read_outcomes(self.path)
+        there = set(zip(table.strategy, table.problem_id, strict=True))
+        return there.issuperset((cell.name, problem) for cell in self.part.cells for problem in self.wanted_ids())
+
+    def measure(self) -> None:
+        """Write the outcomes of all groups that are whole, of this part and of earlier ones in its place."""
+        groups = self.groups()
+        problems = {row["problem_id"]: read_problem(row["problem"]) for _, row in whole_lines(self.problems)}
+        measurers = {problem_id: ProblemMeasurer(problem) for problem_id, problem in problems.items()}
+        rows = [
+            self._row(cell, problem_id, measurers[problem_id], texts)
+            for cell in in_order(groups)
+            for problem_id, texts in sorted(groups[cell.name].items())
+            if len(texts) == self.part.n_of(cell)
+        ]
+        write_rows(self.path / OUTCOMES, rows)
+
+    def groups(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
+        """Strategy and problem to the texts of the responses, by their numbers."""
+        found: dict[str, dict[str, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))
+        for _, row in whole_lines(self.responses):
+            found[row["strategy"]][row["problem_id"]][row["sample_id"]] = row["response"]
+        return {
+            strategy: {problem: [texts[n] for n in sorted(texts)] for problem, texts in of_problem.items()}
+            for strategy, of_problem in found.items()
+        }
+
+    def _row(self, cell: Cell, problem_id: str, measurer: ProblemMeasurer, texts: Sequence[str]) -> OutcomeRow:
+        measured = measurer.measure(texts)
+        return OutcomeRow(
+            self.part.router,
+            self.part.task.name,
+            cell.name,
+            cell.temperature,
+            cell.strategy.tokens.top_p,
+            cell.setting,
+            problem_id,
+            measured.n,
+            measured.n_right,
+            measured.diversity,
+            measured.best_of_n,
+        )
+
+
+def in_order(strategies: Iterable[str]) -> tuple[Cell, ...]:
+    """The cells behind strategies' names, by temperature and setting."""
+    return tuple(sorted(map(Cell.of, strategies), key=lambda cell: (cell.temperature, cell.setting)))
+
+
+def check_together(parts: Sequence[Path]) -> None:
+    """Refuse parts that are of different experiments, as when they come from several machines.
+
+    Raises:
+        InputError: the message names what differs.
+    """
+    records = [(path, _read_record(path / RECORD)) for path in parts]
+    for path, record in records:
+        first, earliest = next((p, r) for p, r in records if r.get("router") == record.get("router"))
+        if record.get("model_sha256") != earliest.get("model_sha256"):
+            raise InputError(f"{first} and {path} are of different models: remove one of these folders")
+        for name in ("seed", "n"):
+            if record.get(name) != records[0][1].get(name):
+                raise InputError(
+                    f"{records[0][0]} and {path} differ in {name}, {records[0][1].get(name)} and {record.get(name)}: "
+                    "remove one of these folders"
+                )
+
+
+def check_made(record: Path, made: Made) -> None:
+    """Refuse a folder that was made with something else.
+
+    Raises:
+        InputError: the message names what differs.
+    """
+    earlier = _read_record(record)
+    for name, value in asdict(made).items():
+        if earlier.get(name) != value:
+            raise InputError(
+                f"{record.parent}: {name} was {earlier.get(name)!r} and is now {value!r}; that is another experiment: "
+                "name another --out, or remove this folder"
+            )
+
+
+def _read_record(record: Path) -> Mapping[str, Any]:
+    try:
+        found = read_json(record)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{record}: cannot read with what this part was made: {error}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{record}: says nothing of how this part was made")
+    return found

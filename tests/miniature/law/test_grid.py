@@ -1,0 +1,189 @@
+"""The grid with a sampler that needs no model: what is done, gone on with, and refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from diversity_judge.errors import InputError, RunError
+from examples.miniature.law.__main__ import Grid
+from examples.miniature.law.arguments import Options, parse
+from examples.miniature.law.part_folder import RECORD
+from examples.miniature.law.plan import Design, Size
+from examples.miniature.law.tables import read_outcomes
+from generation.json_lines import whole_lines
+from generation.sampling.options import SampleOptions
+from generation.sampling.run import missing_samples, plan_sampling
+
+SIZE = Size(4, {"four": Design(("flat", "peaked"), 3, (0.5, 1.0)), "eight": Design(("flat",), 2, (1.0,))})
+
+
+class Killed(BaseException):
+    """As a kill: nothing that the grid could handle."""
+
+
+class FakeSampler:
+    """Writes what `generation.sample` would, without a model; told to, it dies after some responses."""
+
+    def __init__(self, dies_after: int | None = None) -> None:
+        self.sampled: list[tuple[str, str, str, int]] = []
+        self.starts = 0
+        self._dies_after = dies_after
+
+    def __call__(self, options: SampleOptions) -> int:
+        self.starts += 1
+        plan = plan_sampling(options)
+        # Without this command's manifest: the true file's own rules are tested with the command itself.
+        with options.out.open("a", encoding="utf-8") as file:
+            for sample in missing_samples(options, plan):
+                if len(self.sampled) == self._dies_after:
+                    raise Killed
+                key = sample.key
+                row = {"problem_id": key.problem_id, "strategy": key.strategy, "sample_id": key.sample}
+                file.write(json.dumps(row | {"response": f"1 + {key.sample} = 9", "problem": "1 2 target 3"}) + "\n")
+                self.sampled.append((str(options.out), key.problem_id, key.strategy, key.sample))
+        return 0
+
+
+@pytest.fixture
+def routers(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    for name in ("flat", "peaked"):
+        (folder / name).mkdir(parents=True)
+        for file in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+            (folder / name / file).write_text(f"{name} {file}")
+    return folder
+
+
+def grid(tmp_path: Path, routers: Path, sampler: FakeSampler, size: Size = SIZE, only: Sequence[str] = ()) -> Grid:
+    parts = tuple(part for part in size.parts if not only or part.name in only)
+    return Grid(Options(tmp_path / "out", routers, size, parts), Console(quiet=True), sampler)
+
+
+def do(grid: Grid) -> None:
+    assert grid.sample_and_measure() == 0
+
+
+def test_each_part_is_sampled_by_one_start_and_measured(tmp_path: Path, routers: Path) -> None:
+    sampler = FakeSampler()
+    do(grid(tmp_path, routers, sampler))
+    assert sampler.starts == 3
+    assert len(sampler.sampled) == len(set(sampler.sampled)) == sum(part.n_responses for part in SIZE.parts)
+    table = read_outcomes(tmp_path / "out")
+    assert len(table) == 2 * 3 * 5 + 2 * 3
+    assert set(table.n[table.strategy == "greedy"]) == {1}
+    assert set(table.n[table.strategy != "greedy"]) == {4}
+
+
+def test_the_same_again_starts_nothing_and_changes_nothing(tmp_path: Path, routers: Path) -> None:
+    do(grid(tmp_path, routers, FakeSampler()))
+    before = read_outcomes(tmp_path / "out")
+    again = FakeSampler()
+    do(grid(tmp_path, routers, again))
+    assert again.starts == 0
+    assert before.equals(read_outcomes(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("dies_after", [0, 7, 51, 80])
+def test_a_killed_run_goes_on_and_samples_nothing_twice(tmp_path: Path, routers: Path, dies_after: int) -> None:
+    killed, later = FakeSampler(dies_after), FakeSampler()
+    with pytest.raises(Killed):
+        do(grid(tmp_path, routers, killed))
+    do(grid(tmp_path, routers, later))
+    both = killed.sampled + later.sampled
+    assert len(both) == len(set(both)) == sum(part.n_responses for part in SIZE.parts)
+    do(grid(tmp_path / "whole", routers, FakeSampler()))
+    assert read_outcomes(tmp_path / "out").equals(read_outcomes(tmp_path / "whole" / "out"))
+
+
+def test_cells_and_problems_are_added_to_what_is_there(tmp_path: Path, routers: Path) -> None:
+    do(grid(tmp_path, routers, FakeSampler(), only=["flat/four"]))
+    added = FakeSampler()
+    do(grid(tmp_path, routers, added, SIZE.with_temperatures([2.0]), only=["flat/four"]))
+    assert {strategy for _, _, strategy, _ in added.sampled} == {
+        "token-normal:temperature=2",
+        "expert-sample:temperature=2",
+    }
+    more = FakeSampler()
+    do(grid(tmp_path, routers, more, SIZE.with_problems(5), only=["flat/four"]))
+    assert {problem for _, problem, _, _ in more.sampled} == {"c0003", "c0004"}
+    counts = read_outcomes(tmp_path / "out").groupby("temperature").problem_id.nunique()
+    assert dict(counts) == {0: 5, 0.5: 5, 1.0: 5, 2.0: 3}
+
+
+def test_fewer_problems_take_nothing_away(tmp_path: Path, routers: Path) -> None:
+    do(grid(tmp_path, routers, FakeSampler(), only=["flat/four"]))
+    fewer = FakeSampler()
+    do(grid(tmp_path, routers, fewer, SIZE.with_problems(1), only=["flat/four"]))
+    assert fewer.starts == 0
+    assert read_outcomes(tmp_path / "out").problem_id.nunique() == 3
+
+
+def changed_model(routers: Path, size: Size) -> Size:
+    (routers / "flat" / "model.safetensors").write_text("other weights")
+    return size
+
+
+def changed_n(routers: Path, size: Size) -> Size:
+    return Size(8, size.designs)
+
+
+@pytest.mark.parametrize(("change", "named"), [(changed_model, "model_sha256"), (changed_n, "n was 4 and is now 8")])
+def test_another_experiment_is_refused_before_anything_is_sampled(
+    tmp_path: Path, routers: Path, change: Callable[[Path, Size], Size], named: str
+) -> None:
+    do(grid(tmp_path, routers, FakeSampler(), only=["flat/four"]))
+    other = FakeSampler()
+    with pytest.raises(InputError, match=named):
+        grid(tmp_path, routers, other, change(routers, SIZE), only=["flat/four"]).sample_and_measure()
+    assert other.starts == 0
+
+
+def test_parts_of_other_machines_count_if_they_are_of_the_same_experiment(tmp_path: Path, routers: Path) -> None:
+    do(grid(tmp_path / "there", routers, FakeSampler(), only=["peaked/four"]))
+    (tmp_path / "out" / "parts").mkdir(parents=True)
+    (tmp_path / "there" / "out" / "parts" / "peaked").rename(tmp_path / "out" / "parts" / "peaked")
+    do(grid(tmp_path, routers, FakeSampler(), only=["flat/four"]))
+    assert set(read_outcomes(tmp_path / "out").router) == {"flat", "peaked"}
+    record = tmp_path / "out" / "parts" / "peaked" / "four" / RECORD
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"seed": 9}))
+    with pytest.raises(InputError, match="differ in seed"):
+        grid(tmp_path, routers, FakeSampler(), only=["flat/four"]).sample_and_measure()
+
+
+def test_a_sampler_that_leaves_gaps_is_not_believed(tmp_path: Path, routers: Path) -> None:
+    def idle(options: SampleOptions) -> int:
+        return 0
+
+    with pytest.raises(RunError, match="missing"):
+        Grid(Options(tmp_path, routers, SIZE, SIZE.parts[:1]), Console(quiet=True), idle).sample_and_measure()
+
+
+def test_a_failed_sampling_ends_with_its_code(tmp_path: Path, routers: Path) -> None:
+    def fails(options: SampleOptions) -> int:
+        return 3
+
+    found = Grid(Options(tmp_path, routers, SIZE, SIZE.parts), Console(quiet=True), fails).sample_and_measure()
+    assert found == 3
+    assert not list(whole_lines(tmp_path / "parts" / "flat" / "four" / "responses.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--only", "flat/five"], "no part 'flat/five'"),
+        (["--tasks", "five"], "no task"),
+        (["--only", "flat/four", "--tasks", "eight"], "nothing is left"),
+        (["--temperatures", "0"], "above 0"),
+        (["--problems", "0"], "from 1 on"),
+    ],
+)
+def test_a_wrong_word_is_named(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(words)
+    assert ended.value.code == 2
+    assert said in " ".join(capsys.readouterr().err.split())
