@@ -56,6 +56,7 @@ class Grid:
         code = self.sample_and_measure()
         if code:
             return code
+        self._watch()
         print_summary(self._console, self._asked.out, (time.monotonic() - self._began) / 60)
         return 0
 
@@ -76,6 +77,17 @@ class Grid:
                 folder.measure()
         self._put_together()
         return 0
+
+    def _watch(self) -> None:
+        """What could have been known of each cell before it was sampled."""
+        from examples.miniature.law import model_numbers
+
+        for part in self._asked.parts:
+            folder = self._begin(part)
+            if not model_numbers.are_there(folder):
+                self._say(f"{part.name}: entropy of the next token, and weight on new experts")
+                model_numbers.write(folder, self._asked.size.watched)
+        self._put_together()
 
     def _begin(self, part: Part) -> PartFolder:
         """The part's folder, with a model that is there."""

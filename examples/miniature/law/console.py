@@ -12,7 +12,7 @@ from examples.miniature.law import models
 from examples.miniature.law.arguments import Options
 from examples.miniature.law.plan import ALONE, GREEDY
 from examples.miniature.law.sampling import seconds
-from examples.miniature.law.tables import read_outcomes
+from examples.miniature.law.tables import read_numbers, read_outcomes
 
 
 def print_plan(console: Console, asked: Options, replicas: int) -> None:
@@ -40,21 +40,24 @@ def print_plan(console: Console, asked: Options, replicas: int) -> None:
 
 
 def print_summary(console: Console, folder: Path, minutes: float) -> None:
-    """A row a cell of the whole folder."""
-    outcomes = read_outcomes(folder)
+    """A row a cell of the whole folder: what could be known before, and what was achieved."""
+    outcomes, numbers = read_outcomes(folder), read_numbers(folder)
     outcomes = outcomes[outcomes.strategy != GREEDY]
     outcomes = outcomes.assign(rate=outcomes.n_right / outcomes.n, any_right=outcomes.n_right > 0)
     keys = ["router", "task", "temperature", "setting"]
-    rows = outcomes.groupby(keys)[["diversity", "rate", "any_right"]].mean().reset_index()
+    means = outcomes.groupby(keys)[["diversity", "rate", "any_right"]].mean().reset_index()
+    rows = means.merge(numbers, on=keys, how="left")
     print_table(
         console,
         "Cells",
-        ["means over problems"],
+        ["entropy of the next token in nats, weight on new experts, means over problems"],
         [
             Column("router", list(rows.router), is_name=True),
             Column("task", list(rows.task), is_name=True),
             Column("T", [f"{value:g}" for value in rows.temperature], is_name=True),
             Column("setting", ["tokens" if s == ALONE else s for s in rows.setting], is_name=True),
+            Column("entropy", [number(value) for value in rows.entropy]),
+            Column("new", [number(value) for value in rows.new_share]),
             Column("divers.", [number(value) for value in rows.diversity]),
             Column("pass@1", [number(value) for value in rows.rate]),
             Column("pass@n", [number(value) for value in rows.any_right]),

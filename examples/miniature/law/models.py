@@ -11,9 +11,9 @@ from pathlib import Path
 from diversity_judge.errors import InputError, RunError
 from diversity_judge.files import read_bounded
 from examples.miniature.law.plan import FLAT, SHIPPED_AS_IT_IS
-from examples.miniature.run import MODEL
 
-SHIPPED = {SHIPPED_AS_IT_IS: MODEL, FLAT: MODEL.with_name("model_flat")}
+_MINIATURE = Path(__file__).parents[1]
+SHIPPED = {SHIPPED_AS_IT_IS: _MINIATURE / "model", FLAT: _MINIATURE / "model_flat"}
 _WHAT_COUNTS = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 """The files of a checkpoint that change what it says."""
 
