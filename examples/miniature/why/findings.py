@@ -1,0 +1,94 @@
+"""One number of `why.csv` with its interval over problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from diversity_judge.files import write_csv
+from diversity_judge.measures.intervals import Estimate
+
+TABLE = "why.csv"
+NORMAL, EXPERT, CHANGE = "token-normal", "expert-sample", "change"
+"""Of which responses a number is; a change is Expert-Sample's minus token-normal's on the same problems."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A number and what it is of.
+
+    Attributes:
+        part: `departures`, `gains`, `routes` or `decisions`.
+        what: The figure, such as `rate`.
+        of: The kind of departure, or the class, that it is of.
+        arm: Whose responses or routes.
+        estimate: Value and interval over problems.
+    """
+
+    part: str
+    what: str
+    of: str
+    arm: str
+    estimate: Estimate
+
+    def row(self) -> dict[str, str | float | int]:
+        """Of the table."""
+        one = self.estimate
+        return {
+            "part": self.part,
+            "what": self.what,
+            "of": self.of,
+            "arm": self.arm,
+            "value": one.value,
+            "ci_low": one.low,
+            "ci_high": one.high,
+            "n_problems": one.n,
+            "reason": one.reason,
+        }
+
+
+class Findings:
+    """All of a run, asked for by name."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self._by_name = {(one.part, one.what, one.of, one.arm): one.estimate for one in findings}
+        self._all = tuple(findings)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self._all)
+
+    def has(self, part: str) -> bool:
+        """Whether that part was computed."""
+        return any(one.part == part for one in self._all)
+
+    def __call__(self, part: str, what: str, of: str = "all", arm: str = CHANGE) -> Estimate:
+        """One number.
+
+        Raises:
+            KeyError: it was not computed.
+        """
+        return self._by_name[part, what, of, arm]
+
+
+def write(folder: Path, findings: Findings) -> None:
+    """Write the table."""
+    write_csv(folder / TABLE, [one.row() for one in findings])
+
+
+def read(folder: Path) -> Findings:
+    """Read the table again; what it does not hold of an estimate (standard error, method) is lost."""
+    table = pd.read_csv(
+        folder / TABLE, keep_default_na=False, na_values={c: [""] for c in ("value", "ci_low", "ci_high")}
+    )
+    nan = float("nan")
+    return Findings(
+        [
+            Finding(
+                r.part, r.what, r.of, r.arm, Estimate(r.value, r.ci_low, r.ci_high, nan, r.n_problems, "", r.reason)
+            )
+            for r in table.itertuples()
+        ]
+    )
