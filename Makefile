@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 
-.PHONY: help demo test lint docs generate-demo miniature clean
+.PHONY: help demo test lint docs generate-demo miniature miniature-law clean
 
 help:
 	@echo "make demo           install, and score examples/responses.jsonl with the proxy judge"
@@ -14,6 +14,7 @@ help:
 	@echo "make docs           the documentation as a site, in site/"
 	@echo "make generate-demo  install vLLM for the CPU, sample from a model of 5 MB, score the samples"
 	@echo "make miniature      install vLLM for the CPU, run the paper's experiments on that model (docs/miniature.md)"
+	@echo "make miniature-law  the grid beyond it: when does Expert-Sample help? Trains models, goes on when killed"
 
 demo: $(VENV)/.base
 	$(RUN) diversity_judge.score examples/responses.jsonl --judge proxy --out results/demo
@@ -37,6 +38,9 @@ generate-demo: $(VENV)/.vllm
 
 miniature: $(VENV)/.vllm
 	$(RUN) examples.miniature.run
+
+miniature-law: $(VENV)/.vllm
+	$(RUN) examples.miniature.law
 
 # One environment; each level adds to the one before it, and is done again when the metadata change.
 $(VENV)/bin/python:

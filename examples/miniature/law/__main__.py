@@ -91,7 +91,7 @@ class Grid:
 
     def _begin(self, part: Part) -> PartFolder:
         """The part's folder, with a model that is there."""
-        model = models.find_or_train(part.router, self._asked.routers, self._say)
+        model = models.find_or_make(part.router, self._asked.routers, self._say)
         folder = PartFolder(self._asked.out, part, model)
         folder.begin(SEED)
         return folder

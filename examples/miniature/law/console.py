@@ -20,7 +20,9 @@ def print_plan(console: Console, asked: Options, replicas: int) -> None:
     parts = asked.parts
     minutes = [seconds(part, replicas) / 60 for part in parts]
     total = f"about {sum(minutes):.0f} minutes on {replicas} cores where nothing is there yet"
-    missing = sorted({part.router for part in parts if models.find(part.router, asked.routers) is None})
+    missing = sorted(
+        {part.router for part in parts if models.find(part.router, asked.routers) is None} - {*models.MIXED}
+    )
     facts = [f"{sum(part.n_responses for part in parts):,} responses, {total}"]
     if missing:
         facts.append(f"and about {models.TRAINING_MINUTES} minutes for each model to be trained: {', '.join(missing)}")

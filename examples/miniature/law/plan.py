@@ -188,5 +188,5 @@ FULL = Size(
         "eight": Design((FLAT, PEAKED), 150, (0.35, 0.7, 1.4)),
     },
 )
-QUICK = Size(8, {"four": Design((SHIPPED_AS_IT_IS, FLAT), 4, (0.2, 0.7))}, watched=(4, 2))
+QUICK = Size(8, {"four": Design((SHIPPED_AS_IT_IS, FLAT), 4, (0.2, 0.7), further=("k_keep=2",))}, watched=(4, 2))
 """On shipped models alone, so that nothing is trained."""

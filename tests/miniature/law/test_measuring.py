@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import combinations
-from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from diversity_judge.countdown import Countdown, is_solution, read_steps, similarity
-from diversity_judge.inputs.responses import Response, write_responses
+from diversity_judge.inputs.responses import Response
+from diversity_judge.score import score
 from examples.miniature.law.measuring import ProblemMeasurer
 from examples.miniature.problems import _random_path, draw, solution_text
 from examples.miniature.verifier import reward
@@ -69,26 +66,14 @@ def test_a_single_readable_response_has_no_diversity() -> None:
     assert (found.n, found.n_right, found.diversity) == (3, 1, None)
 
 
-def test_diversity_is_the_estimate_of_score(tmp_path: Path) -> None:
+def test_diversity_is_the_estimate_of_score() -> None:
     judged = list(groups(5, n_groups=8))
-    write_responses(
-        tmp_path / "responses.jsonl",
-        [
-            Response(f"p{number}", text, "s", sample, problem.text)
-            for number, (problem, texts) in enumerate(judged)
-            for sample, text in enumerate(texts)
-        ],
-    )
-    words = ("responses.jsonl", "--judge", "countdown", "--no-heatmaps", "--out", "scores")
-    done = subprocess.run(
-        [sys.executable, "-m", "diversity_judge.score", *words],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode in (0, 3), done.stderr  # 3: some pairs have no steps
-    scored = pd.read_csv(tmp_path / "scores" / "scores.csv").set_index("problem_id").diversity
+    responses = [
+        Response(f"p{number}", text, "s", sample, problem.text)
+        for number, (problem, texts) in enumerate(judged)
+        for sample, text in enumerate(texts)
+    ]
+    scored = score(responses, judge="countdown").scores.set_index("problem_id").diversity
     for number, (problem, texts) in enumerate(judged):
         found = ProblemMeasurer(problem).measure(texts).diversity
         assert scored[f"p{number}"] == pytest.approx(math.nan if found is None else found, nan_ok=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -54,7 +56,7 @@ def routers(tmp_path: Path) -> Path:
     folder = tmp_path / "models"
     for name in ("flat", "peaked"):
         (folder / name).mkdir(parents=True)
-        for file in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        for file in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "training.json"):
             (folder / name / file).write_text(f"{name} {file}")
     return folder
 
@@ -187,3 +189,40 @@ def test_a_wrong_word_is_named(words: list[str], said: str, capsys: pytest.Captu
         parse(words)
     assert ended.value.code == 2
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_models_that_are_not_there_are_made_by_one_recipe_and_mixed(
+    tmp_path: Path, routers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    asked: list[str] = []
+
+    def makes(words: Sequence[str], *, check: bool) -> subprocess.CompletedProcess[str]:
+        asked.append(" ".join(words[2:]))
+        shutil.copytree(routers / "flat", words[-1])
+        return subprocess.CompletedProcess(list(words), 0)
+
+    shutil.rmtree(routers / "peaked")
+    monkeypatch.setattr("examples.miniature.law.models.subprocess.run", makes)
+    do(grid(tmp_path, routers, FakeSampler(), Size(4, {"four": Design(("middle",), 1, (1.0,))})))
+    assert asked == [
+        f"examples.miniature.train_further peaked --out {routers}/peaked-unsharpened",
+        f"examples.miniature.sharpen {routers}/peaked-unsharpened --curve peaked --out {routers}/peaked",
+        f"examples.miniature.mix {routers}/peaked {routers}/flat --share 0.5 --out {routers}/middle",
+    ]
+    assert set(read_outcomes(tmp_path / "out").router) == {"middle"}
+
+
+def test_a_training_that_fails_ends_the_grid(tmp_path: Path, routers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    failed = subprocess.CompletedProcess([], 1)
+    monkeypatch.setattr("examples.miniature.law.models.subprocess.run", lambda *_, **__: failed)
+    with pytest.raises(RunError, match="mix failed"):
+        grid(tmp_path, routers, FakeSampler(), Size(4, {"four": Design(("middle",), 1, (1.0,))})).sample_and_measure()
+
+
+def test_a_router_of_no_recipe_is_refused(tmp_path: Path, routers: Path) -> None:
+    pytest.importorskip("torch")
+    size = Size(4, {"four": Design(("steep",), 1, (1.0,))})
+    with pytest.raises(InputError, match="steep"):
+        grid(tmp_path, routers, FakeSampler(), size).sample_and_measure()
