@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from examples.miniature.tokens import solution_length
 from generation.strategies import Strategy, load_presets, parse_strategies
@@ -77,7 +78,12 @@ class Cell:
         Raises:
             InputError: the setting is none of Expert-Sample.
         """
-        return parse_strategies([self.name], load_presets())[0]
+        return _strategy(self.name)
+
+
+@cache
+def _strategy(name: str) -> Strategy:
+    return parse_strategies([name], load_presets())[0]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from examples.miniature.verifier import reward
 
 def texts_of(rng: random.Random, problem: Countdown, n: int) -> list[str]:
     """Solutions, right or wrong, most of them several times; some without a step."""
-    pool = ["", "no steps at all", solution_text(*draw(rng, len(problem.numbers)))]
+    pool = ["no steps at all", "nor here", solution_text(*draw(rng, len(problem.numbers)))]
     paths = [_random_path(rng, list(problem.numbers)) for _ in range(8)]
     pool += [solution_text(problem, steps) for steps in paths if steps]
     pool += [text.replace("+", "-", 1) for text in pool[3:]]
