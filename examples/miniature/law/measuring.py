@@ -7,7 +7,7 @@ solution, so each pair of different solutions is compared once, whatever the num
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -18,7 +18,7 @@ from diversity_judge.measures.verification import best_of_n_at
 from diversity_judge.rubric import MAX_SCORE
 from examples.miniature.verifier import reward
 
-Solution = tuple[Hashable, ...]
+Solution = tuple[tuple[str, int, int], ...]
 """The canonical steps of a response in order: all that a similarity depends on."""
 
 

@@ -102,7 +102,6 @@ def write(folder: PartFolder, watched: tuple[int, int]) -> None:
     write_rows(folder.path / NUMBERS, found)
 
 
-@torch.inference_mode()
 def watch(loaded: LoadedModel, responses: Sequence[Trajectory]) -> Watched:
     """Compute a few responses again, with the model's own routes."""
     number = {problem: place for place, problem in enumerate(dict.fromkeys(r.problem_id for r in responses))}
@@ -112,7 +111,9 @@ def watch(loaded: LoadedModel, responses: Sequence[Trajectory]) -> Watched:
         ids, mask, yields = _padded(some)
         with ExitStack() as stack:
             records = {layer.index: stack.enter_context(recorded(layer)) for layer in loaded.layers}
-            logits.append(loaded.model(input_ids=ids, attention_mask=mask, use_cache=False).logits[yields].float())
+            stack.enter_context(torch.inference_mode())
+            output = loaded.model(input_ids=ids, attention_mask=mask, use_cache=False)
+        logits.append(output.logits[yields].float())
         for index, record in records.items():
             routers[index].append(record.logits.view(*ids.shape, -1)[yields].float())
     return Watched(

@@ -6,7 +6,7 @@ are sampled by one start of the engine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -174,15 +174,14 @@ class Size:
 
     def with_temperatures(self, temperatures: Sequence[float]) -> Size:
         """The same with other temperatures on every task."""
-        return self._each(temperatures=tuple(temperatures))
+        return self._each(lambda design: replace(design, temperatures=tuple(temperatures)))
 
     def with_problems(self, problems: int) -> Size:
         """The same with another number of problems on every task."""
-        return self._each(problems=problems)
+        return self._each(lambda design: replace(design, problems=problems))
 
-    def _each(self, **changes: object) -> Size:
-        designs = {task: replace(design, **changes) for task, design in self.designs.items()}  # type: ignore[arg-type]
-        return replace(self, designs=designs)
+    def _each(self, change: Callable[[Design], Design]) -> Size:
+        return replace(self, designs={task: change(design) for task, design in self.designs.items()})
 
 
 FULL = Size(

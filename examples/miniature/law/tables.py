@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diversity_judge.errors import InputError
-from diversity_judge.files import write_csv
+from diversity_judge.files import write_csv, write_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,8 +107,7 @@ def put_together(folder: Path, parts: list[Path]) -> None:
     for name, read in ((OUTCOMES, read_outcomes), (NUMBERS, read_numbers)):
         frames = [read(part) for part in parts if (part / name).exists()]
         if frames:
-            whole = pd.concat(frames, ignore_index=True)
-            write_csv(folder / name, whole.to_dict("records"))
+            write_frame(folder / name, pd.concat(frames, ignore_index=True))
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -17,6 +18,8 @@ from examples.miniature.law.plan import Cell  # noqa: E402
 from generation.expert_sample.settings import ExpertSampleSettings  # noqa: E402
 from generation.moe_models.loading import LoadedModel, load_model  # noqa: E402
 from generation.routing_study.trajectories import Trajectory  # noqa: E402
+
+Floats = NDArray[np.float32]
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +45,12 @@ def responses(model: LoadedModel) -> Sequence[Trajectory]:
     ]
 
 
-def alone(loaded: LoadedModel, response: Trajectory) -> tuple[np.ndarray, list[np.ndarray]]:  # type: ignore[type-arg]
+def alone(loaded: LoadedModel, response: Trajectory) -> tuple[Floats, list[Floats]]:
     """Logits (tokens, V) and router logits of each layer (tokens, E) of one response without padding."""
     ids = torch.tensor([[*response.prompt_ids, *response.token_ids]])
     with torch.inference_mode():
-        output = loaded.model(input_ids=ids, output_hidden_states=True)
-        states: list[np.ndarray] = []  # type: ignore[type-arg]
+        output = loaded.model(input_ids=ids, use_cache=False)
+        states: list[Floats] = []
         hooks = [
             layer.router.register_forward_hook(lambda _, given, __, into=states: into.append(given[0].numpy()))
             for layer in loaded.layers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -30,12 +31,12 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert list(found.columns) == list(OutcomeRow.__dataclass_fields__)
     assert list(found.setting) == ["", "default"]
     assert pd.isna(found.diversity[0])
-    assert OutcomeRow(**found.iloc[1].to_dict()) == DRAWN
+    assert OutcomeRow(*found.iloc[1].tolist()) == DRAWN
     assert found.best_of_n[0] == ALONE.best_of_n
 
 
 def test_the_parts_stand_below_each_other_to_the_last_digit(tmp_path: Path) -> None:
-    other = OutcomeRow(**(vars(DRAWN) | {"router": "peaked", "diversity": 0.1 + 0.2}))
+    other = replace(DRAWN, router="peaked", diversity=0.1 + 0.2)
     for name, row in (("one", ALONE), ("two", other)):
         (tmp_path / name).mkdir()
         write_rows(tmp_path / name / OUTCOMES, [row])
