@@ -41,12 +41,27 @@ def draw(rng: random.Random, n_numbers: int) -> tuple[Countdown, tuple[Step, ...
             return Countdown(numbers, steps[-1].result), steps
 
 
+def _drawn(rng: random.Random, n_numbers: int) -> Iterator[tuple[Countdown, tuple[Step, ...]]]:
+    while True:
+        yield draw(rng, n_numbers)
+
+
 def draw_training(rng: random.Random) -> tuple[Countdown, tuple[Step, ...]]:
     """One problem for training, with a solution: four numbers, in a fifth of the cases three."""
     while True:
         problem, steps = draw(rng, 3 if rng.random() < 0.2 else 4)
         if not is_held_out(problem):
             return problem, steps
+
+
+def solved_for_training(rng: random.Random, n_numbers: int) -> Iterator[tuple[Countdown, tuple[Step, ...]]]:
+    """Problems that training may see, each with one of its solutions, without end."""
+    return (drawn for drawn in _drawn(rng, n_numbers) if not is_held_out(drawn[0]))
+
+
+def solved_held_out(rng: random.Random, n_numbers: int) -> Iterator[tuple[Countdown, tuple[Step, ...]]]:
+    """Held-out problems, each with one of its solutions, without end."""
+    return (drawn for drawn in _drawn(rng, n_numbers) if is_held_out(drawn[0]))
 
 
 def held_out(seed: int, n_numbers: int = 4) -> Iterator[Countdown]:

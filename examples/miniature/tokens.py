@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from diversity_judge.countdown import Countdown, Step
@@ -16,11 +17,22 @@ CHAT_TEMPLATE = f"{BOS} {{{{ messages[-1]['content'] }}}} {ASK}"
 """A problem is asked as it stands; a system message or former turns have no meaning to this model."""
 
 
+def prompt_ids(problem: Countdown) -> list[int]:
+    """The token ids of a problem as the model is asked it."""
+    return [TOKEN_ID[word] for word in (BOS, *problem.text.split(), ASK)]
+
+
+def text_of(ids: Sequence[int]) -> str:
+    """What was written after the prompt, up to its end."""
+    words = [VOCABULARY[number] for number in ids]
+    return " ".join(words[: words.index(EOS)] if EOS in words else words)
+
+
 def encode(problem: Countdown, steps: tuple[Step, ...]) -> tuple[list[int], int]:
     """The token ids of a problem with a solution, and how many of them are the prompt."""
-    prompt = [BOS, *problem.text.split(), ASK]
-    words = [*prompt, *solution_text(problem, steps).split(), EOS]
-    return [TOKEN_ID[word] for word in words], len(prompt)
+    prompt = prompt_ids(problem)
+    words = [*solution_text(problem, steps).split(), EOS]
+    return [*prompt, *(TOKEN_ID[word] for word in words)], len(prompt)
 
 
 def solution_length(n_numbers: int) -> int:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,28 +22,24 @@ from torch import Tensor
 from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
 from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
+from diversity_judge.files import write_text
 from examples.miniature import experts
+from examples.miniature.optimising import IGNORED, optimise
 from examples.miniature.problems import draw_training
+from examples.miniature.schedule import rate_at
+from examples.miniature.shape import SHAPE
 from examples.miniature.tokens import BOS, EOS, PAD, TOKEN_ID, VOCABULARY, encode, write_tokenizer
+
+TRAINING = "training.json"
+"""The file beside the weights that says how they came about."""
 
 KEEP_EVERY = 500
 """Steps between two states on disk: a killed run loses a few minutes."""
 
-IGNORED = -100
-"""Label of a token that the loss leaves out: the prompt and the padding."""
+SHOW_EVERY = 100
+"""Steps between two lines of progress."""
 
-SHAPE: dict[str, Any] = {
-    "hidden_size": 128,
-    "intermediate_size": 128,
-    "moe_intermediate_size": 16,
-    "num_hidden_layers": 5,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 32,
-    "num_experts": 64,
-    "num_experts_per_tok": 8,
-    "norm_topk_prob": True,
-}
+_FLOOR = 0.01
 
 
 @dataclass(frozen=True)
@@ -74,10 +68,7 @@ class Recipe:
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step."""
-        if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        return rate_at(step, highest=self.learning_rate, warmup=self.warmup, steps=self.steps, floor=_FLOOR)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     recipe = Recipe(steps=args.steps, seed=args.seed, threads=args.threads)
     torch.set_num_threads(recipe.threads)
     model = train(recipe, args.state, Console(stderr=True))
-    export(model, recipe, args.out)
+    export(model, asdict(recipe), args.out)
     return 0
 
 
@@ -117,31 +108,27 @@ def make_model(recipe: Recipe) -> Qwen3MoeForCausalLM:
 def train(recipe: Recipe, state_file: Path, console: Console) -> Qwen3MoeForCausalLM:
     """Train, keeping the state in a file every few minutes."""
     model = make_model(recipe)
-    optimizer = torch.optim.AdamW(_parameter_groups(model, recipe), betas=(0.9, 0.98), fused=True)
-    first = _resume(model, optimizer, recipe, state_file)
-    began, losses = time.monotonic(), []
-    for step in range(first, recipe.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.rate_at(step)
+
+    def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
         tokens, labels = batch(recipe, step)
         output = model(input_ids=tokens, attention_mask=(tokens != TOKEN_ID[PAD]).long(), labels=labels)
-        output.loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        losses.append(output.loss.item() - recipe.load_balancing * output.aux_loss.item())
-        if (step + 1) % 100 == 0:
-            minutes = (time.monotonic() - began) / 60
-            left = minutes / (step + 1 - first) * (recipe.steps - step - 1)
-            mean = sum(losses[-100:]) / len(losses[-100:])
-            console.print(
-                f"step {step + 1}/{recipe.steps}  loss {mean:.4f}  balance {output.aux_loss.item():.3f}  "
-                f"{minutes:.1f} min, {left:.0f} min left",
-                highlight=False,
-            )
-        if (step + 1) % KEEP_EVERY == 0 or step + 1 == recipe.steps:
-            _keep(model, optimizer, recipe, step + 1, state_file)
+        return output.loss, {"loss": next_token_loss(output, recipe.load_balancing), "balance": output.aux_loss.item()}
+
+    optimise(
+        model,
+        recipe,
+        loss_at,
+        state_file=state_file,
+        keep_every=KEEP_EVERY,
+        show_every=SHOW_EVERY,
+        console=console,
+    )
     return model
+
+
+def next_token_loss(output: Any, load_balancing: float) -> float:
+    """What the next tokens alone cost, in nats a token: the loss without the load balancing that it contains."""
+    return float(output.loss.item() - load_balancing * output.aux_loss.item())
 
 
 def batch(recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
@@ -158,39 +145,20 @@ def batch(recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
     return tokens, labels
 
 
-def export(model: Qwen3MoeForCausalLM, recipe: Recipe, folder: Path) -> None:
-    """Write a checkpoint in bfloat16 with its tokenizer, for vLLM and transformers, and how it was trained."""
+def export(model: Qwen3MoeForCausalLM, training: Mapping[str, Any], folder: Path) -> None:
+    """Write a checkpoint in bfloat16 with its tokenizer, for vLLM and transformers, and how it was trained.
+
+    Args:
+        model: Is rounded in place.
+        training: What `training.json` is to say; a folder that has this file is whole.
+        folder: A former checkpoint in it is replaced.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / TRAINING).unlink(missing_ok=True)
     model.config.output_router_logits = False
     model.to(torch.bfloat16).save_pretrained(folder)
     write_tokenizer(folder)
-    (folder / "training.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n", encoding="utf-8")
-
-
-def _parameter_groups(model: torch.nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    matrices = [weight for weight in model.parameters() if weight.ndim > 1]
-    scales = [weight for weight in model.parameters() if weight.ndim == 1]
-    return [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": scales, "weight_decay": 0.0}]
-
-
-def _keep(model: torch.nn.Module, optimizer: Any, recipe: Recipe, step: int, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".new")
-    state = {"recipe": asdict(recipe), "shape": SHAPE, "step": step}
-    torch.save({**state, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, unfinished)
-    unfinished.replace(file)
-
-
-def _resume(model: torch.nn.Module, optimizer: Any, recipe: Recipe, file: Path) -> int:
-    """Load what a killed run of the same recipe kept; returns the step to go on with."""
-    if not file.exists():
-        return 0
-    state = torch.load(file)
-    if state["recipe"] != asdict(recipe) or state["shape"] != SHAPE:
-        raise SystemExit(f"{file} is of another recipe ({state['recipe']}): delete it, or name another --state")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
+    write_text(folder / TRAINING, json.dumps(training, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import sys
 import time
@@ -35,12 +34,15 @@ from examples.miniature.reward_model_files import (
     step_rewards,
     write_reward_model,
 )
+from examples.miniature.schedule import rate_at
 from examples.miniature.step_labels import attempt, labels
 from examples.miniature.tokens import ASK, PAD, TOKEN_ID
 
 FOLDER = Path(__file__).parent / "reward_model"
 IGNORED = -100
 """Label of a token that is no mark."""
+
+_FLOOR = 0.01
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,7 @@ class Recipe:
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step."""
-        if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        return rate_at(step, highest=self.learning_rate, warmup=self.warmup, steps=self.steps, floor=_FLOOR)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from examples.miniature import train as training  # noqa: E402 - torch may be missing
+from examples.miniature.optimising import IGNORED  # noqa: E402
 from examples.miniature.train import Recipe, batch, export, make_model, train  # noqa: E402
+from tests.miniature.trainings import assert_same, weights  # noqa: E402
 
 SHORT = Recipe(steps=4, batch=4, warmup=2, threads=1)
 
@@ -22,16 +24,6 @@ SHORT = Recipe(steps=4, batch=4, warmup=2, threads=1)
 @pytest.fixture(autouse=True)
 def _often_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "KEEP_EVERY", 2)
-
-
-def weights(model: Any) -> dict[str, Any]:
-    return {name: weight.detach().clone() for name, weight in model.state_dict().items()}
-
-
-def assert_same(first: dict[str, Any], second: dict[str, Any]) -> None:
-    assert first.keys() == second.keys()
-    for name, weight in first.items():
-        assert torch.equal(weight, second[name]), name
 
 
 def test_the_same_seed_makes_the_same_weights_and_a_killed_run_goes_on_to_them(
@@ -72,7 +64,7 @@ def test_the_learning_rate_rises_and_falls() -> None:
 def test_the_loss_looks_at_solutions_only() -> None:
     tokens, labels = batch(SHORT, 0)
     assert tokens.shape == labels.shape
-    looked_at = labels != training.IGNORED
+    looked_at = labels != IGNORED
     assert torch.equal(labels[looked_at], tokens[looked_at])
     assert not looked_at[:, :5].any()  # the shortest prompt: three numbers, target, the number, and what is around
     assert (looked_at.sum(1) > 5).all()
@@ -81,7 +73,7 @@ def test_the_loss_looks_at_solutions_only() -> None:
 def test_the_export_is_an_ordinary_checkpoint(tmp_path: Path) -> None:
     model = make_model(SHORT)
     folder = tmp_path / "model"
-    export(model, SHORT, folder)
+    export(model, asdict(SHORT), folder)
     loaded = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
     tokens, _ = batch(SHORT, 1)
     with torch.no_grad():
