@@ -2,7 +2,7 @@
 
 The curves were decided before anything was sampled from a router that was trained towards one. `flat` is as the
 paper's figure 2c (arXiv 2602.02443), where the tail carries about a tenth of the weight that a layer gives out;
-`peaked` is what the miniature's own training ends in, and needs no pull; `middle` lies between.
+`peaked` is what the miniature's own training ends in, and needs no pull. What lies between is mixed (`mix`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ PEAKED = "peaked"
 _RANKS = (1, 2, 3, 4, 5, 8, 16, 32, 64)
 CURVES: Mapping[str, tuple[float, ...] | None] = {
     PEAKED: None,
-    "middle": (0.210, 0.105, 0.066, 0.046, 0.0325, 0.0240, 0.0145, 0.0067, 0.0030),
     "flat": (0.105, 0.072, 0.054, 0.042, 0.0340, 0.0300, 0.0200, 0.0095, 0.0040),
 }
 """Name -> probabilities at the ranks 1, 2, 3, 4, 5, 8, 16, 32 and 64, up to a factor; None pulls nowhere."""

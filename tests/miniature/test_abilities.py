@@ -18,14 +18,14 @@ from examples.miniature.abilities import SEED, greedy_accuracy, main, new_share,
 from examples.miniature.answers import NORMAL  # noqa: E402
 from examples.miniature.problems import held_out  # noqa: E402
 from examples.miniature.pulled_loss import load_to_train  # noqa: E402
-from examples.miniature.run import MODEL  # noqa: E402
+from examples.miniature.train_further import START  # noqa: E402
 
 KNOWN = ("1 + 2 = 3 ; 3 + 4 = 7", "2 + 1 = 3 ; 3 + 4 = 7", "4 + 3 = 7 ; 1 * 2 = 2", "", "5 * 6 = 30 ; 7 - 1 = 6")
 
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return load_to_train(MODEL, 0.0)
+    return load_to_train(START, 0.0)
 
 
 def test_diversity_is_that_of_pairs_that_have_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_routers_are_read_where_a_token_of_the_solution_comes_next(model: Any) -
 
 
 def test_the_command_prints_what_it_found(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(MODEL), "--problems", "3", "--samples", "2"]) == 0
+    assert main([str(START), "--problems", "3", "--samples", "2"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found["greedy_accuracy"]) == {"4", "5", "6", "7", "8"}
     assert set(found["token_normal"]) == set(found["share_on_new_experts"]) == {"4", "8"}

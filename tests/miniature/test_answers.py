@@ -14,15 +14,15 @@ from examples.miniature import answers as module  # noqa: E402 - torch may be mi
 from examples.miniature.answers import GREEDY, Tokens, answers  # noqa: E402
 from examples.miniature.problems import held_out  # noqa: E402
 from examples.miniature.pulled_loss import load_to_train  # noqa: E402
-from examples.miniature.run import MODEL  # noqa: E402
 from examples.miniature.tokens import EOS, VOCABULARY, prompt_ids, solution_length  # noqa: E402
+from examples.miniature.train_further import START  # noqa: E402
 
 PROBLEMS = list(islice(held_out(0), 5))
 
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return load_to_train(MODEL, 0.0)
+    return load_to_train(START, 0.0)
 
 
 def test_greedy_answers_are_the_most_likely_tokens(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:

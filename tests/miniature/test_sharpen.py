@@ -18,12 +18,12 @@ from diversity_judge.countdown import is_solution  # noqa: E402 - torch may be m
 from examples.miniature import sharpen as sharpening  # noqa: E402
 from examples.miniature.problems import is_held_out, solution_text  # noqa: E402
 from examples.miniature.pulled_loss import load_to_train, rows  # noqa: E402
-from examples.miniature.run import MODEL  # noqa: E402
 from examples.miniature.sharpen import Recipe, batch, main, own_solutions, sharpen, weights_sha256  # noqa: E402
 from examples.miniature.tokens import TOKEN_ID, prompt_ids  # noqa: E402
+from examples.miniature.train_further import START  # noqa: E402
 from tests.miniature.trainings import assert_same, weights  # noqa: E402
 
-SHORT = Recipe("flat", of=weights_sha256(MODEL), problems=40, numbers=(4,), steps=4, batch=4, warmup=2)
+SHORT = Recipe("flat", of=weights_sha256(START), problems=40, numbers=(4,), steps=4, batch=4, warmup=2)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def _often_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return load_to_train(MODEL, 0.01)
+    return load_to_train(START, 0.01)
 
 
 def quiet() -> Console:
@@ -80,7 +80,7 @@ def test_a_model_that_solves_too_little_is_refused(model: Any, tmp_path: Path) -
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = weights(sharpen(MODEL, SHORT, tmp_path / "whole.pt", quiet()))
+    whole = weights(sharpen(START, SHORT, tmp_path / "whole.pt", quiet()))
 
     def dies(recipe: Recipe, solved: Any, step: int) -> Any:
         if step == 3:
@@ -90,15 +90,15 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr(sharpening, "batch", dies)
         with pytest.raises(KeyboardInterrupt):
-            sharpen(MODEL, SHORT, tmp_path / "killed.pt", quiet())
+            sharpen(START, SHORT, tmp_path / "killed.pt", quiet())
     assert torch.load(tmp_path / "killed.pt")["step"] == 2
-    assert_same(whole, weights(sharpen(MODEL, SHORT, tmp_path / "killed.pt", quiet())))
+    assert_same(whole, weights(sharpen(START, SHORT, tmp_path / "killed.pt", quiet())))
 
 
 def test_the_written_solutions_become_more_likely(model: Any, tmp_path: Path) -> None:
     recipe = replace(SHORT, steps=12, warmup=2, problems=60, batch=16)
     solved = own_solutions(model, recipe, 4, tmp_path / "solved.json", quiet())
-    sharp = sharpen(MODEL, recipe, tmp_path / "state.pt", quiet())
+    sharp = sharpen(START, recipe, tmp_path / "state.pt", quiet())
     tokens, labels = rows(solved)
     with torch.no_grad():
         before = model(input_ids=tokens, labels=labels, output_router_logits=False).loss
@@ -111,10 +111,10 @@ def test_the_command_writes_a_checkpoint_that_says_how_it_came_about(
 ) -> None:
     monkeypatch.setattr(sharpening, "Recipe", Small)
     out = tmp_path / "sharp"
-    assert main([str(MODEL), "--curve", "flat", "--out", str(out), "--steps", "1"]) == 0
+    assert main([str(START), "--curve", "flat", "--out", str(out), "--steps", "1"]) == 0
     written = json.loads((out / "training.json").read_text(encoding="utf-8"))
-    assert written["training"] == json.loads((MODEL / "training.json").read_text(encoding="utf-8"))
-    assert written["sharpening"]["of"] == weights_sha256(MODEL)
+    assert written["training"] == json.loads((START / "training.json").read_text(encoding="utf-8"))
+    assert written["sharpening"]["of"] == weights_sha256(START)
     assert written["sharpening"]["steps"] == 1
     assert (out / "model.safetensors").is_file()
     assert (tmp_path / "sharp.pt").is_file()

@@ -72,7 +72,7 @@ def test_the_state_of_another_curve_is_refused(tmp_path: Path) -> None:
     state = tmp_path / "state.pt"
     train(replace(SHORT, steps=1), state, Console(file=StringIO()))
     with pytest.raises(SystemExit, match="another recipe"):
-        train(replace(SHORT, steps=1, curve="middle"), state, Console(file=StringIO()))
+        train(replace(SHORT, steps=1, curve="peaked"), state, Console(file=StringIO()))
 
 
 def test_progress_says_the_loss_by_the_number_of_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
