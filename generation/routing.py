@@ -1,6 +1,7 @@
 """`python -m generation.routing`: how a model routes, and what other numbers of experts do to it.
 
-probabilities   mean router probability by rank with intervals over problems, as tables and the two-panel figure
+probabilities   mean router probability by rank with intervals over problems, as tables and the two-panel figure; what
+                Expert-Sample would change, and the entropy of the next token
 active-experts  greedy accuracy and pass@n for several numbers of active experts
 """
 
@@ -12,31 +13,21 @@ if __name__ == "__main__":  # Before the imports: they take a second, in which C
     run_as_process("generation.routing")
 
 import argparse
-import asyncio
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from diversity_judge.command import exit_code
 from diversity_judge.command_line import CommandParser
-from diversity_judge.errors import InputError, RunError
+from diversity_judge.errors import InputError
 from diversity_judge.inputs.reading import read_responses
-from diversity_judge.inputs.responses import Group
-from diversity_judge.measures.intervals import strategy_estimate
-from diversity_judge.measures.outcomes import Outcome, curve_sizes, pass_curve
-from generation.engines import Engine, SampleFailedError
-from generation.engines.in_process import InProcessEngine
-from generation.engines.options import EngineOptions
-from generation.engines.vllm_options import VLLMOptions
-from generation.expert_sample.settings import ExpertSampleSettings
+from generation.expert_use.active_experts import ActiveExpertsPoint, active_experts_points, write_active_experts
+from generation.expert_use.options import ProbabilitiesOptions
+from generation.expert_use.result import ProbabilitiesResult
+from generation.expert_use.watching import watch
 from generation.interrupts import run_interruptible, signals_interrupt
-from generation.prompt_formats import formats_for
-from generation.routing_study.probe import BINS, EXTENSION, RoutingProfile
-from generation.routing_study.report import ActiveExpertsPoint, write_active_experts, write_profile
 from generation.sampling.arguments import (
     add_in_process_options,
     add_problem_options,
@@ -48,45 +39,8 @@ from generation.sampling.arguments import (
     problem_fields,
 )
 from generation.sampling.console import ConsoleReporter
-from generation.sampling.options import ProblemOptions, SampleOptions
-from generation.sampling.run import sample, workload
-from generation.sampling.sampler import Sample, SamplingPlan
-from generation.strategies import load_presets, parse_strategies
-
-_SHARES_DRAWN = (0.75, 0.5, 0.25)
-
-_MOST_BLOCKS = 20
-"""Blocks of problems in which the routers are watched; more would leave the engine with small batches."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProbabilitiesOptions(ProblemOptions, EngineOptions):
-    """Whose routers are watched, and on which responses.
-
-    Attributes:
-        strategy: How the responses are sampled.
-        max_tokens: The longest response.
-        k_keep: The head to mark in the figure.
-        seed: What all seeds derive from.
-        out: The folder of the tables and the figure.
-    """
-
-    strategy: str = "token-normal"
-    max_tokens: int = 512
-    k_keep: str = "k//2+1"
-    seed: int = 0
-    out: Path = Path("results/routing")
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without reading a file.
-
-        Raises:
-            InputError: a number is below 1, or the responses would come from several engines or from servers.
-        """
-        ProblemOptions.__post_init__(self)
-        EngineOptions.__post_init__(self)
-        if self.cpu_replicas or self.base_urls:
-            raise InputError("the routers are watched in one engine in this process: leave --cpu-replicas out")
+from generation.sampling.options import SampleOptions
+from generation.sampling.run import sample
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -109,7 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     probabilities.add_argument("--strategy", default="token-normal", help="default %(default)s")
     probabilities.add_argument("--max-tokens", type=positive_int, default=512, metavar="N", help="default %(default)s")
     probabilities.add_argument("--active-experts", type=positive_int, metavar="K")
-    probabilities.add_argument("--k-keep", default="k//2+1", help="head to mark in the figure (default %(default)s)")
+    probabilities.add_argument(
+        "--k-keep", help="head of the draw that is weighed, marked in the figure (default: the strategy's, else k//2+1)"
+    )
+    probabilities.add_argument("--tau", type=float, metavar="X", help="temperature of that draw (likewise, else 1)")
+    probabilities.add_argument("--r", help="last rank that it can choose (likewise, else 4k)")
     probabilities.add_argument("--seed", type=int, default=0)
     probabilities.add_argument(
         "--out", type=Path, default=Path("results/routing"), metavar="DIR", help="default %(default)s"
@@ -132,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-# --- mean router probability by rank -----------------------------------------------------------------------
+# --- watched routers ---------------------------------------------------------------------------------------
 
 
 def _probabilities(args: argparse.Namespace, console: Console) -> int:
@@ -147,6 +105,8 @@ def _probabilities(args: argparse.Namespace, console: Console) -> int:
         strategy=args.strategy,
         max_tokens=args.max_tokens,
         k_keep=args.k_keep,
+        tau=args.tau,
+        r=args.r,
         seed=args.seed,
         out=args.out,
     )
@@ -156,107 +116,21 @@ def _probabilities(args: argparse.Namespace, console: Console) -> int:
 def show_probabilities(options: ProbabilitiesOptions, console: Console | None = None) -> int:
     """Do what `probabilities` does and print what was found; returns 0."""
     console = console or Console(stderr=True)
-    console.print(probabilities(options), markup=False, highlight=False, soft_wrap=True)
+    console.print(str(probabilities(options)), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
-def probabilities(options: ProbabilitiesOptions) -> str:
+def probabilities(options: ProbabilitiesOptions) -> ProbabilitiesResult:
     """Watch the routers while one response a problem is sampled; write the tables and the figure.
 
     Returns:
-        What was found and written, in words.
+        What was found and written; as text what the command prints.
 
     Raises:
         InputError: an option or a problem is wrong.
         RunError: the engine does not start, or the model's routers cannot be watched.
     """
-    head = _head(options)
-    problems = options.load_problems()
-    plan = SamplingPlan(
-        problems,
-        parse_strategies([options.strategy], load_presets()),
-        1,
-        options.seed,
-        options.max_tokens,
-        formats_for(problems, options.prompt_formats),
-    )
-    profile = run_interruptible(_profile(_watched_engine(options, plan), plan))
-    try:
-        k_keep = head.kept(profile.active_experts)
-    except ValueError as error:
-        raise InputError(f"--k-keep: {error}") from error
-    options.out.mkdir(parents=True, exist_ok=True)
-    paths = write_profile(profile, options.out, k_keep=k_keep, model=Path(options.model).name)
-    head, active = profile.mean[:k_keep].sum(), profile.mean[: profile.active_experts].sum()
-    return (
-        f"{len(profile.layers)} layers, {profile.n_tokens:,} tokens, {len(profile.mean)} experts: the first "
-        f"{k_keep} hold {head:.1%} of the probability, the active {profile.active_experts} {active:.1%}\n"
-        + _untaken(profile)
-        + "\n".join(map(str, paths))
-    )
-
-
-def _untaken(profile: RoutingProfile) -> str:
-    """Which `fragile_from` would draw how many tokens, in words."""
-    if not len(profile.untaken):
-        return ""
-    shares = profile.fragile_shares().mean(axis=0)
-    found = [f"{np.flatnonzero(shares >= wanted)[-1] / BINS:.3g} draws {wanted:.0%}" for wanted in _SHARES_DRAWN]
-    return f"of these tokens, expert-sample-fragile at fragile_from {', '.join(found)}\n"
-
-
-def _head(options: ProbabilitiesOptions) -> ExpertSampleSettings:
-    """The head to mark, read before an engine is started for it."""
-    try:
-        return ExpertSampleSettings(k_keep=options.k_keep)
-    except ValueError as error:
-        raise InputError(f"--k-keep: {error}") from error
-
-
-def _watched_engine(options: ProbabilitiesOptions, plan: SamplingPlan) -> InProcessEngine:
-    # Eager: a compiled graph would have traced the routers before they are watched.
-    watched = {"worker_extension_cls": EXTENSION, "enforce_eager": True}
-    return InProcessEngine(
-        VLLMOptions(
-            str(options.model),
-            dict(options.engine_args) | watched,
-            options.active_experts,
-            options.chat_template,
-            options.chat_template_kwargs,
-            workload=workload(plan, math.ceil(len(plan.problems) / _MOST_BLOCKS)),
-            log=options.out / "engine.log",
-        )
-    )
-
-
-async def _profile(engine: InProcessEngine, plan: SamplingPlan) -> RoutingProfile:
-    try:
-        await engine.start()
-        for reason in await engine.call_workers("start_routing_probe"):
-            if reason is not None:
-                raise RunError(f"the routing of this model can't be studied: {reason}")
-        readings = []
-        for block in _blocks(list(plan.samples())):
-            await asyncio.gather(*(_generate(engine, plan, sample) for sample in block))
-            readings.append(await engine.call_workers("read_routing_probe"))
-        return RoutingProfile.from_workers(*readings)
-    except ValueError as error:
-        raise RunError(f"the routing of this model can't be studied: {error}") from error
-    finally:
-        await engine.close()
-
-
-def _blocks(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
-    """The samples, one a problem, in pieces of equal size: what differs between pieces tells how sure the mean is."""
-    size = math.ceil(len(samples) / _MOST_BLOCKS)
-    return [samples[start : start + size] for start in range(0, len(samples), size)]
-
-
-async def _generate(engine: Engine, plan: SamplingPlan, sample: Sample) -> None:
-    try:
-        await engine.generate(plan.request(sample))
-    except SampleFailedError as error:
-        raise RunError(str(error)) from error
+    return ProbabilitiesResult.write(run_interruptible(watch(options)), options)
 
 
 # --- other numbers of active experts -----------------------------------------------------------------------
@@ -278,28 +152,6 @@ def _active_experts(args: argparse.Namespace, console: Console) -> int:
     written = write_active_experts(points, args.out, model=Path(args.model).name)
     console.print("\n".join(map(str, written)), markup=False, highlight=False, soft_wrap=True)
     return 0
-
-
-def active_experts_points(
-    number: int, groups: Sequence[Group], *, strategy: str, confidence: float = 0.95
-) -> list[ActiveExpertsPoint]:
-    """Greedy accuracy and the pass@n curve of one number of active experts, with intervals over problems."""
-    curves = {
-        "greedy_accuracy": [pass_curve(group, (1,)) for group in groups if group.strategy == "greedy"],
-        "pass_at_k": [
-            pass_curve(group, curve_sizes(group.n_responses)) for group in groups if group.strategy == strategy
-        ],
-    }
-    points = []
-    for metric, outcomes in curves.items():
-        found = [outcome for curve in outcomes for outcome in curve if isinstance(outcome, Outcome)]
-        for k in sorted({outcome.k for outcome in found}):
-            values = [outcome.value for outcome in found if outcome.k == k]
-            estimate = strategy_estimate(values, confidence=confidence)
-            points.append(
-                ActiveExpertsPoint(number, metric, k, estimate.value, estimate.low, estimate.high, len(values))
-            )
-    return points
 
 
 def _numbers(text: str) -> tuple[int, ...]:

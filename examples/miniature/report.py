@@ -33,8 +33,7 @@ from examples.miniature.plan import ACTIVE, CLAIMED, FULL, NO_HEAD, Size
 from examples.miniature.reward_errors import errors_of
 from examples.miniature.verdicts import summary
 from generation.expert_sample.settings import ExpertSampleSettings
-from generation.routing import active_experts_points
-from generation.routing_study.report import write_active_experts
+from generation.expert_use.active_experts import active_experts_points, write_active_experts
 
 TEMPLATES = Path(__file__).parent
 DPI = 130

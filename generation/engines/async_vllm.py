@@ -83,9 +83,9 @@ class AsyncVLLM:
         self._failed = True
         return self._log.failure(what, error)
 
-    async def call_workers(self, method: str) -> list[Any]:
+    async def call_workers(self, method: str, *args: Any) -> list[Any]:
         """Call a method of every worker (of a `worker_extension_cls`, say); their answers, in order of rank."""
-        answers: list[Any] = await self._llm.collective_rpc(method)
+        answers: list[Any] = await self._llm.collective_rpc(method, args=args)
         return answers
 
     async def close(self) -> None:

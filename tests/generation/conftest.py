@@ -59,7 +59,7 @@ def shared_engine(vllm_with_plugin: None, demo_model: Path) -> Iterator[SharedEn
     """The command's own engine, started once: float32, eager, Expert-Sample armed, routers watchable."""
     from generation.engines.in_process import InProcessEngine
     from generation.engines.vllm_options import VLLMOptions
-    from generation.routing_study.probe import EXTENSION
+    from generation.expert_use.probe import EXTENSION
 
     args = {
         "dtype": "float32",

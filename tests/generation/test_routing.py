@@ -8,9 +8,9 @@ import pytest
 from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.measures.intervals import strategy_estimate
 from generation import routing
-from generation.routing import active_experts_points
-from generation.routing_study.probe import BINS, RoutingProfile, _RankSums
-from generation.routing_study.report import rank_intervals, write_active_experts, write_profile
+from generation.expert_use.active_experts import active_experts_points, write_active_experts
+from generation.expert_use.profile import BINS, RoutingProfile
+from generation.expert_use.profile_files import rank_intervals, write_profile
 from generation.sampling.options import SampleOptions
 from generation.sampling.run import SamplingResult
 
@@ -101,10 +101,12 @@ def test_each_threshold_says_how_many_tokens_it_would_draw(tmp_path: Path) -> No
 
 def test_the_untaken_mass_of_a_batch_is_counted_by_bin() -> None:
     torch = pytest.importorskip("torch")
-    sums = _RankSums(active=2)
+    from generation.expert_use.sums import RankSums
+
+    sums = RankSums(active=2)
     sums.add(torch.log(torch.tensor([[0.4, 0.3, 0.2, 0.1], [0.25, 0.25, 0.25, 0.25]])))
     sums.add(torch.log(torch.tensor([[0.9, 0.06, 0.03, 0.01]])))
-    at = {number / BINS: count for number, count in enumerate(sums.untaken_as_list()) if count}
+    at = {number / BINS: count for number, count in enumerate(sums.read_untaken()) if count}
     assert list(at) == pytest.approx([0.04, 0.3, 0.5], abs=1.01 / BINS)
     assert list(at.values()) == [1, 1, 1]
 
@@ -181,3 +183,5 @@ def test_a_head_that_no_model_can_have_is_refused_before_an_engine_is_started(
 ) -> None:
     assert routing.main(["probabilities", "aime25", "--model", "m", "--k-keep", "half"]) == 2
     assert "--k-keep: k_keep is 'half'" in " ".join(capsys.readouterr().err.split())
+    assert routing.main(["probabilities", "aime25", "--model", "m", "--tau", "0"]) == 2
+    assert "--tau: tau is 0.0" in " ".join(capsys.readouterr().err.split())

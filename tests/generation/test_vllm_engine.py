@@ -5,7 +5,6 @@ import dataclasses
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("vllm")
@@ -19,7 +18,6 @@ from generation.grading.queueing import GradingQueue
 from generation.problems import Problem
 from generation.prompt_formats import Message, formats_for
 from generation.response_file import Manifest, finished_samples, open_response_file
-from generation.routing_study.probe import RoutingProfile
 from generation.sampling.sampler import SamplingPlan, sample_missing
 from generation.strategies import TokenSampling, load_presets, parse_strategies
 from tests.generation.conftest import SharedEngine
@@ -165,22 +163,6 @@ def test_requests_that_start_together_repeat_and_say_what_is_refused(shared_engi
     assert run(engine.generate_together(requests)) == first
     alone = sample_all(shared_engine, what)
     assert first == [alone[sample.key] for sample in samples]
-
-
-def test_router_probabilities_by_rank(shared_engine: SharedEngine) -> None:
-    """Last, since the probe stays in the routers. Its sums are those of sorted softmax rows."""
-    engine, run = shared_engine.engine, shared_engine.thread.run
-    before = sample_all(shared_engine, plan(n=1))
-    assert run(engine.call_workers("start_routing_probe")) == [None]
-    assert sample_all(shared_engine, plan(n=1)) == before
-    profile = RoutingProfile.from_workers(run(engine.call_workers("read_routing_probe")))
-    assert profile.layers == (0, 1)
-    assert profile.active_experts == 4
-    assert profile.by_layer.shape == (2, 32)
-    np.testing.assert_allclose(profile.by_layer.sum(axis=1), 1.0, rtol=1e-5)
-    assert (np.diff(profile.by_layer, axis=1) <= 0).all()
-    # At least each sampled token but the last of a response went through the routers.
-    assert profile.n_tokens >= sum((g.n_tokens or 1) - 1 for g in before.values())
 
 
 def test_the_override_for_active_experts(demo_model: Path) -> None:
