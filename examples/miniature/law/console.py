@@ -10,7 +10,7 @@ from diversity_judge.terminal import Column, print_table
 from diversity_judge.wording import number
 from examples.miniature.law import models
 from examples.miniature.law.arguments import Options
-from examples.miniature.law.plan import ALONE, GREEDY
+from examples.miniature.law.plan import ALONE, DEFAULT
 from examples.miniature.law.sampling import seconds
 from examples.miniature.law.tables import read_numbers, read_outcomes
 
@@ -42,27 +42,32 @@ def print_plan(console: Console, asked: Options, replicas: int) -> None:
 
 
 def print_summary(console: Console, folder: Path, minutes: float) -> None:
-    """A row a cell of the whole folder: what could be known before, and what was achieved."""
-    outcomes, numbers = read_outcomes(folder), read_numbers(folder)
-    outcomes = outcomes[outcomes.strategy != GREEDY]
+    """A row a router, task and temperature of the whole folder: token sampling alone, and with the default setting."""
+    outcomes = read_outcomes(folder)
     outcomes = outcomes.assign(rate=outcomes.n_right / outcomes.n, any_right=outcomes.n_right > 0)
-    keys = ["router", "task", "temperature", "setting"]
-    means = outcomes.groupby(keys)[["diversity", "rate", "any_right"]].mean().reset_index()
-    rows = means.merge(numbers, on=keys, how="left")
+    keys = ["router", "task", "temperature"]
+    means = outcomes.groupby([*keys, "setting"])[["diversity", "rate", "any_right"]].mean().reset_index()
+    of_setting = {setting: means[means.setting == setting].set_index(keys) for setting in (ALONE, DEFAULT)}
+    numbers = read_numbers(folder)
+    known = numbers[numbers.setting == DEFAULT].set_index(keys)
+    rows = [key for key in of_setting[DEFAULT].index if key in known.index]
+
+    def both(column: str) -> list[str]:
+        return [" ".join(number(table[column][key]) for table in of_setting.values()) for key in rows]
+
     print_table(
         console,
-        "Cells",
-        ["entropy of the next token in nats, weight on new experts, means over problems"],
+        "Token sampling alone, and with Expert-Sample at its defaults",
+        ["nats: entropy of the next token; new: weight that may go to new experts"],
         [
-            Column("router", list(rows.router), is_name=True),
-            Column("task", list(rows.task), is_name=True),
-            Column("T", [f"{value:g}" for value in rows.temperature], is_name=True),
-            Column("setting", ["tokens" if s == ALONE else s for s in rows.setting], is_name=True),
-            Column("entropy", [number(value) for value in rows.entropy]),
-            Column("new", [number(value) for value in rows.new_share]),
-            Column("divers.", [number(value) for value in rows.diversity]),
-            Column("pass@1", [number(value) for value in rows.rate]),
-            Column("pass@n", [number(value) for value in rows.any_right]),
+            Column("router", [str(router) for router, _, _ in rows], is_name=True),
+            Column("task", [str(task) for _, task, _ in rows], is_name=True),
+            Column("T", [f"{temperature:g}" for _, _, temperature in rows], is_name=True),
+            Column("nats", [number(known.entropy[key]) for key in rows]),
+            Column("new", [number(known.new_share[key], 2) for key in rows]),
+            Column("diversity", both("diversity")),
+            Column("pass@1", both("rate")),
+            Column("pass@n", both("any_right")),
         ],
     )
     console.print(f"{minutes:.1f} minutes. Tables are in {folder}", style="bold", soft_wrap=True)
