@@ -1,0 +1,142 @@
+"""`write_law`: from the grid's two tables to the law's tables, its figures and a few sentences.
+
+outcomes.csv, numbers.csv -> effects.csv, law.csv, rivals.csv, frontier.csv, figures/
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from diversity_judge.drawing.axes import save_figure
+from diversity_judge.errors import InputError
+from diversity_judge.files import write_frame
+from diversity_judge.measures.intervals import Estimate
+from examples.miniature.law import figures
+from examples.miniature.law.findings import (
+    ENTROPIES,
+    Findings,
+    LawFound,
+    effect_table,
+    findings_of,
+    law_rows,
+    rival_rows,
+)
+from examples.miniature.law.fit import INTERESTING, Rival
+from examples.miniature.law.forms import LAW
+from examples.miniature.law.frontier import COMPARED, frontier_rows
+from examples.miniature.law.grid import TaskGrid, grids_of
+from examples.miniature.law.resampling import DRAWS, estimate
+from examples.miniature.law.tables import read_numbers, read_outcomes
+from examples.miniature.verdicts import LEVEL
+
+FIGURES = "figures"
+_WORDS = {"diversity": "diversity", "pass_at_1": "pass@1", "pass_at_n": "pass@{n}"}
+
+
+def write_law(folder: Path, console: Console, *, draws: int = DRAWS) -> None:
+    """Read the grid's tables in a folder, leave the law's beside them, and say what they say.
+
+    Args:
+        folder: Where the tables are.
+        console: Where the sentences go.
+        draws: Of the problems, for the intervals.
+
+    Raises:
+        InputError: a table is missing, or they do not belong together.
+        OSError: the disk does not take a file.
+    """
+    try:
+        grids = grids_of(read_outcomes(folder), read_numbers(folder))
+        findings = findings_of(grids, draws=draws)
+    except ValueError as error:
+        raise InputError(f"{folder}: {error}") from error
+    write_frame(folder / "effects.csv", effect_table(findings))
+    write_frame(folder / "law.csv", law_rows(findings.laws))
+    write_frame(folder / "rivals.csv", rival_rows(findings.laws))
+    write_frame(folder / "frontier.csv", frontier_rows(findings.points))
+    _draw(grids, findings, folder / FIGURES)
+    for line in said(findings, max(grid.n for grid in grids)):
+        console.print(line, markup=False, highlight=False)
+
+
+def said(findings: Findings, n: int) -> Iterator[str]:
+    """What was found, a sentence or two each.
+
+    Args:
+        findings: Of a grid.
+        n: Responses a problem.
+    """
+    if not findings.laws:
+        yield f"{len(findings.effects.cells)} cells with Expert-Sample are too few for a law; it needs four."
+    for law in findings.laws:
+        yield from _law_said(law, findings, n)
+    yield from _frontier_said(findings, n)
+
+
+def _draw(grids: tuple[TaskGrid, ...], findings: Findings, folder: Path) -> None:
+    law = findings.law("diversity")
+    if law:
+        save_figure(figures.gain_figure(findings.effects, law.law), folder / "gain_entropy.png", dpi=figures.DPI)
+        save_figure(figures.surface_figure(findings.effects, law.law), folder / "gain_surface.png", dpi=figures.DPI)
+    for grid in grids:
+        save_figure(figures.frontier_figure(grid), folder / f"frontier_{grid.task}.png", dpi=figures.DPI)
+
+
+def _law_said(law: LawFound, findings: Findings, n: int) -> Iterator[str]:
+    metric = _WORDS[law.metric].format(n=n)
+    a, b, c = (estimate(column, law.n_problems) for column in law.law.parameters[""].T)
+    yield (
+        f"Gain in {metric}, task {law.task}, {sum(law.chosen)} cells: a (w/.1)^b exp(-c H) with a {_three(a)}, "
+        f"b {_two(b)}, c {_two(c)}; R2 {law.misses.r2:.2f}."
+    )
+    for by, rivals in law.rivals.items():
+        if rivals:
+            yield f"  {_predicts(by, rivals)}"
+    yield f"  Half of it is left at {_two(law.half_entropy())} nats a token."
+    largest = max(cell.new_share for cell in findings.effects.cells)
+    needed = "; ".join(f"{_needed(law.needed_weight(h), largest)} at {h:g} nats" for h in ENTROPIES)
+    yield f"  A gain of {INTERESTING:g} needs a weight on new experts of: {needed}."
+    off = int(np.sum(law.misses.p_holm <= LEVEL))
+    yield (
+        f"  {off} of {sum(law.chosen)} cells lie off it by more than their error; beyond sampling error it misses by "
+        f"{law.misses.typical:.3f}."
+    )
+
+
+def _predicts(by: str, rivals: list[Rival]) -> str:
+    own = next(rival for rival in rivals if rival.form is LAW)
+    others = sorted((r for r in rivals if r.form is not LAW and not np.isnan(r.r2)), key=lambda rival: -rival.r2)
+    best = others[0]
+    return (
+        f"A {by} left out: R2 {own.r2:.2f}, error {own.rmse:.3f}; best rival {best.form.name} {best.r2:.2f}, and the "
+        f"law predicts better in {best.beaten:.0%} of resamplings."
+    )
+
+
+def _frontier_said(findings: Findings, n: int) -> Iterator[str]:
+    for equal, metrics in COMPARED.items():
+        for metric in metrics:
+            places = Counter(p.place.value for p in findings.points if (p.equal, p.metric) == (equal, metric))
+            counts = ", ".join(f"{count} {place}" for place, count in places.most_common())
+            if counts:
+                yield f"At equal {_WORDS[equal].format(n=n)}, {_WORDS[metric].format(n=n)}: {counts}."
+
+
+def _three(e: Estimate) -> str:
+    return f"{e.value:.3f} ({e.low:.3f} to {e.high:.3f})"
+
+
+def _two(e: Estimate) -> str:
+    return f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})"
+
+
+def _needed(e: Estimate, largest: float) -> str:
+    if not np.isfinite(e.value):
+        return "more than there is"
+    beyond = ", more than measured" if e.value > largest else ""
+    return f"{_three(e)}{beyond}"
