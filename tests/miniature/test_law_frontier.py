@@ -89,10 +89,10 @@ def test_too_near_to_the_end_cannot_be_told() -> None:
     assert "too near to the end" in point.difference.reason
 
 
-def test_more_right_than_the_coldest_tokens_is_held_beside_these() -> None:
+def test_more_right_than_the_coldest_tokens_has_no_equal_in_that() -> None:
     point = points_of(grid(TOKENS, (0.3, 0.65, 0.75)))["pass_at_1", "diversity"]
-    assert point.tokens == pytest.approx(0.2, abs=1e-3)
-    assert point.place is Place.ABOVE
+    assert point.place is Place.COLDER
+    assert np.isnan(point.tokens)
 
 
 def test_one_temperature_is_no_curve() -> None:

@@ -111,6 +111,8 @@ def _law_said(law: LawFound, findings: Findings, n: int) -> Iterator[str]:
 def _predicts(by: str, rivals: list[Rival]) -> str:
     own = next(rival for rival in rivals if rival.form is LAW)
     others = sorted((r for r in rivals if r.form is not LAW and not np.isnan(r.r2)), key=lambda rival: -rival.r2)
+    if np.isnan(own.r2) or not others:
+        return f"A {by} left out: there is nothing to explain."
     best = others[0]
     return (
         f"A {by} left out: R2 {own.r2:.2f}, error {own.rmse:.3f}; best rival {best.form.name} {best.r2:.2f}, and the "
