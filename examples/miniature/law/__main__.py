@@ -21,6 +21,7 @@ from examples.miniature.law.arguments import Options, parse
 from examples.miniature.law.console import print_plan, print_summary
 from examples.miniature.law.part_folder import PARTS, RECORD, PartFolder, check_together
 from examples.miniature.law.plan import Part
+from examples.miniature.law.report import write_law
 from examples.miniature.law.sampling import options as sample_options
 from examples.miniature.law.tables import put_together
 from examples.miniature.run import ENVIRONMENT, SEED, cores
@@ -58,6 +59,7 @@ class Grid:
             return code
         self._watch()
         print_summary(self._console, self._asked.out, (time.monotonic() - self._began) / 60)
+        write_law(self._asked.out, self._console)
         return 0
 
     def sample_and_measure(self) -> int:

@@ -97,6 +97,19 @@ def grids_of(outcomes: pd.DataFrame, numbers: pd.DataFrame) -> tuple[TaskGrid, .
     return tuple(_grid(str(task), rows, placed) for task, rows in sampled.groupby("task", sort=False))
 
 
+def with_numbers(outcomes: pd.DataFrame, numbers: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The outcomes of cells that a law can place, and how many cells it cannot: their numbers are not measured yet.
+
+    Args:
+        outcomes: Of outcomes.csv.
+        numbers: Of numbers.csv.
+    """
+    known = pd.MultiIndex.from_frame(numbers[list(KEYS)])
+    own = pd.MultiIndex.from_frame(outcomes[list(KEYS)])
+    is_placed = own.isin(known) | (outcomes["temperature"] == 0).to_numpy()
+    return outcomes[is_placed], len(own[~is_placed].unique())
+
+
 def _cell(row: pd.Series[Any]) -> Cell:
     """A row of numbers.csv."""
     names = {name: str(row[name]) for name in ("router", "task", "setting")}

@@ -29,7 +29,7 @@ from examples.miniature.law.findings import (
 from examples.miniature.law.fit import INTERESTING, Rival
 from examples.miniature.law.forms import LAW
 from examples.miniature.law.frontier import COMPARED, frontier_rows
-from examples.miniature.law.grid import TaskGrid, grids_of
+from examples.miniature.law.grid import TaskGrid, grids_of, with_numbers
 from examples.miniature.law.resampling import DRAWS, estimate
 from examples.miniature.law.tables import read_numbers, read_outcomes
 from examples.miniature.verdicts import LEVEL
@@ -50,8 +50,12 @@ def write_law(folder: Path, console: Console, *, draws: int = DRAWS) -> None:
         InputError: a table is missing, or they do not belong together.
         OSError: the disk does not take a file.
     """
+    outcomes, numbers = read_outcomes(folder), read_numbers(folder)
+    placed, n_left_out = with_numbers(outcomes, numbers)
+    if n_left_out:
+        console.print(f"{n_left_out} cells have no entropy and new share yet and are left out.", highlight=False)
     try:
-        grids = grids_of(read_outcomes(folder), read_numbers(folder))
+        grids = grids_of(placed, numbers)
         findings = findings_of(grids, draws=draws)
     except ValueError as error:
         raise InputError(f"{folder}: {error}") from error

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from diversity_judge.errors import InputError
 from examples.miniature.law.effects import effects_of
-from examples.miniature.law.grid import grids_of
+from examples.miniature.law.grid import grids_of, with_numbers
 from examples.miniature.law.report import write_law
 
 TEMPERATURES = {0.1: 0.02, 0.4: 0.15, 0.7: 0.4, 1.0: 0.7}
@@ -133,7 +133,6 @@ def test_pass_at_n_is_of_the_smallest_group() -> None:
     ("spoiled", "words"),
     [
         (lambda o, n: (pd.concat([o, o.iloc[:1]]), n), "a problem stands twice in router 'peaked'"),
-        (lambda o, n: (o, n[n["setting"] != "default"]), "the entropy and the new share of .* are missing"),
         (lambda o, n: (o[o["setting"] == ""], n), "no cell has Expert-Sample"),
     ],
 )
@@ -144,3 +143,13 @@ def test_tables_that_do_not_fit_are_refused(spoiled: object, words: str, tmp_pat
     numbers.to_csv(tmp_path / "numbers.csv", index=False)
     with pytest.raises(InputError, match=words):
         write_law(tmp_path, Console(file=io.StringIO()))
+
+
+def test_a_cell_without_its_numbers_is_no_cell_of_a_law() -> None:
+    outcomes, numbers = tables(8)
+    without = numbers[numbers["setting"] != "default"]
+    with pytest.raises(ValueError, match="the entropy and the new share of .* are missing"):
+        grids_of(outcomes, without)
+    placed, n_left_out = with_numbers(outcomes, without)
+    assert n_left_out == 2 * 2 * 4
+    assert {cell.setting for grid in grids_of(placed, without) for cell in grid.cells} == {"", "k_keep=2"}
