@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +13,7 @@ from diversity_judge.drawing.axes import ShownFigure, plain_text, style_axes
 from diversity_judge.drawing.look import COLOURS
 from diversity_judge.measures.intervals import Estimate
 from examples.miniature.why.fates import Kind
-from examples.miniature.why.findings import EXPERT, NORMAL, Findings
+from examples.miniature.why.findings import EXPERT, HOTTER, MARGINS, NORMAL, Findings, margin_classes
 
 DPI = 130
 _KINDS = {
@@ -22,6 +24,7 @@ _KINDS = {
     Kind.GONE: "lost before",
 }
 _ARMS = {NORMAL: (COLOURS[0], "o"), EXPERT: (COLOURS[1], "s")}
+_HOT = {HOTTER: (COLOURS[4], "v")}
 
 
 def departures_figure(found: Findings) -> Figure:
@@ -48,12 +51,35 @@ def departures_figure(found: Findings) -> Figure:
     return figure
 
 
+def decisions_figure(found: Findings) -> Figure:
+    """How drawn routes flip decisions by how close they are, and what each arm leaves the likeliest token for."""
+    figure = ShownFigure(figsize=(9.6, 3.8), layout="constrained", dpi=DPI)
+    left, right = figure.subplots(1, 2)
+    names = [f"{low:g} to {high:g}" if high < math.inf else f"{low:g} or more" for low, high in pairwise(MARGINS)]
+    flipped = [found("decisions", "flipped", of, EXPERT) for of, _ in margin_classes()]
+    _points(left, flipped, range(len(flipped)), COLOURS[1], "s", EXPERT)
+    left.set_yticks(range(len(names)), names)
+    left.set_ylabel("nats between the two likeliest tokens", fontsize=9)
+    left.set_xlabel("percent of the draws", fontsize=9)
+    left.set_xlim(left=0)
+    left.set_title("drawn routes make another token the likeliest", loc="left", **plain_text(9.5))
+    for shift, (arm, (colour, marker)) in zip((-0.2, 0.0, 0.2), (_ARMS | _HOT).items(), strict=True):
+        own = [found("decisions", "left", kind.value, arm) for kind in _KINDS]
+        _points(right, own, [place + shift for place in range(len(own))], colour, marker, arm)
+    right.set_yticks(range(len(_KINDS)), list(_KINDS.values()))
+    right.set_xlabel("percent of the decisions", fontsize=9)
+    right.set_xlim(left=0)
+    right.set_title("what the likeliest token is left for", loc="left", **plain_text(9.5))
+    right.legend(frameon=False, fontsize=9)
+    return figure
+
+
 def _points(
     axes: Axes, estimates: Sequence[Estimate], places: Sequence[float], colour: str, marker: str, label: str
 ) -> None:
     """Percent with intervals, one a line from above."""
     style_axes(axes)
-    axes.invert_yaxis() if not axes.yaxis_inverted() else None
+    axes.yaxis.set_inverted(True)
     values = [100 * one.value for one in estimates]
     spread = [[100 * (one.value - one.low) for one in estimates], [100 * (one.high - one.value) for one in estimates]]
     axes.errorbar(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +16,18 @@ from diversity_judge.measures.intervals import Estimate
 TABLE = "why.csv"
 NORMAL, EXPERT, CHANGE = "token-normal", "expert-sample", "change"
 """Of which responses a number is; a change is Expert-Sample's minus token-normal's on the same problems."""
+HOTTER = "hotter tokens"
+"""Token sampling alone at the temperature at which it leaves the likeliest token as often as Expert-Sample does."""
+MARGINS = (0.0, 0.5, 1.0, 2.0, 4.0, float("inf"))
+"""Classes of decisions by what the two likeliest tokens' log-probabilities differ by, in nats."""
+
+
+def margin_classes() -> list[tuple[str, str]]:
+    """Of each class its name in the table, and words for it."""
+    return [
+        (f"margin {low:g} to {high:g}", f"{low:g} to {high:g} nats" if high < math.inf else f"{low:g} nats or more")
+        for low, high in pairwise(MARGINS)
+    ]
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,12 @@ class Finding:
             "n_problems": one.n,
             "reason": one.reason,
         }
+
+
+def plain(value: float, n: int) -> Estimate:
+    """A number without an interval, of n problems: one that was set, or that is said to read another by."""
+    nan = float("nan")
+    return Estimate(value, nan, nan, nan, n, "")
 
 
 class Findings:

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from diversity_judge.measures.intervals import Estimate
+from diversity_judge.measures.route_utility import ALL
+from diversity_judge.wording import interval
 from examples.miniature.verdicts import POINTS_MARGIN, points
 from examples.miniature.why.fates import Kind
-from examples.miniature.why.findings import EXPERT, NORMAL, TABLE, Findings, read
+from examples.miniature.why.findings import EXPERT, HOTTER, NORMAL, TABLE, Findings, margin_classes, read
+from generation.route_report.summary import CLASS_NAMES
 
 FOLDER = "why"
 """In the run's."""
@@ -29,6 +32,13 @@ def sentences(found: Findings) -> Iterator[str]:
         yield _by_greedy(found)
         yield _slope(found)
         yield _alone(found)
+    if found.has("routes"):
+        yield _routes(found)
+        yield _explained(found)
+    if found.has("decisions"):
+        yield _flipped(found)
+        yield _same_way(found)
+        yield _worth(found)
 
 
 def _ways(found: Findings) -> str:
@@ -95,6 +105,94 @@ def _alone(found: Findings) -> str:
         f"**The problems that it alone solves** are {_percent(own.value)} of all (token-normal alone: "
         f"{_percent(other.value)}). Their right responses left the greedy solution {ways}."
     )
+
+
+def _routes(found: Findings) -> str:
+    classes = [name for name in CLASS_NAMES if not math.isnan(found("routes", "likelier", name, EXPERT).value)]
+    shares = ", ".join(f"{_share(found('routes', 'likelier', name, EXPERT))} at {name} tokens" for name in classes)
+    gain = found("routes", "mean gain", ALL, EXPERT)
+    return (
+        f"**At the last layer alone** a drawn route makes the token of a right solution likelier in {shares}; the "
+        f"average drawn route gains {interval(gain.value, gain.low, gain.high, 4)} nats a token."
+    )
+
+
+def _explained(found: Findings) -> str:
+    held = "beyond pass rate and entropy"
+    told = {what: found("routes", f"slope of {what}", held, EXPERT) for what in ("pass@n/2", "diversity")}
+    shares = {what: found("routes", f"R2 of {what}", held, EXPERT).value for what in told}
+    some = [what for what, slope in told.items() if slope.low > 0 or slope.high < 0]
+    verdict = f"It explains some of what problems gain in {' and '.join(some)}." if some else "It explains nothing."
+    return (
+        f"**{verdict}** A problem whose right tokens gain a standard deviation more by drawn routes, where they gain, "
+        f"gains {points(told['pass@n/2'])} of pass@n/2 and {_signed(told['diversity'])} of diversity in its other "
+        f"half of responses, pass rate and entropy being equal: {_percent(shares['pass@n/2'])} and "
+        f"{_percent(shares['diversity'])} of the spread that these leave."
+    )
+
+
+def _flipped(found: Findings) -> str:
+    all_flips = found("decisions", "flipped", "all", EXPERT)
+    by_margin = "; ".join(
+        f"{_percent(found('decisions', 'flipped', name, EXPERT).value)} at {words} "
+        f"({_percent(found('decisions', 'share of decisions', name, 'all').value)} of the decisions)"
+        for name, words in margin_classes()
+        if not math.isnan(found("decisions", "flipped", name, EXPERT).value)
+    )
+    return (
+        f"**Drawn routes of all layers flip close decisions.** {_share(all_flips)} of the draws make another token the "
+        f"likeliest at a decision of the greedy solution; by what the two likeliest tokens are apart, {by_margin}."
+    )
+
+
+def _same_way(found: Findings) -> str:
+    own, ceiling = (
+        (
+            found("decisions", "rank correlation", of, EXPERT),
+            found("decisions", "overlap of decisions", of, EXPERT),
+            found("decisions", "overlap of tokens", of, EXPERT),
+        )
+        for of in (HOTTER, "other draws")
+    )
+    hot = found("decisions", "temperature", "all", HOTTER).value
+    return (
+        f"**The same decisions as hotter tokens?** Token sampling alone leaves the likeliest token as often at "
+        f"temperature {hot:.2f}. The rank correlation over decisions "
+        f"between flips by drawn routes and the chance that such tokens leave is {_plain_interval(own[0])}, with other "
+        f"draws of the routes {_plain_interval(ceiling[0])}. Of what Expert-Sample leaves the likeliest token for, "
+        f"{_share(own[1])} is at decisions where hotter tokens leave it as much, {_share(own[2])} for the same tokens; "
+        f"other draws have {_share(ceiling[1])} and {_share(ceiling[2])} in common."
+    )
+
+
+def _worth(found: Findings) -> str:
+    against = f"{EXPERT} - {HOTTER}"
+    better, worse, sideways = (
+        found("decisions", "left", kind.value, against) for kind in (Kind.BETTER, Kind.WORSE, Kind.SIDEWAYS)
+    )
+    verdict = "Its flips are worth as much as those of hotter tokens, as far as can be told."
+    if better.low > 0 or worse.high < 0:
+        verdict = "Its flips are better than those of hotter tokens."
+    if better.high < 0 or worse.low > 0:
+        verdict = "Its flips are worse than those of hotter tokens."
+    return (
+        f"**{verdict}** With as much left in all, a decision is left for the better by {points(better)} more than with "
+        f"hotter tokens, for the worse by {points(worse)}, sideways by {points(sideways)}."
+    )
+
+
+def _share(one: Estimate) -> str:
+    if math.isnan(one.low):
+        return _percent(one.value)
+    return f"{_percent(one.value)} ({100 * one.low:.1f} to {100 * one.high:.1f})"
+
+
+def _signed(one: Estimate) -> str:
+    return f"{one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
+
+
+def _plain_interval(one: Estimate) -> str:
+    return f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})"
 
 
 def _scaled(one: Estimate, by: float) -> Estimate:
