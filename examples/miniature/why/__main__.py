@@ -52,9 +52,9 @@ class Options:
     run: Path
     responses: Path
     model: Path | None = None
-    problems: int = 300
+    problems: int = 200
     draws: int = 16
-    tokens: int = 20_000
+    tokens: int = 10_000
     greedy: str = "greedy"
     normal: str = NORMAL
     expert: str = EXPERT
@@ -98,8 +98,9 @@ def _findings(options: Options, groups: Groups, console: Console) -> Iterator[Fi
         return
     folder = options.run / FOLDER / drawn_routes.FOLDER
     if found.n_right[:, 0, drawn_routes.MEASURED].any():
-        limits = {"max_tokens": options.tokens, "draws": options.draws}
-        drawn_routes.write_routes(folder, model, normal, console=console, **limits)
+        drawn_routes.write_routes(
+            folder, model, normal, max_tokens=options.tokens, draws=options.draws, console=console
+        )
         yield from drawn_routes.findings(folder, found)
     yield from _of_decisions(options, groups, model, found.problems[: options.problems])
 
@@ -141,10 +142,10 @@ def _options(argv: Sequence[str] | None) -> Options:
     parser.add_argument("run", type=Path, metavar="RUN", help="a finished run, such as results/miniature")
     parser.add_argument("--responses", type=Path, metavar="FILE", help="default RUN/main.jsonl")
     parser.add_argument("--model", type=Path, metavar="DIR", help="that wrote them (default: the one that they name)")
-    parser.add_argument("--problems", type=int, default=300, metavar="N", help="whose decisions are computed "
+    parser.add_argument("--problems", type=int, default=200, metavar="N", help="whose decisions are computed "
                         "under drawn routes of all layers (default %(default)s)")  # fmt: skip
     parser.add_argument("--draws", type=int, default=16, metavar="M", help="of routes (default %(default)s)")
-    parser.add_argument("--tokens", type=int, default=20_000, metavar="N", help="of right solutions whose routes are "
+    parser.add_argument("--tokens", type=int, default=10_000, metavar="N", help="of right solutions whose routes are "
                         "compared at the last layer (default %(default)s)")  # fmt: skip
     parser.add_argument("--greedy", default="greedy", metavar="NAME", help="the model's own way (default %(default)s)")
     parser.add_argument("--normal", default=NORMAL, metavar="NAME", help="token sampling (default %(default)s)")

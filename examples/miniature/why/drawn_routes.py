@@ -51,7 +51,7 @@ def write_routes(
         write_responses(source, own)
     read = TrajectoryOptions(responses=source, max_tokens=max_tokens)
     options = CounterfactualOptions(
-        model=model, trajectories=read, alternatives=draws, scheme="expert-sample", out=folder
+        model=model, trajectories=read, alternatives=draws, scheme="expert-sample", dtype="float32", out=folder
     )
     return counterfactual(options, console)
 

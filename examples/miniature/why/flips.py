@@ -98,7 +98,8 @@ def sampled(logits: Floats, sampling: TokenSampling) -> Floats:
     from generation.routing_study.next_token import drawable
 
     with torch.inference_mode():
-        return drawable(torch.from_numpy(np.asarray(logits, np.float32)), sampling).double().softmax(-1).numpy()
+        drawn = drawable(torch.from_numpy(np.asarray(logits, np.float32)), sampling).double().softmax(-1)
+    return np.asarray(drawn.numpy())
 
 
 def findings(found: Arms) -> Iterator[Finding]:

@@ -62,8 +62,7 @@ class _Draw:
         positions = torch.arange(width)[None].expand(len(begins), -1)
         seeds = (self._seed + first + torch.arange(len(begins)))[:, None].expand(-1, width)
         keys = row_keys(seeds, self._number, positions).reshape(-1).contiguous()
-        drawn = {"k_keep": found.k_keep, "r": found.r, "tau": found.tau, "fragile_from": found.fragile_from}
-        rows = RowSettings.alike(keys, **drawn)
+        rows = RowSettings.alike(keys, k_keep=found.k_keep, r=found.r, tau=found.tau, fragile_from=found.fragile_from)
         is_drawn = (positions >= begins[:, None]).reshape(-1, 1)
 
         def choose(logits: torch.Tensor, own: torch.Tensor) -> torch.Tensor:

@@ -76,7 +76,17 @@ def _by_greedy(found: Findings) -> str:
         f"{points(found('gains', 'pass@n', f'greedy {name}'))}"
         for name, share in (("wrong", 1 - right), ("right", right))
     )
-    return f"**One of n is enough.** {_capital('; '.join(parts))}."
+    return f"**{_enough(found)}** {_capital('; '.join(parts))}."
+
+
+def _enough(found: Findings) -> str:
+    """One of n is enough to gain, and one is not enough to lose."""
+    wrong, right = (found("gains", "pass@n", f"greedy {name}") for name in ("wrong", "right"))
+    if wrong.low > 0 and right.low > -POINTS_MARGIN:
+        return "One of n is enough to gain, and n are not lost by one."
+    if wrong.high < POINTS_MARGIN:
+        return "Where the greedy solution is wrong, pass@n gains nothing."
+    return "Whether one of n is enough cannot be told."
 
 
 def _slope(found: Findings) -> str:
@@ -112,7 +122,7 @@ def _routes(found: Findings) -> str:
     shares = ", ".join(f"{_share(found('routes', 'likelier', name, EXPERT))} at {name} tokens" for name in classes)
     gain = found("routes", "mean gain", ALL, EXPERT)
     return (
-        f"**At the last layer alone** a drawn route makes the token of a right solution likelier in {shares}; the "
+        f"**At the last layer alone** drawn routes make the token of a right solution likelier in {shares}; the "
         f"average drawn route gains {interval(gain.value, gain.low, gain.high, 4)} nats a token."
     )
 

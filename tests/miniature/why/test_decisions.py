@@ -37,7 +37,7 @@ def by_looking(state: list[int], target: int, begun: list[str]) -> set[str]:
 
 def test_a_step_has_three_decisions_and_what_follows_from_them_is_none() -> None:
     words = RIGHT.split()
-    assert [words[place] for place, _ in decided(PROBLEM, words)] == list("6 * 11 2 + 12 66 - 14".split(" "))
+    assert [words[place] for place, _ in decided(PROBLEM, words)] == [*"6*", "11", *"2+", "12", "66", "-", "14"]
 
 
 def test_live_tokens_are_those_from_which_some_way_reaches_the_target() -> None:

@@ -77,8 +77,8 @@ def test_routes_that_shake_a_few_decisions_of_their_own_flip_others_than_heat_do
     shaken = rng.random(N) < 0.2
     drawn = standard + 4 * shaken[:, None] * rng.normal(size=(32, N, V))
     numbers = told(arms(PROBLEMS, live, standard, drawn, TokenSampling(temperature=0.1)))
-    own, other = (numbers("decisions", "overlap of tokens", name, EXPERT).value for name in (HOTTER, "other draws"))
-    assert own < 0.6 < 0.8 < other
+    own, other = (numbers("decisions", "overlap of tokens", name, EXPERT) for name in (HOTTER, "other draws"))
+    assert own.high < other.low
     like, most = (numbers("decisions", "rank correlation", name, EXPERT) for name in (HOTTER, "other draws"))
     assert like.high < 0.5 < most.low
 

@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
-
 from typing import TYPE_CHECKING
 
 import numpy as np
