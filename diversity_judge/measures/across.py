@@ -77,7 +77,7 @@ def partial_slope(x: Floats, y: Floats, controls: Floats) -> tuple[Estimate, Est
         The least-squares slope, and the partial R2: 1 - residual squares with x / without.
     """
     rows = np.column_stack([np.ones(len(x)), controls, x, y])
-    products = (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
+    products = (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), rows.shape[1] ** 2)
     slope, explained = (of_sums(partial(_regression, place), products) for place in (0, 1))
     # Near 0 the logit of a share has no interval to speak of.
     return slope, replace(explained, low=max(explained.low, 0.0), high=min(explained.high, 1.0))

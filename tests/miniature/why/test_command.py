@@ -1,4 +1,4 @@
-"""The whole command on a few solutions of the shipped model's task: all parts leave their rows, however few they are of."""
+"""The whole command on a few solutions of the miniature's task: all parts leave their rows, of however few."""
 
 from __future__ import annotations
 
