@@ -135,7 +135,7 @@ def test_the_command_leaves_a_table_a_figure_and_sentences_that_the_report_reads
     assert found("gains", "solved by it alone", "all", EXPERT).value == pytest.approx(0.5)
     assert found("departures", "rate", "better", EXPERT).value == pytest.approx(1 / 8)
     assert (run / FOLDER / "departures.png").stat().st_size > 0
-    assert any("One of n is enough" in sentence for sentence in said(run))
+    assert any("Where the greedy solution is wrong (50.0 % of the problems)" in sentence for sentence in said(run))
 
 
 def test_a_run_without_the_greedy_solution_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
