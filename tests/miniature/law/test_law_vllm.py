@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from diversity_judge.inputs.reading import read_responses
@@ -35,7 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(500)
-def test_every_cell_is_there(finished: Path) -> None:
+def test_every_cell_is_there_and_the_law_is_fitted(finished: Path) -> None:
     (part,) = (part for part in QUICK.parts if part.name == PART)
     outcomes, numbers = read_outcomes(finished), read_numbers(finished)
     assert {(cell.name, part.problems) for cell in part.cells} == set(
@@ -45,6 +46,8 @@ def test_every_cell_is_there(finished: Path) -> None:
         zip(numbers.temperature, numbers.setting, strict=True)
     )
     assert (numbers.new_share > 0).equals(numbers.setting != "")
+    for name in ("effects.csv", "law.csv", "frontier.csv"):
+        assert len(pd.read_csv(finished / name))
 
 
 def test_outcomes_are_those_of_the_projects_own_functions(finished: Path) -> None:
