@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,12 +16,15 @@ from diversity_judge.drawing.axes import ShownFigure, plain_text, style_axes
 from diversity_judge.drawing.look import look_of
 from examples.miniature.law.effects import Effects
 from examples.miniature.law.fit import Fitted
+from examples.miniature.law.frontier import Place, Point
 from examples.miniature.law.grid import Cell, TaskGrid
 
 DEFAULT = "default"
 """The setting that is drawn in full; the others are drawn small."""
 DPI = 150
 _GREY = "#777777"
+_NARROWEST = 6.4
+"""Inches: a title has to fit."""
 _BAND = 0.15
 _POINTS = 60
 _METRIC_WORDS = {"pass_at_1": "pass@1", "pass_at_n": "pass@{n}"}
@@ -34,7 +38,7 @@ def gain_figure(effects: Effects, law: Fitted) -> Figure:
         law: Fitted to the diversity.
     """
     tasks, routers = _in_order(effects.cells, "task"), _in_order(effects.cells, "router")
-    figure = ShownFigure(figsize=(4.6 * len(tasks) + 1.0, 4.2), layout="constrained")
+    figure = ShownFigure(figsize=(max(4.6 * len(tasks) + 1.0, _NARROWEST), 4.6), layout="constrained")
     (panels,) = figure.subplots(1, len(tasks), squeeze=False, sharey=True)
     for axes, task in zip(panels, tasks, strict=True):
         style_axes(axes)
@@ -51,10 +55,9 @@ def gain_figure(effects: Effects, law: Fitted) -> Figure:
         axes.set_xlabel("entropy of the next token, tokens alone (nats)", **plain_text(9))
         axes.set_title(f"task {task}", **plain_text(10))
     panels[0].set_ylabel("diversity that Expert-Sample adds", **plain_text(9))
-    _legend(figure, [_router_mark(effects, routers, router) for router in routers])
-    figure.suptitle("What Expert-Sample adds, by what the tokens alone leave open", **plain_text(12))
-    note = "large: defaults, with 95 % intervals over problems; small: other settings; lines and bands: the fitted law"
-    figure.supxlabel(note, color="#555555", **plain_text(8))
+    note = "large: defaults, with 95 % intervals over problems; small: other settings\nlines and bands: the fitted law"
+    _legend(figure, [_router_mark(effects, routers, router) for router in routers], note)
+    figure.suptitle("What Expert-Sample adds, by what the tokens alone leave open", **plain_text(11))
     return figure
 
 
@@ -98,36 +101,43 @@ def surface_figure(effects: Effects, law: Fitted) -> Figure:
     return figure
 
 
-def frontier_figure(grid: TaskGrid) -> Figure:
+def frontier_figure(grid: TaskGrid, points: Sequence[Point]) -> Figure:
     """Solved problems against diversity on one task: the tokens' curve with its temperatures, and Expert-Sample.
 
     Args:
         grid: The task.
+        points: Of the frontier: what is surely above it is drawn filled.
     """
+    above = {(p.metric, p.cell) for p in points if p.equal == "diversity" and p.place is Place.ABOVE}
     routers = _in_order(grid.cells, "router")
-    figure = ShownFigure(figsize=(3.5 * len(routers) + 0.8, 6.6), layout="constrained")
+    figure = ShownFigure(figsize=(max(3.3 * len(routers) + 0.8, _NARROWEST), 6.8), layout="constrained")
     panels = figure.subplots(2, len(routers), squeeze=False, sharex=True, sharey="row")
     means = {metric: np.nanmean(values, axis=0) for metric, values in grid.values.items() if metric != "best_of_n"}
     for column, router in enumerate(routers):
         for row, metric in enumerate(_METRIC_WORDS):
             axes = panels[row][column]
             style_axes(axes)
-            _frontier_panel(axes, grid.cells, router, means["diversity"], means[metric])
+            filled = {cell for its_metric, cell in above if its_metric == metric}
+            _frontier_panel(axes, grid.cells, router, (means["diversity"], means[metric]), filled)
+            axes.margins(0.08, 0.12)
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         panels[0][column].set_title(f"router {router}", **plain_text(10))
         panels[1][column].set_xlabel("process diversity", **plain_text(9))
     for row, words in enumerate(_METRIC_WORDS.values()):
         panels[row][0].set_ylabel(words.format(n=grid.n), **plain_text(9))
     tokens, expert = look_of(_STRATEGIES, "tokens"), look_of(_STRATEGIES, "expert")
+    hollow = {"color": expert.colour, "marker": expert.marker, "linestyle": "none", "markerfacecolor": "white"}
     marks = [
         Line2D([], [], color=tokens.colour, marker=tokens.marker, label="tokens alone, by temperature"),
-        Line2D([], [], color=expert.colour, marker=expert.marker, linestyle="none", label="Expert-Sample, defaults"),
-        Line2D([], [], color=expert.colour, marker=expert.marker, linestyle="none", markersize=3,
-               label="other settings"),
-    ]  # fmt: skip
-    _legend(figure, marks)
+        Line2D([], [], **hollow, label="Expert-Sample, defaults"),
+        Line2D([], [], **hollow, markersize=4, label="other settings"),
+    ]
+    note = (
+        "arrows: from the tokens alone to Expert-Sample at the same temperature\nfilled: surely above the tokens' curve"
+    )
+    _legend(figure, marks, note)
     title = f"Expert-Sample beside hotter tokens, task {grid.task}, {len(grid.problems)} problems"
-    figure.suptitle(title, **plain_text(12))
+    figure.suptitle(title, **plain_text(11))
     return figure
 
 
@@ -135,27 +145,31 @@ _STRATEGIES = ("tokens", "expert")
 
 
 def _frontier_panel(
-    axes: Axes, cells: Sequence[Cell], router: str, diversity: NDArray[np.float64], solved: NDArray[np.float64]
+    axes: Axes,
+    cells: Sequence[Cell],
+    router: str,
+    place: tuple[NDArray[np.float64], NDArray[np.float64]],
+    filled: AbstractSet[Cell],
 ) -> None:
+    """One router: where each cell lies (diversity, solved), and which are surely above the curve."""
+    x, y = place
     tokens, expert = look_of(_STRATEGIES, "tokens"), look_of(_STRATEGIES, "expert")
     alone = sorted(_chosen(cells, router=router, setting=""), key=lambda i: cells[i].temperature)
-    axes.plot(diversity[alone], solved[alone], color=tokens.colour, marker=tokens.marker, markersize=5)
+    axes.plot(x[alone], y[alone], color=tokens.colour, marker=tokens.marker, markersize=5)
     for i in alone:
-        label = f"{cells[i].temperature:g}"
-        place = (diversity[i], solved[i])
-        axes.annotate(
-            label, place, xytext=(0, -12), textcoords="offset points", ha="center", color="#555555", fontsize=7
-        )
+        label = f"T {cells[i].temperature:g}"
+        axes.annotate(label, (x[i], y[i]), (0, -12), textcoords="offset points", ha="center", color=_GREY, fontsize=7)
     beside = {cells[i].tokens: i for i in alone}
     for i in _chosen(cells, router=router):
-        if not cells[i].setting:
-            continue
-        is_full = cells[i].setting == DEFAULT
-        axes.plot(diversity[i], solved[i], expert.marker, color=expert.colour, markersize=6 if is_full else 3)
-        if is_full and cells[i].tokens in beside:
-            start = beside[cells[i].tokens]
-            arrow = {"arrowstyle": "->", "color": expert.colour, "linewidth": 1.2, "shrinkA": 2, "shrinkB": 3}
-            axes.annotate("", (diversity[i], solved[i]), (diversity[start], solved[start]), arrowprops=arrow)
+        if cells[i].setting:
+            is_full = cells[i].setting == DEFAULT
+            if is_full and cells[i].tokens in beside:
+                start = beside[cells[i].tokens]
+                arrow = {"arrowstyle": "->", "color": expert.colour, "linewidth": 1.0, "shrinkA": 2, "shrinkB": 3}
+                axes.annotate("", (x[i], y[i]), (x[start], y[start]), arrowprops=arrow)
+            inside = expert.colour if cells[i] in filled else "white"
+            size = 5.5 if is_full else 3.5
+            axes.plot(x[i], y[i], expert.marker, color=expert.colour, markersize=size, markerfacecolor=inside)
 
 
 def _gains(axes: Axes, effects: Effects, mine: NDArray[np.intp], colour: str, marker: str, *, is_full: bool) -> None:
@@ -186,8 +200,12 @@ def _router_mark(effects: Effects, routers: Sequence[str], router: str) -> Line2
     return Line2D([], [], color=look.colour, marker=look.marker, label=label)
 
 
-def _legend(figure: Figure, marks: Sequence[Line2D]) -> None:
-    figure.legend(handles=list(marks), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+def _legend(figure: Figure, marks: Sequence[Line2D], note: str = "") -> None:
+    """The marks, below a note of how to read them."""
+    legend = figure.legend(handles=list(marks), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    legend.set_title(note, {"size": 8})
+    legend.get_title().set_color("#555555")
+    legend.get_title().set_multialignment("center")
 
 
 def _in_order(cells: Sequence[Cell], name: str) -> list[str]:

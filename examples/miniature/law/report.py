@@ -88,7 +88,8 @@ def _draw(grids: tuple[TaskGrid, ...], findings: Findings, folder: Path) -> None
         save_figure(figures.gain_figure(findings.effects, law.law), folder / "gain_entropy.png", dpi=figures.DPI)
         save_figure(figures.surface_figure(findings.effects, law.law), folder / "gain_surface.png", dpi=figures.DPI)
     for grid in grids:
-        save_figure(figures.frontier_figure(grid), folder / f"frontier_{grid.task}.png", dpi=figures.DPI)
+        mine = [point for point in findings.points if point.cell.task == grid.task]
+        save_figure(figures.frontier_figure(grid, mine), folder / f"frontier_{grid.task}.png", dpi=figures.DPI)
 
 
 def _law_said(law: LawFound, findings: Findings, n: int) -> Iterator[str]:
@@ -98,13 +99,13 @@ def _law_said(law: LawFound, findings: Findings, n: int) -> Iterator[str]:
         f"Gain in {metric}, task {law.task}, {sum(law.chosen)} cells: a (w/.1)^b exp(-c H) with a {_three(a)}, "
         f"b {_two(b)}, c {_two(c)}; R2 {law.misses.r2:.2f}."
     )
+    if not law.rivals:
+        return
     for by, rivals in law.rivals.items():
         if rivals:
             yield f"  {_predicts(by, rivals)}"
     yield f"  Half of it is left at {_two(law.half_entropy())} nats a token."
-    largest = max(cell.new_share for cell in findings.effects.cells)
-    needed = "; ".join(f"{_needed(law.needed_weight(h), largest)} at {h:g} nats" for h in ENTROPIES)
-    yield f"  A gain of {INTERESTING:g} needs a weight on new experts of: {needed}."
+    yield f"  {_needed(law, max(cell.new_share for cell in findings.effects.cells))}"
     off = int(np.sum(law.misses.p_holm <= LEVEL))
     yield (
         f"  {off} of {sum(law.chosen)} cells lie off it by more than their error; beyond sampling error it misses by "
@@ -134,15 +135,22 @@ def _frontier_said(findings: Findings, n: int) -> Iterator[str]:
 
 
 def _three(e: Estimate) -> str:
-    return f"{e.value:.3f} ({e.low:.3f} to {e.high:.3f})"
+    return f"{e.value:.3f} ({e.low:.3f} to {_or_no_end(e.high, 3)})"
 
 
 def _two(e: Estimate) -> str:
-    return f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})"
+    return f"{_or_no_end(e.value, 2)} ({e.low:.2f} to {_or_no_end(e.high, 2)})"
 
 
-def _needed(e: Estimate, largest: float) -> str:
-    if not np.isfinite(e.value):
-        return "more than there is"
-    beyond = ", more than measured" if e.value > largest else ""
-    return f"{_three(e)}{beyond}"
+def _or_no_end(number: float, digits: int) -> str:
+    return "no end" if number == np.inf else f"{number:.{digits}f}"
+
+
+def _needed(law: LawFound, largest: float) -> str:
+    """Which weight is enough at which entropy; what is beyond the measured weights is only said to be so."""
+    found = {entropy: law.needed_weight(entropy) for entropy in ENTROPIES}
+    enough = [f"{_three(e)} at {entropy:g} nats" for entropy, e in found.items() if e.value <= largest]
+    beyond = [f"{entropy:g}" for entropy, e in found.items() if e.value > largest]
+    if beyond:
+        enough.append(f"more than the {largest:.3f} measured at {', '.join(beyond)} nats")
+    return f"A gain of {INTERESTING:g} needs a weight on new experts of: {'; '.join(enough)}."
