@@ -99,7 +99,8 @@ def _by_problem(folder: Path) -> pd.DataFrame:
     table = parquet.ParquetFile(folder / "tokens.parquet").read(columns=_COLUMNS).to_pandas()
     routes: Floats = np.stack(table["alternative_logprobs"].to_numpy())
     gained = np.maximum(routes - table["standard_logprob"].to_numpy()[:, None], 0.0).mean(axis=1)
-    return table.assign(added=gained).groupby("problem_id")[["added", "entropy"]].mean()
+    means: pd.DataFrame = table.assign(added=gained).groupby("problem_id")[["added", "entropy"]].mean()
+    return means
 
 
 def _turned(rank: Estimate) -> Estimate:

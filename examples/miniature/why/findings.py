@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import pandas as pd
-
-from diversity_judge.files import write_csv
+from diversity_judge.files import Row, write_csv
 from diversity_judge.measures.intervals import Estimate
 
 TABLE = "why.csv"
@@ -48,7 +47,7 @@ class Finding:
     arm: str
     estimate: Estimate
 
-    def row(self) -> dict[str, str | float | int]:
+    def row(self) -> Row:
         """Of the table."""
         one = self.estimate
         return {
@@ -100,15 +99,11 @@ def write(folder: Path, findings: Findings) -> None:
 
 def read(folder: Path) -> Findings:
     """Read the table again; what it does not hold of an estimate (standard error, method) is lost."""
-    table = pd.read_csv(
-        folder / TABLE, keep_default_na=False, na_values={c: [""] for c in ("value", "ci_low", "ci_high")}
-    )
-    nan = float("nan")
-    return Findings(
-        [
-            Finding(
-                r.part, r.what, r.of, r.arm, Estimate(r.value, r.ci_low, r.ci_high, nan, r.n_problems, "", r.reason)
-            )
-            for r in table.itertuples()
-        ]
-    )
+    with (folder / TABLE).open(newline="", encoding="utf-8") as file:
+        return Findings([_finding(row) for row in csv.DictReader(file)])
+
+
+def _finding(row: Mapping[str, str]) -> Finding:
+    value, low, high = (float(row[name] or "nan") for name in ("value", "ci_low", "ci_high"))
+    estimate = Estimate(value, low, high, float("nan"), int(row["n_problems"]), "", row["reason"])
+    return Finding(row["part"], row["what"], row["of"], row["arm"], estimate)

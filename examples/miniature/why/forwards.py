@@ -28,7 +28,7 @@ from generation.moe_models.loading import LoadedModel
 _AT_ONCE = 64
 """Sequences in a forward."""
 
-Logits = NDArray[np.float32]
+Logits = NDArray[np.float64]
 
 
 def standard_logits(loaded: LoadedModel, decisions: Decisions) -> Logits:
@@ -73,7 +73,7 @@ class _Draw:
 
 
 def _logits(loaded: LoadedModel, decisions: Decisions, draw: _Draw | None) -> Logits:
-    found = np.empty((len(decisions.sequence), decisions.live.shape[1]), np.float32)
+    found = np.empty((len(decisions.sequence), decisions.live.shape[1]))
     with torch.inference_mode():
         for first, ids, begins in _batches(decisions):
             with ExitStack() as stack:

@@ -83,7 +83,8 @@ def any_path(rng: random.Random, problem: Countdown) -> tuple[Step, ...]:
 
 
 def test_kinds_are_what_looking_at_every_way_to_go_on_says() -> None:
-    rng, seen = random.Random(0), set()
+    rng = random.Random(0)
+    seen: set[Kind] = set()
     while len(seen) < len(Kind) - 1:  # all but the undecided, which four numbers never are
         problem, solution = draw(rng, 4)
         try:
