@@ -174,7 +174,7 @@ def _chances(place: NDArray[np.float64], temperature: float) -> NDArray[np.float
 
 
 def _accuracy(temperature: float) -> float:
-    return 0.55 - 0.14 * temperature**1.3
+    return 0.55 - 0.14 * float(temperature**1.3)
 
 
 def _diversity_at(temperature: float) -> float:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
@@ -126,7 +128,12 @@ def frontier_figure(grid: TaskGrid, points: Sequence[Point]) -> Figure:
     for row, words in enumerate(_METRIC_WORDS.values()):
         panels[row][0].set_ylabel(words.format(n=grid.n), **plain_text(9))
     tokens, expert = look_of(_STRATEGIES, "tokens"), look_of(_STRATEGIES, "expert")
-    hollow = {"color": expert.colour, "marker": expert.marker, "linestyle": "none", "markerfacecolor": "white"}
+    hollow: dict[str, Any] = {
+        "color": expert.colour,
+        "marker": expert.marker,
+        "linestyle": "none",
+        "markerfacecolor": "white",
+    }
     marks = [
         Line2D([], [], color=tokens.colour, marker=tokens.marker, label="tokens alone, by temperature"),
         Line2D([], [], **hollow, label="Expert-Sample, defaults"),
@@ -203,7 +210,7 @@ def _router_mark(effects: Effects, routers: Sequence[str], router: str) -> Line2
 def _legend(figure: Figure, marks: Sequence[Line2D], note: str = "") -> None:
     """The marks, below a note of how to read them."""
     legend = figure.legend(handles=list(marks), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    legend.set_title(note, {"size": 8})
+    legend.set_title(note, FontProperties(size=8))
     legend.get_title().set_color("#555555")
     legend.get_title().set_multialignment("center")
 

@@ -19,7 +19,7 @@ from examples.miniature.law.resampling import DRAWS, estimate
 METRICS = ("diversity", "pass_at_n")
 """Whose gains get a law."""
 ALL_TASKS = "all"
-ENTROPIES = (0.0, 0.05, 0.1, 0.2, 0.4)
+ENTROPIES = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Nats at which the needed weight is said."""
 LEFT_OUT = ("router", "temperature", "task")
 """What is left out and predicted from the others."""

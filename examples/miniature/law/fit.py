@@ -104,7 +104,8 @@ def fit(form: Form, data: LawData, routers: Sequence[str]) -> Fitted:
         ValueError: there are fewer cells than parameters.
     """
     names = np.array(routers)
-    parts = {router: names == router for router in dict.fromkeys(routers)} if form.by_router else {ALL: names == names}
+    every = dict.fromkeys(routers) if form.by_router else {ALL: None}
+    parts = {name: np.asarray((names == name) | (name == ALL)) for name in every}
     return Fitted(form, {name: _fit_part(form, data.of(mine)) for name, mine in parts.items()})
 
 
@@ -227,7 +228,7 @@ def misses(law: Fitted, data: LawData, routers: Sequence[str]) -> Misses:
     return Misses(
         residuals[0],
         z,
-        holm(2 * stats.norm.sf(np.abs(z))),
+        holm((2 * stats.norm.sf(np.abs(z))).tolist()),
         float(np.nanmean((residuals[0] ** 2) * weights)),
         math.sqrt(max(0.0, excess)),
         _explained(float(residuals[0] ** 2 @ weights), float(off_mean**2 @ weights)),

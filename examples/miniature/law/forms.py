@@ -48,6 +48,7 @@ RIVALS = (
     Form("weight alone", "a (w/.1)^b", ("b",), ("weight",)),
     Form("entropy alone", "a exp(-c H)", ("c",), ("entropy",)),
     Form("a curve a router", "a_r exp(-c_r H)", ("c",), ("entropy",), by_router=True),
+    Form("a law a router", "a_r (w/.1)^b_r exp(-c_r H)", ("b", "c"), ("weight", "entropy"), by_router=True),
     Form("always the same", "a"),
 )
 FORMS = (LAW, *RIVALS)

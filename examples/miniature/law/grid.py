@@ -139,5 +139,5 @@ def _pass_at(rows: pd.DataFrame, k: int) -> list[float]:
     return [known[pair] for pair in pairs]
 
 
-def _words(key: object) -> str:
-    return ", ".join(f"{name} {value!r}" for name, value in zip(KEYS, tuple(key), strict=True))  # type: ignore[call-overload]
+def _words(key: tuple[object, ...]) -> str:
+    return ", ".join(f"{name} {value!r}" for name, value in zip(KEYS, key, strict=True))

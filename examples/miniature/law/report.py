@@ -16,6 +16,7 @@ from diversity_judge.drawing.axes import save_figure
 from diversity_judge.errors import InputError
 from diversity_judge.files import write_frame
 from diversity_judge.measures.intervals import Estimate
+from diversity_judge.measures.paired import LEVEL
 from examples.miniature.law import figures
 from examples.miniature.law.findings import (
     ENTROPIES,
@@ -32,7 +33,6 @@ from examples.miniature.law.frontier import COMPARED, frontier_rows
 from examples.miniature.law.grid import TaskGrid, grids_of, with_numbers
 from examples.miniature.law.resampling import DRAWS, estimate
 from examples.miniature.law.tables import read_numbers, read_outcomes
-from examples.miniature.verdicts import LEVEL
 
 FIGURES = "figures"
 _WORDS = {"diversity": "diversity", "pass_at_1": "pass@1", "pass_at_n": "pass@{n}"}

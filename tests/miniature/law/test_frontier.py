@@ -17,7 +17,7 @@ def test_curves_are_scipys() -> None:
     y = generator.normal(size=(50, 5))
     y[:25].sort(axis=1)
     at = generator.uniform(-0.1, 1.1, (50, 9))
-    wanted = [PchipInterpolator(*row, extrapolate=False)(points) for *row, points in zip(x, y, at, strict=True)]
+    wanted = [PchipInterpolator(one, two, extrapolate=False)(points) for one, two, points in zip(x, y, at, strict=True)]
     assert between(x, y, at) == pytest.approx(np.array(wanted), abs=1e-5, nan_ok=True)
 
 
