@@ -19,7 +19,7 @@ from diversity_judge.drawing.axes import save_figure
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.reading import read_responses
 from diversity_judge.inputs.responses import Group
-from examples.miniature.why import drawn_routes, flips, gains
+from examples.miniature.why import checks, drawn_routes, flips, gains
 from examples.miniature.why.decisions import decisions
 from examples.miniature.why.departures import departures
 from examples.miniature.why.figures import decisions_figure, departures_figure
@@ -110,7 +110,7 @@ def _of_decisions(options: Options, groups: Groups, model: Path, problems: Seque
     from examples.miniature.why.forwards import drawn_logits, standard_logits
     from generation.moe_models.loading import load_model
 
-    ways = (groups[options.greedy][name].responses[0] for name in problems)
+    ways = [groups[options.greedy][name].responses[0] for name in problems]
     along = decisions((way.problem_id, read_problem(way.problem or ""), way.text) for way in ways)
     (strategy,) = parse_strategies([options.expert], load_presets())
     if strategy.expert_sample is None:
@@ -118,7 +118,10 @@ def _of_decisions(options: Options, groups: Groups, model: Path, problems: Seque
     loaded = load_model(model, dtype="float32")
     standard = standard_logits(loaded, along)
     drawn = drawn_logits(loaded, along, strategy.expert_sample, draws=options.draws, seed=_SEED)
-    yield from flips.findings(flips.arms(along.problems, along.live, standard, drawn, strategy.tokens))
+    arms = flips.arms(along.problems, along.live, standard, drawn, strategy.tokens)
+    yield from flips.findings(arms)
+    sampled = {NORMAL: groups[options.normal], EXPERT: groups[options.expert]}
+    yield from checks.findings(arms, {way.problem_id: way.text for way in ways}, sampled)
 
 
 def _by_strategy(options: Options) -> Groups:

@@ -10,6 +10,7 @@ from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.route_utility import ALL
 from diversity_judge.wording import interval
 from examples.miniature.verdicts import POINTS_MARGIN, points
+from examples.miniature.why.checks import KEPT
 from examples.miniature.why.fates import Kind
 from examples.miniature.why.findings import EXPERT, HOTTER, NORMAL, TABLE, Findings, margin_classes, read
 from generation.route_report.summary import CLASS_NAMES
@@ -37,6 +38,7 @@ def sentences(found: Findings) -> Iterator[str]:
         yield _explained(found)
     if found.has("decisions"):
         yield _flipped(found)
+        yield _checked(found)
         yield _same_way(found)
         yield _worth(found)
 
@@ -153,6 +155,15 @@ def _flipped(found: Findings) -> str:
         f"**Drawn routes of all layers flip close decisions.** {_share(all_flips)} of the draws make another token the "
         f"likeliest at a decision of the greedy solution; by what the two likeliest tokens are apart, {by_margin}."
     )
+
+
+def _checked(found: Findings) -> str:
+    arms = (
+        f"{_percent(found('decisions', KEPT, 'computed', arm).value)} of {arm}'s solutions, sampled "
+        f"{_percent(found('decisions', KEPT, 'sampled', arm).value)}"
+        for arm in (NORMAL, EXPERT)
+    )
+    return f"**A check of these forwards:** the greedy solution is kept to its end in {' and in '.join(arms)}."
 
 
 def _same_way(found: Findings) -> str:

@@ -14,6 +14,7 @@ from diversity_judge.inputs.responses import Response, write_responses
 from examples.miniature.problems import draw_training, solution_text
 from examples.miniature.train_further import START
 from examples.miniature.why.__main__ import Options, explain
+from examples.miniature.why.checks import KEPT
 from examples.miniature.why.findings import EXPERT, HOTTER, NORMAL, read
 from examples.miniature.why.sentences import FOLDER, said
 from generation.prompt_formats import PromptFormat
@@ -46,5 +47,6 @@ def test_all_parts_are_there(tmp_path: Path) -> None:
     assert found("gains", "pass@n", "all").value == 0
     assert found("decisions", "temperature", "all", HOTTER).value > 0
     assert 0 <= found("decisions", "flipped", "all", EXPERT).value <= 1
+    assert found("decisions", KEPT, "sampled", NORMAL).value == 1
     assert (tmp_path / FOLDER / "decisions.png").stat().st_size > 0
-    assert len(said(tmp_path)) == 10
+    assert len(said(tmp_path)) == 11

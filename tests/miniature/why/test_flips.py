@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from examples.miniature.why.checks import kept
 from examples.miniature.why.fates import Kind
 from examples.miniature.why.findings import EXPERT, HOTTER, NORMAL, Findings, margin_classes
 from examples.miniature.why.flips import Arms, arms, findings, left_for, sampled
@@ -37,6 +38,13 @@ def test_what_is_left_is_judged_by_what_both_tokens_decide() -> None:
     assert left[Kind.BETTER] == pytest.approx([0, 0.3, 0])
     assert left[Kind.LOST] == pytest.approx([0, 0.1, 0])
     assert left[Kind.GONE] == pytest.approx([0, 0, 0.3])
+
+
+def test_a_solution_is_kept_where_none_of_its_decisions_leaves() -> None:
+    rows = np.log([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.7, 0.2, 0.1]])
+    live = np.ones((3, 3), np.bool_)
+    found = arms(np.array(["b", "a", "b"]), live, rows, np.stack([rows, rows]), TokenSampling())
+    assert kept(found, EXPERT, ["a", "b"]) == pytest.approx([0.6, 0.5 * 0.7])
 
 
 def test_routes_that_do_what_heat_does_are_hotter_tokens() -> None:
