@@ -46,11 +46,11 @@ def sentences(found: Findings) -> Iterator[str]:
 def _ways(found: Findings) -> str:
     leaving = {arm: 1 - found("departures", "rate", Kind.SAME.value, arm).value for arm in (NORMAL, EXPERT)}
     kinds = ((Kind.BETTER, "for the better"), (Kind.WORSE, "for the worse"), (Kind.SIDEWAYS, "sideways"))
-    changes = "; ".join(f"{name} {points(found('departures', 'rate', kind.value))}" for kind, name in kinds)
+    changes = ", ".join(f"{name} by {points(found('departures', 'rate', kind.value))}" for kind, name in kinds)
     return (
         f"**Where it leaves the way.** {_percent(leaving[NORMAL])} of token-normal's responses and "
-        f"{_percent(leaving[EXPERT])} of Expert-Sample's leave the model's greedy solution at some step. By the first "
-        f"such step, Expert-Sample has more or fewer that leave it: {changes}."
+        f"{_percent(leaving[EXPERT])} of Expert-Sample's leave the model's greedy solution at some step. Judged by the "
+        f"first such step, Expert-Sample changes the share that leaves it {changes}."
     )
 
 
@@ -134,7 +134,9 @@ def _explained(found: Findings) -> str:
     told = {what: found("routes", f"slope of {what}", held, EXPERT) for what in ("pass@n/2", "diversity")}
     shares = {what: found("routes", f"R2 of {what}", held, EXPERT).value for what in told}
     some = [what for what, slope in told.items() if slope.low > 0 or slope.high < 0]
-    verdict = f"It explains some of what problems gain in {' and '.join(some)}." if some else "It explains nothing."
+    verdict = "What they add there does not explain what problems gain."
+    if some:
+        verdict = f"What they add there explains some of what problems gain in {' and '.join(some)}."
     return (
         f"**{verdict}** A problem whose right tokens gain a standard deviation more by drawn routes, where they gain, "
         f"gains {points(told['pass@n/2'])} of pass@n/2 and {_signed(told['diversity'])} of diversity in its other "
