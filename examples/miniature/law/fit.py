@@ -103,9 +103,8 @@ def fit(form: Form, data: LawData, routers: Sequence[str]) -> Fitted:
     Raises:
         ValueError: there are fewer cells than parameters.
     """
-    names = np.array(routers)
     every = dict.fromkeys(routers) if form.by_router else {ALL: None}
-    parts = {name: np.asarray((names == name) | (name == ALL)) for name in every}
+    parts = {name: np.array([name in (ALL, router) for router in routers]) for name in every}
     return Fitted(form, {name: _fit_part(form, data.of(mine)) for name, mine in parts.items()})
 
 
