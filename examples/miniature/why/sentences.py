@@ -161,11 +161,11 @@ def _flipped(found: Findings) -> str:
 
 def _checked(found: Findings) -> str:
     arms = (
-        f"{_percent(found('decisions', KEPT, 'computed', arm).value)} of {arm}'s solutions, sampled "
-        f"{_percent(found('decisions', KEPT, 'sampled', arm).value)}"
+        f"{_percent(found('decisions', KEPT, 'computed', arm).value)} of {arm}'s solutions "
+        f"({_percent(found('decisions', KEPT, 'sampled', arm).value)} of those sampled)"
         for arm in (NORMAL, EXPERT)
     )
-    return f"**A check of these forwards:** the greedy solution is kept to its end in {' and in '.join(arms)}."
+    return f"**A check of these forwards:** the greedy solution is kept to its end in {', in '.join(arms)}."
 
 
 def _same_way(found: Findings) -> str:
