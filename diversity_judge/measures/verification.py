@@ -207,20 +207,20 @@ class _Ballot:
     def outcomes(self, subsets: Floats) -> Floats:
         """(kinds, M) correctness of each vote in each of (N, M) subsets."""
         counts = self._votes @ subsets
-        asked = np.maximum(counts, 1)
+        is_given, asked = counts > 0, np.maximum(counts, 1)
         right = (self._right @ subsets) / asked
-        found = [_chosen(counts, counts, right, _TIE)]
+        found = [_chosen(counts, is_given, right, _TIE)]
         for given, scale in self._rewards:
             sums = given @ subsets
-            found.append(_chosen(sums / asked, counts, right, scale * _TIE))
-            found.append(_chosen(sums, counts, right, scale * _TIE * len(subsets)))
+            found.append(_chosen(sums / asked, is_given, right, scale * _TIE))
+            found.append(_chosen(sums, is_given, right, scale * _TIE * len(subsets)))
         return np.array(found)
 
 
-def _chosen(weights: Floats, counts: Floats, right: Floats, tie: float) -> Floats:
+def _chosen(weights: Floats, is_given: NDArray[np.bool_], right: Floats, tie: float) -> Floats:
     """(M,) mean correctness over the answers of the highest weight, of (A, M) weights; 0 where nobody has an answer."""
-    weights = np.where(counts > 0, weights, -np.inf)
-    is_best = (counts > 0) & (weights >= weights.max(axis=0) - tie)
+    weights = np.where(is_given, weights, -np.inf)
+    is_best = is_given & (weights >= weights.max(axis=0) - tie)
     return np.asarray((right * is_best).sum(axis=0) / np.maximum(is_best.sum(axis=0), 1))
 
 

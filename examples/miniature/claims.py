@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diversity_judge.comparing.result import Comparison
 from diversity_judge.measures.intervals import Estimate, strategy_estimate
 from diversity_judge.measures.outcomes import Tier
 from diversity_judge.measures.paired import paired_difference
 from diversity_judge.runs.loading import RunGroup
 from examples.miniature import tiers
+from examples.miniature.comparing import Compared
+from examples.miniature.study import EDT, EXPERT, HIGH, NORMAL, Study
 from examples.miniature.verdicts import (
     DIVERSITY_MARGIN,
     Claim,
@@ -36,43 +37,8 @@ FLAT = 0.10
 
 _TOO_FEW = "There are too few such problems."
 
-NORMAL, HIGH, EDT, EXPERT = "token-normal", "token-high", "edt", "expert-sample"
 
-
-@dataclass(frozen=True)
-class Study:
-    """Everything that was measured.
-
-    Attributes:
-        main: The four strategies, with the rewards of the verifier by rules.
-        learned: The same responses with the rewards of the reward model.
-        sweeps: Settings of Expert-Sample, judged.
-        settings: Those of them that a claim is about, on more problems and not judged.
-        greedy: Greedy accuracy with several numbers of active experts.
-        sampled: The same of pass@n.
-        active: The model's own number of active experts.
-        by_rank: (experts,) mean router probability by rank.
-        by_block: (blocks, experts) the same in blocks of problems.
-        k_keep: Experts that the defaults keep.
-        speed: Ratios of tokens a second, with Expert-Sample to without.
-        n: Responses a group.
-    """
-
-    main: Comparison
-    learned: Comparison
-    sweeps: Comparison
-    settings: Comparison
-    greedy: Comparison
-    sampled: Comparison
-    active: int
-    by_rank: NDArray[np.float64]
-    by_block: NDArray[np.float64]
-    k_keep: int
-    speed: NDArray[np.float64]
-    n: int
-
-
-def difference(comparison: Comparison, strategy: str, baseline: str, metric: str, k: int | None = None) -> Estimate:
+def difference(comparison: Compared, strategy: str, baseline: str, metric: str, k: int | None = None) -> Estimate:
     """What a strategy has more than another one, paired on problems.
 
     Args:
@@ -86,7 +52,7 @@ def difference(comparison: Comparison, strategy: str, baseline: str, metric: str
     return paired_difference(own, other).estimate
 
 
-def _values(comparison: Comparison, strategy: str, metric: str, k: int | None) -> dict[str, float]:
+def _values(comparison: Compared, strategy: str, metric: str, k: int | None) -> dict[str, float]:
     """Problem to value."""
     values = {}
     for group in comparison.groups:
@@ -100,17 +66,27 @@ def _values(comparison: Comparison, strategy: str, metric: str, k: int | None) -
 
 
 def all_claims(study: Study) -> list[Claim]:
-    """Every claim with its verdict, in the order of the paper's figures and tables."""
+    """Every claim with its verdict: in the order of the paper's figures and tables, then those at the second point.
+
+    All are one family, for which Holm adjusts them.
+    """
+    own = [
+        *_active_experts(study),
+        _head_and_tail(study),
+        *_tiers(study),
+        *_many_and_one(study.main, study.n),
+        *_hotter_tokens(study),
+        *_verification(study),
+        *_sweeps(study),
+        speed_kept(study.speed),
+        _similarity(study.main),
+    ]
+    second = [*_many_and_one(study.second, study.n), _similarity(study.second)]
     return decided(
         [
-            *_active_experts(study),
-            _head_and_tail(study),
-            *_tiers(study),
-            *_pass_curves(study),
-            *_verification(study),
-            *_sweeps(study),
-            speed_kept(study.speed),
-            _similarity(study),
+            replace(claim, point=point.name)
+            for point, claims in zip(study.points, (own, second), strict=True)
+            for claim in claims
         ]
     )
 
@@ -172,13 +148,14 @@ def _percent(share: Estimate) -> str:
 
 def _tiers(study: Study) -> Iterator[Claim]:
     """What each tier is claimed to do; one half of token-normal's responses chooses it, the other half is measured."""
-    members = {strategy: _members(study.main, strategy) for strategy in (NORMAL, EXPERT)}
-    for wanted, words, value, label, part in (
-        (Tier.CORRECT, "stays as stable", tiers.pass_rate, "the pass rate", no_loss),
-        (Tier.MEDIUM, "finds more by Best-of-N", tiers.best_of_all, f"Best-of-{study.n // 2}", gain),
-        (Tier.HARD, "solves more of them", tiers.pass_at_all, f"pass@{study.n // 2}", gain),
+    half = study.n // 2
+    chosen = f"Best-of-{half} by the learned reward model"
+    for wanted, words, compared, value, label, part in (
+        (Tier.CORRECT, "stays as stable", study.main, tiers.pass_rate, "the pass rate", no_loss),
+        (Tier.MEDIUM, "finds more by Best-of-N", study.learned, tiers.best_of_all, chosen, gain),
+        (Tier.HARD, "solves more of them", study.main, tiers.pass_at_all, f"pass@{half}", gain),
     ):
-        effect = tiers.difference(members[NORMAL], members[EXPERT], wanted, value)
+        effect = _in_tier(compared, wanted, value)
         yield Claim(
             "3",
             f"On {wanted.value} problems Expert-Sample {words}.",
@@ -188,7 +165,7 @@ def _tiers(study: Study) -> Iterator[Claim]:
             else _TOO_FEW,
             (part(effect),),
         )
-    effect = tiers.difference(members[NORMAL], members[EXPERT], Tier.HARD, tiers.diversity)
+    effect = _in_tier(study.main, Tier.HARD, tiers.diversity)
     yield Claim(
         "3",
         "On Hard problems Expert-Sample's reasoning is more diverse.",
@@ -197,12 +174,12 @@ def _tiers(study: Study) -> Iterator[Claim]:
     )
 
 
-def _pass_curves(study: Study) -> Iterator[Claim]:
-    one, many = (difference(study.main, EXPERT, NORMAL, "pass_at_k", k) for k in (1, study.n))
+def _many_and_one(compared: Compared, n: int) -> Iterator[Claim]:
+    one, many = (difference(compared, EXPERT, NORMAL, "pass_at_k", k) for k in (1, n))
     yield Claim(
         "4",
         "Expert-Sample solves more problems with many samples than token sampling does.",
-        f"pass@{study.n} against token-normal: {points(many)}.",
+        f"pass@{n} against token-normal: {points(many)}.",
         (gain(many),),
     )
     yield Claim(
@@ -211,6 +188,9 @@ def _pass_curves(study: Study) -> Iterator[Claim]:
         f"pass@1 against token-normal: {points(one)}.",
         (no_loss(one),),
     )
+
+
+def _hotter_tokens(study: Study) -> Iterator[Claim]:
     high_one, high_many = (difference(study.main, HIGH, NORMAL, "pass_at_k", k) for k in (1, study.n))
     yield Claim(
         "4",
@@ -278,8 +258,8 @@ def speed_kept(ratios: NDArray[np.float64]) -> Claim:
     )
 
 
-def _similarity(study: Study) -> Claim:
-    effect = difference(study.main, EXPERT, NORMAL, "diversity")
+def _similarity(compared: Compared) -> Claim:
+    effect = difference(compared, EXPERT, NORMAL, "diversity")
     return Claim(
         "9",
         "Expert-Sample's responses are less alike than token sampling's.",
@@ -296,6 +276,11 @@ def _diversity(effect: Estimate) -> str:
     return f"{effect.value:+.3f} ({effect.low:+.3f} to {effect.high:+.3f}; n = {effect.n})"
 
 
-def _members(comparison: Comparison, strategy: str) -> dict[str, RunGroup]:
+def _in_tier(compared: Compared, wanted: Tier, value: tiers.Value) -> Estimate:
+    """What Expert-Sample has more than token-normal."""
+    return tiers.difference(_members(compared, NORMAL), _members(compared, EXPERT), wanted, value)
+
+
+def _members(comparison: Compared, strategy: str) -> dict[str, RunGroup]:
     """Problem to group."""
     return {group.problem_id: group.member for group in comparison.groups if group.strategy == strategy}

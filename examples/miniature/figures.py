@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
 
-from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow, ProcessRow
 from diversity_judge.drawing.look import COLOURS, look_of
+from examples.miniature.comparing import Compared
 from examples.miniature.sweeps import BASELINE, DEFAULT, Sweep
 
 SWEEP_COLUMNS = ("setting", "value", "strategy", "metric", "k", "mean", "ci_low", "ci_high", "n_problems")
@@ -23,7 +23,7 @@ _CHOICES = (
 )
 
 
-def sweep_rows(comparison: Comparison, sweeps: Sequence[Sweep], n: int) -> pd.DataFrame:
+def sweep_rows(comparison: Compared, sweeps: Sequence[Sweep], n: int) -> pd.DataFrame:
     """pass@1, pass@n and diversity for every value of every setting; the baseline as the setting `none`."""
     rows = [_sweep_row("none", float("nan"), BASELINE, comparison, metric, n) for metric in _metrics(n)]
     for sweep in sweeps:
@@ -56,7 +56,7 @@ def sweep_figure(table: pd.DataFrame, sweeps: Sequence[Sweep], n: int) -> Figure
     return figure
 
 
-def verification_figure(verifiers: Mapping[str, Comparison], strategies: Sequence[str]) -> Figure:
+def verification_figure(verifiers: Mapping[str, Compared], strategies: Sequence[str]) -> Figure:
     """What each strategy solves with one sample and with each way of choosing among n; a panel a verifier."""
     figure = Figure(figsize=(4 + 4 * len(verifiers), 4), layout="constrained")
     (panels,) = figure.subplots(1, len(verifiers), squeeze=False, sharey=True)
@@ -70,7 +70,7 @@ def verification_figure(verifiers: Mapping[str, Comparison], strategies: Sequenc
     return figure
 
 
-def _choices(axes: Axes, comparison: Comparison, strategies: Sequence[str]) -> None:
+def _choices(axes: Axes, comparison: Compared, strategies: Sequence[str]) -> None:
     width = 0.8 / len(strategies)
     for place, strategy in enumerate(strategies):
         look = look_of(strategies, strategy)
@@ -91,7 +91,7 @@ def _metrics(n: int) -> tuple[tuple[str, int | None], ...]:
 
 
 def _sweep_row(
-    setting: str, value: float, strategy: str, comparison: Comparison, metric: tuple[str, int | None], n: int
+    setting: str, value: float, strategy: str, comparison: Compared, metric: tuple[str, int | None], n: int
 ) -> tuple[object, ...]:
     name, k = metric
     found: ProcessRow | OutcomeRow

@@ -26,6 +26,7 @@ class Size:
             said to bring nothing.
         others: Of these, problems for strategies whose differences are large.
         study: Of these, problems for the other values of the sweeps, and for the routers' probabilities.
+        second: Of these, problems for the compared strategies of the second model.
         active: Numbers of active experts, each with its problems; the model's own number is of the main experiment.
         n: Responses a problem and strategy.
         pairs: Judged pairs a group; None for all.
@@ -39,6 +40,7 @@ class Size:
     problems: int
     others: int
     study: int
+    second: int
     active: Mapping[int, int]
     n: int
     pairs: int | None
@@ -64,8 +66,8 @@ class Size:
 
 
 FULL = Size(
-    1000, 300, 60, {2: 200, 4: 1000, 16: 200}, n=32, pairs=32, matrices=8, rounds=6, routed=20_000, replayed=100
+    1000, 300, 60, 300, {2: 200, 4: 1000, 16: 200}, n=32, pairs=32, matrices=8, rounds=6, routed=20_000, replayed=100
 )  # fmt: skip
 QUICK = Size(
-    3, 3, 3, {4: 3}, n=8, pairs=None, matrices=2, rounds=3, routed=200, replayed=3, sweeps=sweeps.QUICK
+    3, 3, 3, 3, {4: 3}, n=8, pairs=None, matrices=2, rounds=3, routed=200, replayed=3, sweeps=sweeps.QUICK
 )  # fmt: skip

@@ -1,149 +1,100 @@
 """From the finished steps to figures, tables, claims and one page, as HTML and as Markdown.
 
-python -m examples.miniature.report results/miniature --page docs/miniature.md    writes the page again
+python -m examples.miniature.report results/miniature --law results/miniature-law --page docs/miniature.md
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import json
-import shutil
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
-from diversity_judge.compare import compare
-from diversity_judge.comparing.figures import save_figures
-from diversity_judge.comparing.files import write_tables
-from diversity_judge.comparing.result import Comparison
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
 from diversity_judge.drawing.axes import save_figure
 from diversity_judge.files import write_csv, write_frame, write_text
 from diversity_judge.inputs.responses import Group
 from examples.miniature import figures, responses, routes
-from examples.miniature.claims import EXPERT, NORMAL, Study, all_claims
-from examples.miniature.plan import ACTIVE, CLAIMED, FULL, NO_HEAD, Size
+from examples.miniature.claims import all_claims
+from examples.miniature.comparing import Compared
+from examples.miniature.law_page import read_law
+from examples.miniature.pictures import pictures
+from examples.miniature.plan import ACTIVE, FULL, Size
+from examples.miniature.points import PAPER_DIVERSITY
 from examples.miniature.reward_errors import errors_of
-from examples.miniature.verdicts import summary
-from generation.expert_sample.settings import ExpertSampleSettings
+from examples.miniature.study import NORMAL, Study, load_study
+from examples.miniature.verdicts import Claim, summary
+from examples.miniature.why import sentences as why
 from generation.expert_use.active_experts import active_experts_points, write_active_experts
 
 TEMPLATES = Path(__file__).parent
+FIRST_MODEL = TEMPLATES / "model"
 DPI = 130
+REPORT = "report.html"
+_BOLD = re.compile(r"\*\*(.+?)\*\*")
 
 Sampled = Mapping[str, Sequence[Group]]
 """Strategy -> its groups."""
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure of the report.
-
-    Attributes:
-        title: What it is the counterpart of.
-        file: In the run's folder.
-        about: What it shows, in one sentence.
-        table: The CSV with its numbers, in the run's folder.
-    """
-
-    title: str
-    file: Path
-    about: str
-    table: str
-
-
-def write_report(folder: Path, size: Size, sampled: Sampled, *, page: Path | None = None) -> Path:
-    """Write the figures, `claims.csv` and `report.html`; with `page` also a Markdown page with its pictures beside it.
+def write_report(
+    folder: Path, size: Size, sampled: Sampled, *, law: Path | None = None, page: Path | None = None
+) -> Path:
+    """Write the figures, `claims.csv`, `points.csv` and `report.html`.
 
     Args:
         folder: The run's.
         size: What was run.
         sampled: Its responses, as `responses.sampled` reads them.
-        page: Such as docs/miniature.md.
+        law: Folder of `python -m examples.miniature.law`, if that was run.
+        page: Such as docs/miniature.md; its pictures go beside it.
     """
     by_active = {ACTIVE: sampled} | {active: responses.active(folder, active) for active in size.active}
     study = load_study(folder, sampled, by_active)
-    _write_comparisons(folder / "compare", study)
     _draw(folder, study, size, by_active)
     claims = all_claims(study)
     write_csv(folder / "claims.csv", [claim.row() for claim in claims])
-    content = {
-        "claims": claims,
-        "summary": summary(claims),
-        "strategies": _strategy_table(study),
-        "reward_model": errors_of(r for group in study.learned.groups for r in group.member.responses),
-        "agreement": _agreement(folder),
-        "routes": routes.said(folder),
-        "size": size,
-        "minutes": _minutes(folder),
-        "n_sampled": _n_responses(by_active),
-        "n": study.n,
-        "versions": _versions(folder),
-        "training": _training(folder),
-        "greedy": _share_right(sampled["greedy"]),
-    }
-    pictures = [picture for picture in _pictures(study) if (folder / picture.file).exists()]
-    report = folder / "report.html"
-    embedded = [(picture, _data_address(folder / picture.file)) for picture in pictures]
+    write_csv(folder / "points.csv", [point.row() for point in study.points])
+    content = _content(folder, size, study, claims, law) | {"greedy": _share_right(sampled["greedy"])}
+    drawn = pictures(folder, study, law)
+    report = folder / REPORT
+    embedded = [(picture, picture.data_address) for picture in drawn]
     write_text(report, _render("report.html.j2", content | {"pictures": embedded}))
     if page is not None:
-        addresses = [(picture, _copied(folder / picture.file, page)) for picture in pictures]
-        write_text(page, _render("page.md.j2", content | {"pictures": addresses}))
+        copied = [(picture, picture.copied_beside(page)) for picture in drawn]
+        write_text(page, _render("page.md.j2", content | {"pictures": copied}))
     return report
 
 
-def load_study(folder: Path, sampled: Sampled, by_active: Mapping[int, Sampled]) -> Study:
-    """Read what the steps left, and compare.
-
-    Args:
-        folder: The run's.
-        sampled: With the model's own number of active experts.
-        by_active: With each number of active experts.
-    """
-    own = compare([folder / "scores" / "main"], baseline=NORMAL)
-    learned = compare([folder / responses.LEARNED], baseline=NORMAL)
-    by_rank = pd.read_csv(folder / "routing" / "router_by_rank.csv")["mean_probability"].to_numpy()
-    by_block = pd.read_csv(folder / "routing" / "router_by_block.csv")
-    own_name = responses.active_name(ACTIVE)
-    greedy, sampled_active = (
-        compare([responses.with_active(by_active, strategy)], baseline=own_name, tier_strategy=own_name)
-        for strategy in ("greedy", NORMAL)
-    )
-    settings = [group for name in (EXPERT, *CLAIMED, NO_HEAD) for group in sampled.get(name, ())]
-    return Study(
-        main=own,
-        learned=learned,
-        sweeps=compare([folder / "scores" / "sweeps"], baseline=EXPERT),
-        settings=compare([responses.unjudged(settings)], baseline=EXPERT),
-        greedy=greedy,
-        sampled=sampled_active,
-        active=ACTIVE,
-        by_rank=by_rank,
-        by_block=by_block.pivot_table(index="block", columns="rank", values="mean_probability").to_numpy(),
-        k_keep=ExpertSampleSettings().resolve(ACTIVE, len(by_rank)).k_keep,
-        speed=_speed_ratios(pd.read_csv(folder / "overhead.csv")),
-        n=max(group.n_responses for group in own.groups),
-    )
-
-
-def _speed_ratios(overhead: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
-    speed = (overhead.tokens / overhead.seconds).groupby([overhead["round"], overhead.strategy]).first().unstack()
-    return (speed[EXPERT] / speed[NORMAL]).to_numpy()
-
-
-def _write_comparisons(folder: Path, study: Study) -> None:
-    """As the command `compare` leaves them."""
-    for name in ("main", "learned", "sweeps", "settings", "greedy", "sampled"):
-        write_tables(folder / name, getattr(study, name))
-    for name in ("main", "learned"):
-        save_figures(getattr(study, name), folder / name, heatmaps=False)
+def _content(folder: Path, size: Size, study: Study, claims: Sequence[Claim], law: Path | None) -> dict[str, Any]:
+    """What both templates are filled with."""
+    by_point = [[claim for claim in claims if claim.point == point.name] for point in study.points]
+    return {
+        "points_tried": study.points,
+        "paper_diversity": PAPER_DIVERSITY,
+        "claims": by_point,
+        "summaries": [summary(of_point) for of_point in by_point],
+        "law": read_law(law) if law else None,
+        "why": why.said(folder),
+        "routes": routes.said(folder),
+        "strategies": _strategy_table(study),
+        "reward_model": errors_of(r for group in study.learned.groups for r in group.member.responses),
+        "agreement": _agreement(folder),
+        "size": size,
+        "time": _time(folder),
+        "n_sampled": study.n_sampled,
+        "n": study.n,
+        "versions": _versions(folder),
+        "training": _training(),
+    }
 
 
 def _draw(folder: Path, study: Study, size: Size, by_active: Mapping[int, Sampled]) -> None:
@@ -160,79 +111,6 @@ def _draw(folder: Path, study: Study, size: Size, by_active: Mapping[int, Sample
     save_figure(chosen, folder / "figures" / "verification.png", dpi=DPI)
 
 
-def _pictures(study: Study) -> list[Picture]:
-    compared = Path("compare/main/figures")
-    maps = sorted(study.main.problems)[0]
-    return [
-        Picture(
-            "Figure 2a, 2b",
-            Path("routing/active_experts.png"),
-            "Greedy accuracy and pass@n with fewer and with more active experts than the model was trained with.",
-            "routing/active_experts.csv",
-        ),
-        Picture(
-            "Figure 2c",
-            Path("routing/router_by_rank.png"),
-            "Mean router probability by rank over the tokens of sampled solutions.",
-            "routing/router_by_rank.csv",
-        ),
-        Picture(
-            "Figure 3",
-            compared / "validation_panel.png",
-            "Stability, Best-of-N, diversity and pass@N in the tiers that token-normal's own responses decide.",
-            "compare/main/outcomes.csv",
-        ),
-        Picture(
-            "Figure 4",
-            compared / "pass_curves.png",
-            "pass@n of the four strategies.",
-            "compare/main/outcomes.csv",
-        ),
-        Picture(
-            "Table 2",
-            Path("figures/verification.png"),
-            "What a learned reward model makes of the samples, and beside it a verifier by rules.",
-            "compare/learned/outcomes.csv",
-        ),
-        Picture(
-            "Table 2 at every n",
-            Path("compare/learned/figures/verification.png"),
-            "Choosing among n of the samples with the learned reward model.",
-            "compare/learned/verification.csv",
-        ),
-        Picture(
-            "What hangs on the aggregate",
-            Path("compare/learned/figures/aggregates.png"),
-            "The paper does not say how the rewards of steps become one: each way beside the others.",
-            "compare/learned/verification.csv",
-        ),
-        Picture(
-            "Figures 5 to 8",
-            Path("figures/sweeps.png"),
-            "Settings of Expert-Sample one at a time; the circle is the default, the dotted line token-normal.",
-            "sweeps.csv",
-        ),
-        Picture(
-            "Figure 9",
-            Path(f"compare/matrices/heatmaps/{maps}.png"),
-            "Similarity matrices of one problem under the four strategies, by the exact judge.",
-            "scores/matrices/pairs.csv",
-        ),
-        Picture(
-            "The proxy judge against the exact one",
-            Path("agreement/agreement.png"),
-            "How often the proxy judge gives the exact judge's score, and what that does to diversity.",
-            "agreement/agreement.csv",
-        ),
-        Picture(
-            "Other routes",
-            Path(routes.FOLDER) / "counterfactual.png",
-            "Routes of equal cost beside the router's own at the last layer, by the confidence of the token.",
-            f"{routes.FOLDER}/summary.csv",
-        ),
-    ]
-
-
 def _strategy_table(study: Study) -> list[dict[str, Any]]:
     """Choices by the learned reward model; `by_rules` has those by the verifier."""
     rows = []
@@ -245,7 +123,7 @@ def _strategy_table(study: Study) -> list[dict[str, Any]]:
     return rows
 
 
-def _outcomes(comparison: Comparison, strategy: str) -> dict[str, OutcomeRow]:
+def _outcomes(comparison: Compared, strategy: str) -> dict[str, OutcomeRow]:
     rows = comparison.outcomes.where(strategy=strategy, tier=ALL_TIERS)
     return {row.metric: row for row in rows if row.metric != "pass_at_k"}
 
@@ -255,11 +133,12 @@ def _agreement(folder: Path) -> Mapping[str, Any]:
     return {str(name): value for name, value in table.iloc[-1].items()}
 
 
-def _minutes(folder: Path) -> float:
+def _time(folder: Path) -> Mapping[str, float]:
     """What the run took: steps aside ran beside another one, and a resumed run passes over what is done."""
     steps = pd.read_json(folder / "steps.jsonl", lines=True)
     shown = steps[~steps.aside]
-    return float(shown.groupby(shown.command.map(" ".join)).seconds.max().sum() / 60)
+    longest = shown.groupby(shown.command.map(" ".join))[["seconds", "processor_seconds"]].max().sum() / 60
+    return {"minutes": float(longest.seconds), "processor_minutes": float(longest.processor_seconds)}
 
 
 def _versions(folder: Path) -> str:
@@ -268,22 +147,14 @@ def _versions(folder: Path) -> str:
     return ", ".join(f"{name} {version}" for name, version in engine.items())
 
 
-def _training(folder: Path) -> Mapping[str, Any]:
-    loaded: Mapping[str, Any] = json.loads((_model(folder) / "training.json").read_text(encoding="utf-8"))
+def _training() -> Mapping[str, Any]:
+    """How the first model of the project was trained, from which the others come."""
+    loaded: Mapping[str, Any] = json.loads((FIRST_MODEL / "training.json").read_text(encoding="utf-8"))
     return loaded
-
-
-def _model(folder: Path) -> Path:
-    manifest = json.loads((folder / "main.manifest.json").read_text(encoding="utf-8"))
-    return Path(manifest["settings"]["model"])
 
 
 def _share_right(groups: Sequence[Group]) -> float:
     return float(np.mean([response.correct is True for group in groups for response in group.responses]))
-
-
-def _n_responses(by_active: Mapping[int, Sampled]) -> int:
-    return sum(group.n_responses for sampled in by_active.values() for groups in sampled.values() for group in groups)
 
 
 def _render(template: str, content: Mapping[str, Any]) -> str:
@@ -294,27 +165,23 @@ def _render(template: str, content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["bold"] = _bold
     return environment.get_template(template).render(content)
 
 
-def _data_address(file: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"
-
-
-def _copied(file: Path, page: Path) -> str:
-    """A picture's address on the page, to which it is copied."""
-    target = page.parent / "images" / f"miniature_{file.name}"
-    shutil.copyfile(file, target)
-    return f"images/{target.name}"
+def _bold(sentence: str) -> Markup:
+    """Markdown's bold words as HTML, the rest escaped."""
+    return Markup(_BOLD.sub(r"<b>\1</b>", str(escape(sentence))))  # noqa: S704
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the report of a finished run again."""
     parser = argparse.ArgumentParser(prog="python -m examples.miniature.report", description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--law", type=Path, metavar="DIR", help="what python -m examples.miniature.law left there")
     parser.add_argument("--page", type=Path, help="also write this Markdown page, with its pictures in images/")
     args = parser.parse_args(argv)
-    print(write_report(args.folder, FULL, responses.sampled(args.folder, FULL), page=args.page))  # noqa: T201
+    print(write_report(args.folder, FULL, responses.sampled(args.folder, FULL), law=args.law, page=args.page))  # noqa: T201
     return 0
 
 

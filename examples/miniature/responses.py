@@ -14,6 +14,11 @@ from examples.miniature.plan import Size
 LEARNED = "learned/main.jsonl"
 """The responses of the main experiment, with the rewards of the reward model."""
 
+SECOND = "second/main.jsonl"
+"""The responses of the second model."""
+SECOND_ROUTING = "second/routing"
+"""What its routers do."""
+
 
 def file_of(size: Size, n_problems: int) -> str:
     """The file of the strategies that are sampled for so many problems."""
@@ -38,6 +43,11 @@ def sampled(folder: Path, size: Size) -> dict[str, list[Group]]:
 def active(folder: Path, number: int) -> dict[str, list[Group]]:
     """The same of another number of active experts."""
     return _by_strategy([folder / active_file(number)])
+
+
+def second(folder: Path) -> dict[str, list[Group]]:
+    """The same of the second model."""
+    return _by_strategy([folder / SECOND])
 
 
 def of(groups: Mapping[str, Sequence[Group]], strategies: Sequence[str], *, limit: int | None = None) -> list[Response]:

@@ -2,6 +2,9 @@
 
     held-out problems -> sample -> reward (rules, a model) -> score exactly -> compare -> other routes -> report.html
 
+A second model, whose tokens are random and whose router is sure of itself, shows where the claims end: it has two
+strategies alone.
+
 Every step is a function or a command of this project, printed as it is run; the same command again continues a run that
 was killed.
 """
@@ -16,7 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,11 +28,12 @@ from rich.console import Console
 
 from diversity_judge.command import exit_code
 from diversity_judge.files import write_text
-from diversity_judge.inputs.responses import Group, write_responses
+from diversity_judge.inputs.responses import Group, Response, write_responses
 from examples.miniature import overhead, responses, routes, sweeps
 from examples.miniature.apart import Apart
 from examples.miniature.plan import COMPARED, FULL, QUICK, STRATEGIES, Size
 from examples.miniature.problems import held_out
+from examples.miniature.processors import ONE_THREAD, cores, processor_seconds
 from examples.miniature.responses import LEARNED
 from examples.miniature.tokens import solution_length
 from examples.miniature.verifier import with_rewards
@@ -39,6 +43,9 @@ from generation.sample import run as run_sampling
 from generation.sampling.options import SampleOptions
 
 MODEL = Path(__file__).parent / "model"
+"""The first of this project, and that of the second operating point: random tokens, a router that is sure of itself."""
+FLAT_MODEL = Path(__file__).parent / "model_flat"
+"""That of the paper's operating point: nearly deterministic at its usual temperature, with a flat router."""
 REWARD_MODEL = Path(__file__).parent / "reward_model"
 REWARD_RECIPES = Path(__file__).parent / "rewards.toml"
 SEED = 0
@@ -49,8 +56,9 @@ ENVIRONMENT = {
     "TORCH_CPP_LOG_LEVEL": "ERROR",
     "PYTHONWARNINGS": "ignore::FutureWarning",
 }
+_ROUTERS = ("by_rank.csv", "by_block.csv", "numbers.csv", "by_rank.png")
 STEPS = "steps.jsonl"
-"""What was run, and how long it took."""
+"""What was run, how long it took, and how long the processors computed meanwhile, for all that ran beside it too."""
 _ENGINE: Mapping[str, Any] = {"dtype": "float32", "max_model_len": 96}
 _SAMPLING_ENGINE = {**_ENGINE, "enforce_eager": True, "max_num_seqs": 1024, "use_tqdm_on_load": False}
 _ROUND = 1024
@@ -68,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code of the command that failed, or 0."""
     parser = argparse.ArgumentParser(prog="python -m examples.miniature.run", description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, help="default results/miniature, with --quick results/miniature-quick")
-    parser.add_argument("--model", type=Path, default=MODEL, help="default %(default)s")
+    parser.add_argument("--model", type=Path, default=FLAT_MODEL, help="default %(default)s")
     parser.add_argument("--quick", action="store_true", help="a few problems, 8 samples: to see that everything works")
     args = parser.parse_args(argv)
     out = args.out or Path("results/miniature-quick" if args.quick else "results/miniature")
@@ -93,10 +101,9 @@ class MiniatureRun:
         """All steps; returns 0."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write_problems()
-        (whole, strategies), *others = self._size.strategies().items()
-        self._sample(whole, strategies, replicas=cores())
+        self._sample_main()
         # An engine's start takes longer than a small sample: these get half of the cores each.
-        self._side_by_side(self._sample_active, lambda: self._sample_others(others))
+        self._side_by_side(self._sample_active, self._sample_others)
         self._measure_overhead()
         self._reward()
         self._side_by_side(self._judge_main, self._beside_the_judge)
@@ -124,27 +131,35 @@ class MiniatureRun:
         )
         write_text(self._folder / "problems.jsonl", "".join(lines))
 
-    def _sample_others(self, others: Sequence[tuple[int, Sequence[str]]]) -> None:
-        for n_problems, strategies in others:
-            self._sample(n_problems, strategies, replicas=cores() // 2, aside=True)
+    def _sample_main(self) -> None:
+        n_problems, strategies = next(iter(self._size.strategies().items()))
+        self._sample(responses.file_of(self._size, n_problems), n_problems, strategies, replicas=cores())
+
+    def _sample_others(self) -> None:
+        sample = partial(self._sample, replicas=cores() // 2, aside=True)
+        for n_problems, strategies in [*self._size.strategies().items()][1:]:
+            sample(responses.file_of(self._size, n_problems), n_problems, strategies)
+        sample(responses.SECOND, self._size.second, COMPARED, model=MODEL)
 
     def _sample_active(self) -> None:
         for active, n_problems in self._size.active.items():
-            self._sample(n_problems, ["greedy", COMPARED[0]], replicas=cores() // 2, active=active)
+            strategies = ("greedy", COMPARED[0])
+            self._sample(responses.active_file(active), n_problems, strategies, replicas=cores() // 2, active=active)
 
     def _sample(
         self,
+        file: str,
         n_problems: int,
         strategies: Sequence[str],
         *,
         replicas: int,
+        model: Path | None = None,
         active: int | None = None,
         aside: bool = False,
     ) -> None:
-        file = responses.file_of(self._size, n_problems) if active is None else responses.active_file(active)
         options = SampleOptions(
             problems=self._folder / "problems.jsonl",
-            model=self._model,
+            model=model or self._model,
             strategies=",".join(strategies),
             n=self._size.n,
             seed=SEED,
@@ -168,23 +183,27 @@ class MiniatureRun:
 
     def _reward(self) -> None:
         """Write what is judged, with the verifier's rewards."""
-        folder = self._folder / "rewarded"
-        if folder.exists():
-            return
-        wanted = {
-            "main": responses.of(self._sampled, STRATEGIES),
-            "sweeps": responses.of(self._sampled, sweeps.strategies(self._size.sweeps), limit=self._size.study),
-            "matrices": responses.of(self._sampled, STRATEGIES, limit=self._size.matrices),
+        for name, found in self._judged().items():
+            file = self._folder / "rewarded" / f"{name}.jsonl"
+            if not file.exists():
+                write_responses(file, with_rewards(found()))
+
+    def _judged(self) -> Mapping[str, Callable[[], Sequence[Response]]]:
+        """Name of a file to the responses in it."""
+        return {
+            "main": lambda: responses.of(self._sampled, STRATEGIES),
+            "sweeps": lambda: responses.of(self._sampled, sweeps.strategies(self._size.sweeps), limit=self._size.study),
+            "matrices": lambda: responses.of(self._sampled, STRATEGIES, limit=self._size.matrices),
+            "second": lambda: responses.of(responses.second(self._folder), COMPARED),
         }
-        begun = folder.with_name("rewarded.begun")
-        begun.mkdir(exist_ok=True)
-        for name, rows in wanted.items():
-            write_responses(begun / f"{name}.jsonl", with_rewards(rows))
-        begun.rename(folder)
 
     def _beside_the_judge(self) -> None:
         self._reward_by_model()
-        self._judge_sweeps()
+        self._watch_routers(self._model, self._folder / "routing")
+        self._watch_routers(MODEL, self._folder / responses.SECOND_ROUTING)
+        self._judge("sweeps", "sweeps", "countdown", self._size.pairs, aside=True)
+        self._judge("second", "second", "countdown", self._size.pairs, aside=True)
+        self._run("examples.miniature.why", self._folder, aside=True)
 
     def _reward_by_model(self) -> None:
         """The main responses with the rewards of a reward model that errs, in place of the verifier's."""
@@ -201,18 +220,16 @@ class MiniatureRun:
         """Read once for all steps."""
         return responses.sampled(self._folder, self._size)
 
-    def _judge_sweeps(self) -> None:
-        routing = [self._folder / "routing" / f"router_by_{name}" for name in ("rank.csv", "block.csv", "rank.png")]
-        if not all(path.exists() for path in routing):
+    def _watch_routers(self, model: Path, out: Path) -> None:
+        if not all((out / f"router_{name}").exists() for name in _ROUTERS):
             options = ProbabilitiesOptions(
                 problems=self._folder / "problems.jsonl",
-                model=self._model,
+                model=model,
                 limit=self._size.study,
                 engine_args=_ENGINE,
-                out=self._folder / "routing",
+                out=out,
             )
             self._call(show_probabilities, options, aside=True, apart=True)
-        self._judge("sweeps", "sweeps", "countdown", self._size.pairs, aside=True)
 
     def _judge_main(self) -> None:
         scores = self._folder / "scores"
@@ -258,9 +275,15 @@ class MiniatureRun:
         )
 
     def _report(self) -> None:
-        from examples.miniature.report import write_report
+        from examples.miniature.report import REPORT, write_report
 
-        report = write_report(self._folder, self._size, self._sampled)
+        report = self._folder / REPORT
+
+        def work() -> tuple[int, str]:
+            write_report(self._folder, self._size, self._sampled)
+            return 0, ""
+
+        self._step(["examples.miniature.report", str(self._folder)], work, said=f"report: {report}")
         minutes = (time.monotonic() - self._began) / 60
         self._console.print(f"\n{minutes:.1f} minutes. Open {report} in a browser.", style="bold", soft_wrap=True)
 
@@ -289,10 +312,11 @@ class MiniatureRun:
         said = f"\n[{minutes:5.1f} min] {said}"
         if not aside:
             self._console.print(said, style="bold cyan", markup=False, soft_wrap=True)
-        began = time.monotonic()
+        began, computed = time.monotonic(), processor_seconds()
         code, printed = work()
         with (self._folder / STEPS).open("a", encoding="utf-8") as file:
-            step = {"command": words, "seconds": round(time.monotonic() - began, 1), "aside": aside}
+            taken = {"seconds": time.monotonic() - began, "processor_seconds": processor_seconds() - computed}
+            step = {"command": words, **{name: round(value, 1) for name, value in taken.items()}, "aside": aside}
             file.write(json.dumps(step) + "\n")
         if aside:
             self._console.print(said, style="bold cyan", markup=False, soft_wrap=True)
@@ -306,16 +330,12 @@ def _command(words: Sequence[str], *, aside: bool) -> tuple[int, str]:
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-m", *words],
         check=False,
+        env=os.environ | (ONE_THREAD if words[0].startswith("diversity_judge.") else {}),
         stdout=subprocess.PIPE if aside else None,
         stderr=subprocess.STDOUT if aside else None,
         text=True,
     )
     return done.returncode, done.stdout or ""
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

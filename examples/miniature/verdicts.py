@@ -23,14 +23,31 @@ from functools import cached_property
 from scipy import stats
 
 from diversity_judge.choices import SMALLEST_INTERESTING
+from diversity_judge.measures import few_problems
 from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.paired import LEVEL, holm
-from diversity_judge.measures.power import problems_needed
+from diversity_judge.measures.power import detectable_difference, problems_needed
 
 POINTS_MARGIN = 0.02
 """Of shares: what is below two points does not matter."""
 DIVERSITY_MARGIN = SMALLEST_INTERESTING
 """Of diversities, which are no shares: what a study should be able to see."""
+
+
+class Unit(str, Enum):
+    """What a difference is of, and so how it is written."""
+
+    SHARE = "share"
+    DIVERSITY = "diversity"
+    OTHER = "other"
+
+    def said(self, size: float) -> str:
+        """A size of this unit, in words."""
+        return f"{100 * size:.1f} points" if self is Unit.SHARE else f"{size:.3f}"
+
+
+_UNITS = {POINTS_MARGIN: Unit.SHARE, DIVERSITY_MARGIN: Unit.DIVERSITY}
+"""By the margin below which they do not matter."""
 
 
 class Verdict(str, Enum):
@@ -43,6 +60,9 @@ class Verdict(str, Enum):
     OPEN = "cannot be told here"
 
 
+_GAINED = {1: "gain", -1: "loss"}
+
+
 @dataclass(frozen=True)
 class Part:
     """A difference that a claim is about, turned so that more of it speaks for the claim.
@@ -53,6 +73,7 @@ class Part:
         holds_above: Of sign * difference.
         fails_below: Of sign * difference.
         has_opposite: Whether a difference below 0 is the opposite of the claim, and not only its failing.
+        unit: What the difference is of.
     """
 
     effect: Estimate
@@ -60,6 +81,7 @@ class Part:
     holds_above: float
     fails_below: float
     has_opposite: bool = False
+    unit: Unit = Unit.OTHER
 
     @property
     def needs_an_effect(self) -> bool:
@@ -92,6 +114,17 @@ class Part:
         found = problems_needed(sd, gap, pilot=n, n_comparisons=n_claims, level=2 * LEVEL)
         return found.n if found else None
 
+    def told(self, n_claims: int) -> str:
+        """Which difference would have decided it with 80 % power, in words; empty where that can't be said."""
+        n = self.effect.n
+        if self.unit is Unit.OTHER or not self.effect.se > 0 or n <= few_problems.MOST:
+            return ""
+        sd = self.effect.se * math.sqrt(n)
+        size = detectable_difference(sd, n, n_comparisons=n_claims, level=2 * LEVEL)
+        if self.has_opposite:
+            return f"a {_GAINED[self.sign]} of {self.unit.said(size)} would have shown"
+        return f"a {_GAINED[-self.sign]} of {self.unit.said(size - self.fails_below)} would have refuted it"
+
     def _p_above(self, line: float) -> float:
         """Of the null hypothesis that sign * difference is at most `line`."""
         # Where no problem differs, or there is one alone, their spread is not known, and nothing is told.
@@ -103,22 +136,22 @@ class Part:
 
 def gain(effect: Estimate, margin: float = POINTS_MARGIN) -> Part:
     """A difference is above 0; refuted where it is below the margin."""
-    return Part(effect, 1, 0.0, margin, has_opposite=True)
+    return Part(effect, 1, 0.0, margin, has_opposite=True, unit=_UNITS[margin])
 
 
 def loss(effect: Estimate, margin: float = POINTS_MARGIN) -> Part:
     """A difference is below 0; refuted where it is above minus the margin."""
-    return Part(effect, -1, 0.0, margin, has_opposite=True)
+    return Part(effect, -1, 0.0, margin, has_opposite=True, unit=_UNITS[margin])
 
 
 def no_loss(effect: Estimate, margin: float = POINTS_MARGIN) -> Part:
     """Nothing is lost, up to the margin; refuted where more than the margin is."""
-    return Part(effect, 1, -margin, -margin)
+    return Part(effect, 1, -margin, -margin, unit=_UNITS[margin])
 
 
 def no_gain(effect: Estimate, margin: float = POINTS_MARGIN) -> Part:
     """Nothing is gained, up to the margin; refuted where more than the margin is."""
-    return Part(effect, -1, -margin, -margin)
+    return Part(effect, -1, -margin, -margin, unit=_UNITS[margin])
 
 
 def at_least(effect: Estimate, line: float) -> Part:
@@ -141,6 +174,7 @@ class Claim:
         found: What was measured here.
         parts: What has to hold.
         unit: What the interval is over.
+        point: The operating point at which it was measured.
         verdict: What `decided` finds.
         p_holds: Of its holding, adjusted by Holm over all claims; NaN where nothing is known.
         p_fails: Of its being refuted, adjusted likewise.
@@ -152,6 +186,7 @@ class Claim:
     found: str
     parts: tuple[Part, ...]
     unit: str = "problems"
+    point: str = ""
     verdict: Verdict = Verdict.OPEN
     p_holds: float = float("nan")
     p_fails: float = float("nan")
@@ -161,6 +196,11 @@ class Claim:
     def needs_an_effect(self) -> bool:
         """Whether it fails where the methods that it compares do the same; if not, holding says little."""
         return any(part.needs_an_effect for part in self.parts)
+
+    @property
+    def holds(self) -> bool:
+        """Whether it does, be it ever so little."""
+        return self.verdict in (Verdict.HOLDS, Verdict.SMALL)
 
     @cached_property
     def needed(self) -> int | None:
@@ -175,21 +215,28 @@ class Claim:
         """Of claims.csv."""
         return {
             "figure": self.figure,
+            "point": self.point,
             "claim": self.claim,
             "found": self.found,
             "verdict": self.verdict.value,
             "needs_an_effect": self.needs_an_effect,
+            "could_fail": self.could_fail,
             "p_holds": self.p_holds,
             "p_fails": self.p_fails,
             "needed": self.needed,
             "unit": self.unit,
         }
 
+    @cached_property
+    def could_fail(self) -> str:
+        """Whether it fails where the method does nothing, and which difference would have told, in words."""
+        answer = "yes" if self.needs_an_effect else "not if the method does nothing"
+        told = [words for part in self.parts if (words := part.told(self.n_claims))]
+        return f"{answer}; {', '.join(told)}" if told else answer
+
     @property
     def remark(self) -> str:
         """What a reader of the verdict has to know beside it; empty where there is nothing."""
-        if self.verdict is Verdict.HOLDS and not self.needs_an_effect:
-            return "would hold too if nothing differed"
         if self.verdict is Verdict.OPEN and self.needed is not None:
             return f"about {self.needed:,} {self.unit} would tell"
         return ""
@@ -242,4 +289,4 @@ def summary(claims: Sequence[Claim]) -> str:
     parts = [f"{n} {one_and_more[verdict][n > 1]}" for verdict, n in counts.items() if n]
     idle = sum(claim.verdict is Verdict.HOLDS and not claim.needs_an_effect for claim in claims)
     note = f" {idle} of those that hold would hold too if the method did nothing." if idle else ""
-    return f"Of {len(claims)} claims, {', '.join(parts)} here.{note}"
+    return f"Of {len(claims)} claims, {', '.join(parts)}.{note}"

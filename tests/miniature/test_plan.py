@@ -39,7 +39,7 @@ def write(path: Path, groups: Mapping[str, Sequence[str]]) -> None:
 
 
 def test_responses_are_read_in_order_whatever_the_order_of_the_files(tmp_path: Path) -> None:
-    size = Size(2, 1, 1, {4: 1}, n=2, pairs=None, matrices=1, rounds=1, routed=9, replayed=1, sweeps=sweeps.QUICK)
+    size = Size(2, 1, 1, 1, {4: 1}, n=2, pairs=None, matrices=1, rounds=1, routed=9, replayed=1, sweeps=sweeps.QUICK)
     write(tmp_path / "main.jsonl", {"expert-sample": ["b", "a"], "token-normal": ["a", "b"]})
     write(tmp_path / "first_1.jsonl", {"edt": ["a"]})
     write(tmp_path / "routing" / "active_4.jsonl", {"token-normal": ["a"]})

@@ -16,18 +16,22 @@ from diversity_judge.countdown import is_solution, read_problem, read_steps, sim
 from diversity_judge.inputs.reading import read_responses
 from diversity_judge.runs.loading import load_run
 from examples.miniature.plan import QUICK
-from examples.miniature.run import MODEL
+from examples.miniature.points import PAPERS, SECOND
+from examples.miniature.run import FLAT_MODEL
 
 pytestmark = [pytest.mark.vllm, pytest.mark.usefixtures("vllm_with_plugin")]
 
 TABLES = (
     "claims.csv",
+    "points.csv",
     "sweeps.csv",
     "routing/router_by_rank.csv",
     "routing/active_experts.csv",
     "scores/main/scores.csv",
     "scores/matrices/scores.csv",
+    "scores/second/scores.csv",
     "compare/main/differences.csv",
+    "compare/second/differences.csv",
     "compare/main/outcomes.csv",
     "compare/learned/outcomes.csv",
     "compare/learned/verification.csv",
@@ -70,6 +74,9 @@ def test_every_table_and_figure_is_there(finished: Path) -> None:
         assert figure in page
     claims = pd.read_csv(finished / "claims.csv")
     assert {"2a", "2b", "2c", "3", "4", "table 2", "table 3", "9"} <= set(claims.figure)
+    by_point = claims.groupby("point", sort=False).size()
+    assert list(by_point.index) == list(pd.read_csv(finished / "points.csv").point) == [PAPERS, SECOND]
+    assert by_point[SECOND] == 3
 
 
 def test_grades_and_similarities_are_the_truth(finished: Path) -> None:
@@ -102,7 +109,7 @@ def test_token_normal_is_plain_vllm(finished: Path) -> None:
         for response in group.responses
     ]
     done = subprocess.run(
-        [sys.executable, "-c", SAME_TOKENS, str(MODEL)],
+        [sys.executable, "-c", SAME_TOKENS, str(FLAT_MODEL)],
         input=json.dumps(rows),
         env=os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "ERROR"},
         capture_output=True,

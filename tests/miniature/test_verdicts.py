@@ -13,6 +13,7 @@ from examples.miniature.verdicts import (
     Claim,
     Part,
     Verdict,
+    at_least,
     decided,
     gain,
     loss,
@@ -134,13 +135,39 @@ def test_what_would_hold_if_nothing_differed_is_said() -> None:
         ]
     )
     assert (stable.needs_an_effect, better.needs_an_effect) == (False, True)
-    assert stable.remark == "would hold too if nothing differed"
-    assert better.remark == ""
+    assert stable.could_fail.startswith("not if the method does nothing; a loss of ")
+    assert better.could_fail.startswith("yes; a gain of ")
+
+
+@pytest.mark.parametrize(
+    ("rule", "sign", "word", "decides"),
+    [
+        (gain, 1, "gain", Verdict.HOLDS),
+        (loss, -1, "loss", Verdict.HOLDS),
+        (no_loss, -1, "loss", Verdict.FAILS),
+        (no_gain, 1, "gain", Verdict.FAILS),
+    ],
+)
+def test_the_difference_that_would_have_told_does_so_in_80_of_100_studies(
+    rule: Callable[[Estimate], Part], sign: int, word: str, decides: Verdict
+) -> None:
+    rng = np.random.default_rng(3)
+    (claim,) = decided([Claim("1", "a", "b", (rule(mean_of(rng.normal(0, 0.2, 60))),))])
+    told = claim.could_fail.split("; ")[1]
+    size = float(told.removeprefix(f"a {word} of ").split(" points")[0]) / 100
+    sd = claim.parts[0].effect.se * np.sqrt(60)
+    studies = [rule(mean_of(rng.normal(sign * size, sd, 60))) for _ in range(400)]
+    assert 0.74 <= np.mean([verdict(part) is decides for part in studies]) <= 0.86
+
+
+def test_what_is_no_share_and_no_diversity_has_no_size_to_be_told() -> None:
+    (claim,) = decided([Claim("2c", "a", "b", (at_least(effect(0.1, 0.2), 0.0),))])
+    assert claim.could_fail == "yes"
 
 
 def test_the_summary_counts() -> None:
     effects = (effect(0.03, 0.05), effect(-0.3, 0.3), effect(0.03, 0.05), effect(-0.01, 0.01))
     claims = decided([Claim("1", "a", "b", (gain(e),)) for e in effects])
-    assert summary(claims) == "Of 4 claims, 2 hold, 1 does not hold, 1 cannot be told here."
+    assert summary(claims) == "Of 4 claims, 2 hold, 1 does not hold, 1 cannot be told."
     (stable,) = decided([Claim("1", "a", "b", (no_loss(effect(-0.01, 0.01)),))])
     assert summary([stable]).endswith(" 1 of those that hold would hold too if the method did nothing.")

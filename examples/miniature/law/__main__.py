@@ -24,7 +24,8 @@ from examples.miniature.law.plan import Part
 from examples.miniature.law.report import write_law
 from examples.miniature.law.sampling import options as sample_options
 from examples.miniature.law.tables import put_together
-from examples.miniature.run import ENVIRONMENT, SEED, cores
+from examples.miniature.processors import cores
+from examples.miniature.run import ENVIRONMENT, SEED
 from generation.interrupts import signals_interrupt
 from generation.response_file import has_waiting
 from generation.sample import run as run_sampling

@@ -1,0 +1,162 @@
+"""What the page says of the law, from the tables that `python -m examples.miniature.law` leaves in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from examples.miniature.points import Measured
+from examples.miniature.verdicts import DIVERSITY_MARGIN, LEVEL
+
+METRICS = {"diversity": "diversity", "pass_at_1": "pass@1", "pass_at_n": "pass@n", "best_of_n": "Best-of-N"}
+"""Of the tables, and how a reader knows them."""
+_ABOVE = "above the frontier"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One router, task, temperature and setting, with what Expert-Sample adds there.
+
+    Attributes:
+        where: Router, task, temperature and setting, in words.
+        entropy: Of the next token under the tokens alone, in nats.
+        new_share: Of the weight.
+        diversity: Of the tokens alone.
+        gains: Metric to what is added.
+        is_confirmed: Whether diversity surely grows, adjusted by Holm over all cells.
+    """
+
+    where: str
+    entropy: float
+    new_share: float
+    diversity: float
+    gains: dict[str, Measured]
+    is_confirmed: bool
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A row of the table for practice.
+
+    Attributes:
+        entropy: Of the next token, in nats.
+        new_share: Of the weight, that Expert-Sample would put on new experts.
+        gains: Metric to what the law expects.
+    """
+
+    entropy: float
+    new_share: float
+    gains: dict[str, Measured]
+
+    @property
+    def what_to_do(self) -> str:
+        """By the rule that was written before: a gain in diversity that matters, surely, surely not, or neither."""
+        diversity = self.gains["diversity"]
+        if diversity.low > DIVERSITY_MARGIN:
+            return "use Expert-Sample"
+        if diversity.high < DIVERSITY_MARGIN:
+            return "leave it; for more diversity sample hotter tokens"
+        return "try it on a hundred problems first"
+
+
+@dataclass(frozen=True)
+class LawPage:
+    """Everything that the page says of the law.
+
+    Attributes:
+        sentences: What was found, as the command printed it.
+        parameters: (metric, parameter, value) of the fitted law over all tasks.
+        cells: What was measured, with the setting that the paper has.
+        advice: What the law expects where it was measured.
+        frontier: (what is equal, what is compared, verdict) to the number of cells.
+        above: Points above the frontier, in words.
+        n_outcomes: Problems times cells.
+    """
+
+    sentences: tuple[str, ...]
+    parameters: tuple[tuple[str, str, Measured], ...]
+    cells: tuple[Cell, ...]
+    advice: tuple[Advice, ...]
+    frontier: dict[tuple[str, str], dict[str, int]]
+    above: tuple[str, ...]
+    n_outcomes: int
+
+    @property
+    def holds(self) -> tuple[Cell, ...]:
+        """Where Expert-Sample surely adds diversity."""
+        return tuple(cell for cell in self.cells if cell.is_confirmed)
+
+    @property
+    def does_not_hold(self) -> tuple[Cell, ...]:
+        """Where that is not sure."""
+        return tuple(cell for cell in self.cells if not cell.is_confirmed)
+
+
+def read_law(folder: Path) -> LawPage:
+    """Read the law's tables.
+
+    Raises:
+        FileNotFoundError: the law has not been fitted in this folder.
+    """
+    frontier = _read(folder / "frontier.csv")
+    counts = frontier.groupby(["equal", "metric", "verdict"], sort=False).size()
+    compared: dict[tuple[str, str], dict[str, int]] = {}
+    for (equal, metric, verdict), count in counts.items():  # type: ignore[misc]
+        compared.setdefault((METRICS[equal], METRICS[metric]), {})[verdict] = int(count)
+    return LawPage(
+        tuple((folder / "said.txt").read_text(encoding="utf-8").splitlines()),
+        tuple(_parameters(_read(folder / "law.csv"))),
+        tuple(_cells(_read(folder / "effects.csv"))),
+        tuple(_advice(_read(folder / "practice.csv"))),
+        compared,
+        tuple(_above(frontier)),
+        len(_read(folder / "outcomes.csv")),
+    )
+
+
+def _read(path: Path) -> pd.DataFrame:
+    # An empty setting is a word of its own, not a missing one.
+    return pd.read_csv(path, converters={"setting": str})
+
+
+def _parameters(table: pd.DataFrame) -> Sequence[tuple[str, str, Measured]]:
+    law = table[table.form == table.form.iloc[0]]
+    law = law[law.task == law.task.iloc[0]]
+    return [
+        (METRICS[row.metric], row.parameter, Measured(row.value, row.ci_low, row.ci_high)) for row in law.itertuples()
+    ]
+
+
+def _cells(table: pd.DataFrame) -> Sequence[Cell]:
+    shown = table[table.setting == "default"].sort_values("diversity_gain", ascending=False)
+    return [_cell(row) for _, row in shown.iterrows()]
+
+
+def _cell(row: pd.Series) -> Cell:
+    gains = {name: Measured(row[f"{name}_gain"], row[f"{name}_ci_low"], row[f"{name}_ci_high"]) for name in METRICS}
+    is_confirmed = row["diversity_gain"] > 0 and row["diversity_p_holm"] <= LEVEL
+    return Cell(_where(row), row["entropy"], row["new_share"], row["diversity_tokens"], gains, bool(is_confirmed))
+
+
+def _where(row: pd.Series) -> str:
+    setting = "" if row["setting"] == "default" else f", {row['setting']}"
+    return f"{row['router']}, {row['task']} numbers, T {row['temperature']:g}{setting}"
+
+
+def _advice(table: pd.DataFrame) -> Sequence[Advice]:
+    found: dict[tuple[float, float], dict[str, Measured]] = {}
+    for row in table[table.is_measured].itertuples():
+        found.setdefault((row.entropy, row.new_share), {})[row.metric] = Measured(row.gain, row.ci_low, row.ci_high)
+    return [Advice(entropy, share, gains) for (entropy, share), gains in sorted(found.items())]
+
+
+def _above(frontier: pd.DataFrame) -> Sequence[str]:
+    return [_place(row) for _, row in frontier[frontier.verdict == _ABOVE].iterrows()]
+
+
+def _place(row: pd.Series) -> str:
+    size = f"{row['difference']:+.3f} ({row['ci_low']:+.3f} to {row['ci_high']:+.3f})"
+    return f"{_where(row)}: {METRICS[row['metric']]} {size} at equal {METRICS[row['equal']]}"

@@ -1,0 +1,83 @@
+"""What the page says of the law, from tables of known content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from diversity_judge.files import write_csv
+from examples.miniature.law_page import METRICS, Advice, read_law
+from examples.miniature.points import Measured
+
+KEYS = {"router": "flat", "task": "four", "temperature": 0.7, "top_p": 0.8}
+
+
+def effect(setting: str, gain: float, p: float, temperature: float = 0.7) -> dict[str, object]:
+    row: dict[str, object] = {**KEYS, "temperature": temperature, "setting": setting, "entropy": 0.1, "new_share": 0.12}
+    for metric in METRICS:
+        row |= {f"{metric}_tokens": 0.2, f"{metric}_gain": gain, f"{metric}_ci_low": gain - 0.01}
+        row |= {f"{metric}_ci_high": gain + 0.01, f"{metric}_p_holm": p}
+    return row
+
+
+@pytest.fixture
+def law(tmp_path: Path) -> Path:
+    effects = [effect("default", 0.01, 0.6, 1.4), effect("default", 0.1, 0.001), effect("k_keep=2", 0.2, 0.001)]
+    write_csv(tmp_path / "effects.csv", [*effects, effect("default", -0.05, 0.001, 2.0)])
+    fitted = {"n_cells": 3, "n_problems": 9, "value": 0.12, "ci_low": 0.1, "ci_high": 0.14}
+    write_csv(
+        tmp_path / "law.csv",
+        [
+            {"metric": "diversity", "task": "all", "form": "weight and entropy", "parameter": "a", **fitted},
+            {"metric": "diversity", "task": "all", "form": "weight alone", "parameter": "a", **fitted},
+            {"metric": "diversity", "task": "four", "form": "weight and entropy", "parameter": "a", **fitted},
+        ],
+    )
+    point = {**KEYS, "setting": "default", "equal": "pass_at_1", "difference": 0.05, "ci_low": 0.02, "ci_high": 0.08}
+    write_csv(
+        tmp_path / "frontier.csv",
+        [
+            {**point, "metric": "diversity", "verdict": "above the frontier"},
+            {**point, "metric": "diversity", "verdict": "on the frontier"},
+            {**point, "metric": "pass_at_n", "verdict": "on the frontier"},
+        ],
+    )
+    expected = {"entropy": 0.1, "gain": 0.08, "ci_low": 0.06, "ci_high": 0.1}
+    write_csv(
+        tmp_path / "practice.csv",
+        [
+            {"metric": "diversity", "new_share": 0.1, "is_measured": True, **expected},
+            {"metric": "pass_at_n", "new_share": 0.1, "is_measured": True, **expected},
+            {"metric": "diversity", "new_share": 0.9, "is_measured": False, **expected},
+        ],
+    )
+    write_csv(tmp_path / "outcomes.csv", [{"setting": "", "n": 32}] * 5)
+    (tmp_path / "said.txt").write_text("One.\nTwo.\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_the_law_is_read(law: Path) -> None:
+    page = read_law(law)
+    assert page.sentences == ("One.", "Two.")
+    assert page.parameters == (("diversity", "a", Measured(0.12, 0.1, 0.14)),)
+    assert page.n_outcomes == 5
+    assert [(cell.where, cell.gains["pass_at_n"].value) for cell in page.holds] == [("flat, four numbers, T 0.7", 0.1)]
+    assert [cell.gains["diversity"].value for cell in page.does_not_hold] == [0.01, -0.05]
+    assert page.frontier == {
+        ("pass@1", "diversity"): {"above the frontier": 1, "on the frontier": 1},
+        ("pass@1", "pass@n"): {"on the frontier": 1},
+    }
+    assert page.above == ("flat, four numbers, T 0.7: diversity +0.050 (+0.020 to +0.080) at equal pass@1",)
+    (row,) = page.advice
+    assert (row.entropy, row.new_share, row.what_to_do) == (0.1, 0.1, "use Expert-Sample")
+    assert set(row.gains) == {"diversity", "pass_at_n"}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "says"),
+    [(0.031, 0.09, "use"), (0.0, 0.029, "leave it"), (0.01, 0.05, "try it"), (-0.1, 0.2, "try it")],
+)
+def test_advice_follows_from_the_interval(low: float, high: float, says: str) -> None:
+    advice = Advice(0.1, 0.1, {"diversity": Measured((low + high) / 2, low, high)})
+    assert advice.what_to_do.startswith(says)

@@ -1,0 +1,108 @@
+"""Which steps the run takes and on which model, with what samples and computes replaced by fakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from diversity_judge.inputs.responses import Response, write_responses
+from examples.miniature import run
+from examples.miniature.plan import COMPARED, QUICK
+from examples.miniature.processors import one_thread, processor_seconds
+from generation.sampling.options import SampleOptions
+
+SOLUTION = "6 * 11 = 66 left 12 2 66 ; 2 + 12 = 14 left 66 14 ; 66 - 14 = 52"
+
+
+def fake_sampling(options: SampleOptions) -> int:
+    """Two responses a problem and strategy."""
+    rows = [
+        Response(row["problem_id"], SOLUTION, strategy=strategy, sample_id=sample, problem=row["problem"], correct=True)
+        for row in map(json.loads, Path(str(options.problems)).read_text().splitlines()[: options.limit])
+        for strategy in ",".join(options.strategies).split(",")
+        for sample in range(2)
+    ]
+    options.out.parent.mkdir(exist_ok=True)
+    write_responses(options.out, rows)
+    return 0
+
+
+class Recorded(run.MiniatureRun):
+    """Samples by the fake; everything else is only written down."""
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        super().__init__(folder, model, QUICK, Console(quiet=True))
+        self.sampled: list[SampleOptions] = []
+        self.words: list[Sequence[str]] = []
+
+    def _call(self, function: Callable[..., int], *arguments: object, aside: bool = False, apart: bool = False) -> None:
+        self.words.append([function.__name__, *map(str, arguments)])
+        if function is run.run_sampling:
+            (options,) = arguments
+            assert isinstance(options, SampleOptions)
+            self.sampled.append(options)
+            fake_sampling(options)
+
+    def _run(self, module: str, *arguments: object, aside: bool = False) -> None:
+        self.words.append([module, *map(str, arguments)])
+
+    def _report(self) -> None:
+        self.words.append(["report"])
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Recorded:
+    found = Recorded(tmp_path, tmp_path / "flat")
+    assert found.everything() == 0
+    return found
+
+
+def test_the_second_model_has_the_compared_strategies_alone(recorded: Recorded) -> None:
+    of_second = [options for options in recorded.sampled if options.model == run.MODEL]
+    assert [(o.strategies, o.limit, o.out.name, o.out.parent.name) for o in of_second] == [
+        ((",".join(COMPARED),), QUICK.second, "main.jsonl", "second")
+    ]
+    others = [options for options in recorded.sampled if options.model != run.MODEL]
+    assert {options.model for options in others} == {recorded.sampled[0].model}
+
+
+def test_what_is_judged_and_watched(recorded: Recorded) -> None:
+    judged = [Path(words[1]).stem for words in recorded.words if words[0] == "diversity_judge.score"]
+    assert sorted(judged) == ["main", "matrices", "matrices", "second", "sweeps"]
+    folder = recorded.sampled[0].out.parent
+    assert all((folder / "rewarded" / f"{name}.jsonl").exists() for name in judged)
+    assert sum(words[0] == "show_probabilities" for words in recorded.words) == 2
+    assert ["examples.miniature.why", str(folder)] in recorded.words
+    assert recorded.words[-1] == ["report"]
+
+
+def test_a_step_notes_how_long_processors_computed(tmp_path: Path) -> None:
+    of_steps = run.MiniatureRun(tmp_path, tmp_path, QUICK, Console(quiet=True))
+
+    def work() -> int:
+        before = processor_seconds()
+        while processor_seconds() < before + 0.2:
+            pass
+        return 0
+
+    of_steps._call(work)
+    (step,) = map(json.loads, (tmp_path / run.STEPS).read_text().splitlines())
+    assert step["processor_seconds"] >= 0.2
+    assert step["processor_seconds"] <= step["seconds"] * 64
+
+
+def test_one_thread_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for before in (None, "7"):
+        if before is None:
+            monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        else:
+            monkeypatch.setenv("OMP_NUM_THREADS", before)
+        with one_thread():
+            assert os.environ["OMP_NUM_THREADS"] == "1"
+        assert os.environ.get("OMP_NUM_THREADS") == before
