@@ -1,6 +1,6 @@
 """`write_law`: from the grid's two tables to the law's tables, its figures and a few sentences.
 
-outcomes.csv, numbers.csv -> effects.csv, law.csv, rivals.csv, frontier.csv, figures/
+outcomes.csv, numbers.csv -> effects.csv, law.csv, rivals.csv, frontier.csv, practice.csv, said.txt, figures/
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rich.console import Console
 
 from diversity_judge.drawing.axes import save_figure
 from diversity_judge.errors import InputError
-from diversity_judge.files import write_frame
+from diversity_judge.files import write_frame, write_text
 from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.paired import LEVEL
 from examples.miniature.law import figures
@@ -31,6 +31,7 @@ from examples.miniature.law.fit import INTERESTING, Rival
 from examples.miniature.law.forms import LAW
 from examples.miniature.law.frontier import COMPARED, frontier_rows
 from examples.miniature.law.grid import TaskGrid, grids_of, with_numbers
+from examples.miniature.law.practice import practice_rows
 from examples.miniature.law.resampling import DRAWS, estimate
 from examples.miniature.law.tables import read_numbers, read_outcomes
 
@@ -64,7 +65,10 @@ def write_law(folder: Path, console: Console, *, draws: int = DRAWS) -> None:
     write_frame(folder / "rivals.csv", rival_rows(findings.laws))
     write_frame(folder / "frontier.csv", frontier_rows(findings.points))
     _draw(grids, findings, folder / FIGURES)
-    for line in said(findings, max(grid.n for grid in grids)):
+    write_frame(folder / "practice.csv", practice_rows(findings))
+    lines = [*said(findings, max(grid.n for grid in grids))]
+    write_text(folder / "said.txt", "".join(f"{line.strip()}\n" for line in lines))
+    for line in lines:
         console.print(line, markup=False, highlight=False)
 
 

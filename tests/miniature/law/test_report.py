@@ -66,6 +66,23 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, console.file.getvalue()
 
 
+def test_the_table_for_practice_expects_what_was_planted(written: tuple[Path, str]) -> None:
+    table = pd.read_csv(written[0] / "practice.csv")
+    table = table[(table.metric == "diversity") & table.is_measured]
+    assert (table.entropy.min(), table.entropy.max()) == (0.02, 0.4)  # between .02 and .7
+    assert (table.new_share.min(), table.new_share.max()) == (0.05, 0.15)  # between .04 and .16
+    planted = table.new_share * np.exp(-4 * table.entropy)
+    assert table.gain.to_numpy() == pytest.approx(planted.to_numpy(), abs=0.01)
+    assert ((table.ci_low <= table.gain) & (table.gain <= table.ci_high)).all()
+
+
+def test_what_is_said_is_kept(written: tuple[Path, str]) -> None:
+    kept = (written[0] / "said.txt").read_text(encoding="utf-8").splitlines()
+    assert kept
+    assert [line.split() for line in kept if line.split()[0] in written[1]]
+    assert " ".join(" ".join(kept).split()) in " ".join(written[1].split())
+
+
 def test_the_planted_law_is_written(written: tuple[Path, str]) -> None:
     law = pd.read_csv(written[0] / "law.csv")
     mine = law[(law["metric"] == "diversity") & (law["form"] == "weight and entropy") & (law["task"] == "all")]
