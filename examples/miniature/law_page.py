@@ -14,6 +14,8 @@ from examples.miniature.verdicts import DIVERSITY_MARGIN, LEVEL
 METRICS = {"diversity": "diversity", "pass_at_1": "pass@1", "pass_at_n": "pass@n", "best_of_n": "Best-of-N"}
 """Of the tables, and how a reader knows them."""
 _ABOVE = "above the frontier"
+_NEEDED = "weight for"
+"""Begins the name of what follows from the fitted numbers; the sentences say it."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,10 @@ class Advice:
         """By the rule that was written before: a gain in diversity that matters, surely, surely not, or neither."""
         diversity = self.gains["diversity"]
         if diversity.low > DIVERSITY_MARGIN:
-            return "use Expert-Sample"
+            return "it adds diversity: Expert-Sample, or hotter tokens"
         if diversity.high < DIVERSITY_MARGIN:
-            return "leave it; for more diversity sample hotter tokens"
-        return "try it on a hundred problems first"
+            return "it adds next to nothing: hotter tokens alone"
+        return "it may add some: try it on a hundred problems"
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _parameters(table: pd.DataFrame) -> Sequence[tuple[str, str, Measured]]:
     law = table[table.form == table.form.iloc[0]]
-    law = law[law.task == law.task.iloc[0]]
+    law = law[(law.task == law.task.iloc[0]) & ~law.parameter.str.startswith(_NEEDED)]
     return [
         (METRICS[row.metric], row.parameter, Measured(row.value, row.ci_low, row.ci_high)) for row in law.itertuples()
     ]

@@ -30,6 +30,7 @@ def law(tmp_path: Path) -> Path:
         tmp_path / "law.csv",
         [
             {"metric": "diversity", "task": "all", "form": "weight and entropy", "parameter": "a", **fitted},
+            {"metric": "diversity", "task": "all", "form": "weight and entropy", "parameter": "weight for 1", **fitted},
             {"metric": "diversity", "task": "all", "form": "weight alone", "parameter": "a", **fitted},
             {"metric": "diversity", "task": "four", "form": "weight and entropy", "parameter": "a", **fitted},
         ],
@@ -70,13 +71,17 @@ def test_the_law_is_read(law: Path) -> None:
     }
     assert page.above == ("flat, four numbers, T 0.7: diversity +0.050 (+0.020 to +0.080) at equal pass@1",)
     (row,) = page.advice
-    assert (row.entropy, row.new_share, row.what_to_do) == (0.1, 0.1, "use Expert-Sample")
+    assert (row.entropy, row.new_share, row.what_to_do) == (
+        0.1,
+        0.1,
+        "it adds diversity: Expert-Sample, or hotter tokens",
+    )
     assert set(row.gains) == {"diversity", "pass_at_n"}
 
 
 @pytest.mark.parametrize(
     ("low", "high", "says"),
-    [(0.031, 0.09, "use"), (0.0, 0.029, "leave it"), (0.01, 0.05, "try it"), (-0.1, 0.2, "try it")],
+    [(0.031, 0.09, "it adds div"), (0.0, 0.029, "it adds next"), (0.01, 0.05, "it may"), (-0.1, 0.2, "it may")],
 )
 def test_advice_follows_from_the_interval(low: float, high: float, says: str) -> None:
     advice = Advice(0.1, 0.1, {"diversity": Measured((low + high) / 2, low, high)})
