@@ -37,8 +37,9 @@ from examples.miniature.processors import ONE_THREAD, cores, processor_seconds
 from examples.miniature.responses import LEARNED
 from examples.miniature.tokens import solution_length
 from examples.miniature.verifier import with_rewards
+from generation.expert_use.options import ProbabilitiesOptions
 from generation.interrupts import signals_interrupt
-from generation.routing import ProbabilitiesOptions, show_probabilities
+from generation.routing import show_probabilities
 from generation.sample import run as run_sampling
 from generation.sampling.options import SampleOptions
 

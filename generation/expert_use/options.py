@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from diversity_judge.errors import InputError
 from generation.engines.options import EngineOptions
@@ -69,10 +70,11 @@ class ProbabilitiesOptions(ProblemOptions, EngineOptions):
             InputError: a setting that no model could accept.
         """
         settings = strategy.expert_sample or ExpertSampleSettings()
-        for name, given in (("k_keep", self.k_keep), ("tau", self.tau), ("r", self.r)):
-            if given is not None:
+        given: dict[str, Any] = {"k_keep": self.k_keep, "tau": self.tau, "r": self.r}
+        for name, value in given.items():
+            if value is not None:
                 try:
-                    settings = replace(settings, **{name: given})
+                    settings = replace(settings, **{name: value})
                 except ValueError as error:
                     raise InputError(f"--{name.replace('_', '-')}: {error}") from error
         return settings

@@ -22,6 +22,7 @@ class RoutingProbe:
 
     model_runner: Any
     vllm_config: Any
+    _watched: Any
 
     def routing_probe_support(self) -> dict[str, Any]:
         """Whether experts could be drawn in this model: the fields of `ModelSupport`."""

@@ -138,7 +138,7 @@ async def _readings(engine: InProcessEngine, plan: SamplingPlan, asked: Asked) -
     for reason in await engine.call_workers("start_routing_probe", asked.plain()):
         if reason is not None:
             raise RunError(f"{_NOT_STUDIED}: {reason}")
-    readings = []
+    readings: list[Reading] = []
     for block in _blocks(list(plan.samples())):
         await asyncio.gather(*(_generate(engine, plan, sample) for sample in block))
         readings.append(await engine.call_workers("read_routing_probe"))

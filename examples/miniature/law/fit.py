@@ -109,7 +109,7 @@ def fit(form: Form, data: LawData, routers: Sequence[str]) -> Fitted:
 
 
 def _fit_part(form: Form, data: LawData) -> NDArray[np.float64]:
-    data = data.of(~np.isnan(data.gain).any(axis=0))
+    data = data.of(np.asarray(~np.isnan(data.gain).any(axis=0)))
     features = features_of(form, data.weight, data.entropy, data.diversity)
     return fitted(data.gain, features, weights_of(data.se))
 

@@ -26,11 +26,11 @@ BLOCKS = (  # tokens; sums of both entropies; sums of the shares of two layers
 
 def readings(blocks: tuple[tuple[float, ...], ...] = BLOCKS) -> list[list[dict[str, Any]]]:
     """As three workers answer: two of a first pipeline stage, which have no logits, one of the last."""
-    found = []
+    found: list[list[dict[str, Any]]] = []
     for number in range(len(blocks)):
         n, drawn, uncut, first, second = (sum(block[i] for block in blocks[: number + 1]) for i in range(5))
-        early = {"new_share": {0: ([first], n)}, "entropy": ([], 0)}
-        late = {"new_share": {"7": ([second], n)}, "entropy": ([drawn, uncut], n)}
+        early: dict[str, Any] = {"new_share": {0: ([first], n)}, "entropy": ([], 0)}
+        late: dict[str, Any] = {"new_share": {"7": ([second], n)}, "entropy": ([drawn, uncut], n)}
         found.append([early, early, late])
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_equal_tokens_have_the_logarithm_of_their_number() -> None:
     ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_entropy_is_that_of_the_sorted_and_cut_distribution(sampling: TokenSampling, dtype: torch.dtype) -> None:
+def test_the_entropy_is_that_of_the_sorted_and_cut_distribution(sampling: TokenSampling, dtype: Any) -> None:
     logits = (3 * torch.randn(40, 300, generator=torch.Generator().manual_seed(1))).to(dtype)
     expected = [entropy_by_sorting(row, sampling) for row in logits.double().numpy()]
     np.testing.assert_allclose(next_token_entropy(logits, sampling).numpy(), expected, rtol=1e-4, atol=1e-6)

@@ -215,7 +215,7 @@ def test_models_that_are_not_there_are_made_by_one_recipe_and_mixed(
 
 def test_a_training_that_fails_ends_the_grid(tmp_path: Path, routers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    failed = subprocess.CompletedProcess([], 1)
+    failed: subprocess.CompletedProcess[str] = subprocess.CompletedProcess([], 1)
     monkeypatch.setattr("examples.miniature.law.models.subprocess.run", lambda *_, **__: failed)
     with pytest.raises(RunError, match="mix failed"):
         grid(tmp_path, routers, FakeSampler(), Size(4, {"four": Design(("middle",), 1, (1.0,))})).sample_and_measure()
