@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from diversity_judge.measures.paired import LEVEL
 from examples.miniature.points import Measured
-from examples.miniature.verdicts import DIVERSITY_MARGIN, LEVEL
+from examples.miniature.verdicts import DIVERSITY_MARGIN
 
 METRICS = {"diversity": "diversity", "pass_at_1": "pass@1", "pass_at_n": "pass@n", "best_of_n": "Best-of-N"}
 """Of the tables, and how a reader knows them."""
@@ -106,7 +107,8 @@ def read_law(folder: Path) -> LawPage:
     frontier = _read(folder / "frontier.csv")
     counts = frontier.groupby(["equal", "metric", "verdict"], sort=False).size()
     compared: dict[tuple[str, str], dict[str, int]] = {}
-    for (equal, metric, verdict), count in counts.items():  # type: ignore[misc]
+    for index, count in counts.items():
+        equal, metric, verdict = map(str, index)  # type: ignore[arg-type]  # a tuple, where groups have three keys
         compared.setdefault((METRICS[equal], METRICS[metric]), {})[verdict] = int(count)
     return LawPage(
         tuple((folder / "said.txt").read_text(encoding="utf-8").splitlines()),
@@ -150,8 +152,9 @@ def _where(row: pd.Series) -> str:
 
 def _advice(table: pd.DataFrame) -> Sequence[Advice]:
     found: dict[tuple[float, float], dict[str, Measured]] = {}
-    for row in table[table.is_measured].itertuples():
-        found.setdefault((row.entropy, row.new_share), {})[row.metric] = Measured(row.gain, row.ci_low, row.ci_high)
+    for _, row in table[table.is_measured].iterrows():
+        gain = Measured(row["gain"], row["ci_low"], row["ci_high"])
+        found.setdefault((row["entropy"], row["new_share"]), {})[row["metric"]] = gain
     return [Advice(entropy, share, gains) for (entropy, share), gains in sorted(found.items())]
 
 

@@ -52,9 +52,9 @@ class OperatingPoint:
         """Whether its token sampling is about as diverse as the paper's."""
         return abs(self.diversity.value - PAPER_DIVERSITY) <= NEAR
 
-    def row(self) -> dict[str, str | float | bool]:
+    def row(self) -> Row:
         """Of points.csv."""
-        columns: dict[str, str | float | bool] = {"point": self.name}
+        columns: Row = {"point": self.name}
         for name in ("diversity", "entropy", "new_share"):
             found: Measured = getattr(self, name)
             columns |= {name: found.value, f"{name}_ci_low": found.low, f"{name}_ci_high": found.high}

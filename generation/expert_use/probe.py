@@ -22,7 +22,7 @@ class RoutingProbe:
 
     model_runner: Any
     vllm_config: Any
-    _watched: Any
+    _watched: Any = None
 
     def routing_probe_support(self) -> dict[str, Any]:
         """Whether experts could be drawn in this model: the fields of `ModelSupport`."""
@@ -39,7 +39,7 @@ class RoutingProbe:
         from generation.expert_sample.vllm.refusals import router_reason
         from generation.expert_use.watched import WatchedModel
 
-        if hasattr(self, "_watched"):
+        if self._watched is not None:
             self._watched.stop()
         if self.vllm_config.speculative_config is not None:
             return "speculative decoding is on, whose draft tokens are not those that are sampled"
@@ -53,7 +53,8 @@ class RoutingProbe:
 
     def read_routing_probe(self) -> dict[str, Any]:
         """What was seen so far, as plain data: see `WatchedModel.read`."""
-        return self._watched.read()
+        found: dict[str, Any] = self._watched.read()
+        return found
 
 
 def _moe_runners(model: Any) -> list[Any]:

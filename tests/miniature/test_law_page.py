@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from diversity_judge.files import write_csv
+from diversity_judge.files import Row, write_csv
 from examples.miniature.law_page import METRICS, Advice, read_law
 from examples.miniature.points import Measured
 
-KEYS = {"router": "flat", "task": "four", "temperature": 0.7, "top_p": 0.8}
+KEYS: Row = {"router": "flat", "task": "four", "temperature": 0.7, "top_p": 0.8}
 
 
-def effect(setting: str, gain: float, p: float, temperature: float = 0.7) -> dict[str, object]:
-    row: dict[str, object] = {**KEYS, "temperature": temperature, "setting": setting, "entropy": 0.1, "new_share": 0.12}
+def effect(setting: str, gain: float, p: float, temperature: float = 0.7) -> Row:
+    row: Row = {**KEYS, "temperature": temperature, "setting": setting, "entropy": 0.1, "new_share": 0.12}
     for metric in METRICS:
         row |= {f"{metric}_tokens": 0.2, f"{metric}_gain": gain, f"{metric}_ci_low": gain - 0.01}
         row |= {f"{metric}_ci_high": gain + 0.01, f"{metric}_p_holm": p}
@@ -25,7 +25,7 @@ def effect(setting: str, gain: float, p: float, temperature: float = 0.7) -> dic
 def law(tmp_path: Path) -> Path:
     effects = [effect("default", 0.01, 0.6, 1.4), effect("default", 0.1, 0.001), effect("k_keep=2", 0.2, 0.001)]
     write_csv(tmp_path / "effects.csv", [*effects, effect("default", -0.05, 0.001, 2.0)])
-    fitted = {"n_cells": 3, "n_problems": 9, "value": 0.12, "ci_low": 0.1, "ci_high": 0.14}
+    fitted: Row = {"n_cells": 3, "n_problems": 9, "value": 0.12, "ci_low": 0.1, "ci_high": 0.14}
     write_csv(
         tmp_path / "law.csv",
         [
@@ -44,7 +44,7 @@ def law(tmp_path: Path) -> Path:
             {**point, "metric": "pass_at_n", "verdict": "on the frontier"},
         ],
     )
-    expected = {"entropy": 0.1, "gain": 0.08, "ci_low": 0.06, "ci_high": 0.1}
+    expected: Row = {"entropy": 0.1, "gain": 0.08, "ci_low": 0.06, "ci_high": 0.1}
     write_csv(
         tmp_path / "practice.csv",
         [

@@ -13,6 +13,7 @@ from diversity_judge.inputs.responses import Response, write_responses
 from examples.miniature import run
 from examples.miniature.plan import COMPARED, QUICK
 from examples.miniature.processors import one_thread, processor_seconds
+from generation.sample import run as run_sampling
 from generation.sampling.options import SampleOptions
 
 SOLUTION = "6 * 11 = 66 left 12 2 66 ; 2 + 12 = 14 left 66 14 ; 66 - 14 = 52"
@@ -41,7 +42,7 @@ class Recorded(run.MiniatureRun):
 
     def _call(self, function: Callable[..., int], *arguments: object, aside: bool = False, apart: bool = False) -> None:
         self.words.append([function.__name__, *map(str, arguments)])
-        if function is run.run_sampling:
+        if function is run_sampling:
             (options,) = arguments
             assert isinstance(options, SampleOptions)
             self.sampled.append(options)
