@@ -105,11 +105,10 @@ def read_law(folder: Path) -> LawPage:
         FileNotFoundError: the law has not been fitted in this folder.
     """
     frontier = _read(folder / "frontier.csv")
-    counts = frontier.groupby(["equal", "metric", "verdict"], sort=False).size()
+    counts = frontier.groupby(["equal", "metric", "verdict"], sort=False).size().reset_index(name="n")
     compared: dict[tuple[str, str], dict[str, int]] = {}
-    for index, count in counts.items():
-        equal, metric, verdict = map(str, index)  # type: ignore[arg-type]  # a tuple, where groups have three keys
-        compared.setdefault((METRICS[equal], METRICS[metric]), {})[verdict] = int(count)
+    for _, row in counts.iterrows():
+        compared.setdefault((METRICS[row["equal"]], METRICS[row["metric"]]), {})[row["verdict"]] = int(row["n"])
     return LawPage(
         tuple((folder / "said.txt").read_text(encoding="utf-8").splitlines()),
         tuple(_parameters(_read(folder / "law.csv"))),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from diversity_judge.files import Row
 from examples.miniature.comparing import Compared
 from examples.miniature.plan import COMPARED
 
