@@ -21,6 +21,8 @@ _CLOSE = 1e-8
 _STUCK = 1e12
 """Damping beyond which no step is left that would be seen."""
 _HAIR = 1e-12
+_LARGEST = 100.0
+"""Exponents end here, far beyond any law: a draw that nothing fits is to be a bad one, not infinite."""
 
 
 def fitted(y: NDArray[np.float64], features: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -44,7 +46,7 @@ def fitted(y: NDArray[np.float64], features: NDArray[np.float64], weights: NDArr
     start = _first(y[0], z[:, 0], weights)
     found = _damped(y, z, weights, np.tile(start, (n_rows, 1)))
     exponents = found[:, 1:] / scale
-    a = found[:, 0] * np.exp(-exponents @ centre)
+    a = found[:, 0] * np.exp(np.clip(-exponents @ centre, -_LARGEST, _LARGEST))
     return np.column_stack([a, exponents])
 
 
@@ -58,7 +60,7 @@ def _shape(exponents: NDArray[np.float64], features: NDArray[np.float64]) -> NDA
     total = np.zeros((len(exponents), features.shape[-1]))
     for exponent, feature in zip(exponents.T, features, strict=True):
         total += exponent[:, None] * feature
-    return np.asarray(np.exp(total, out=total))
+    return np.asarray(np.exp(np.clip(total, -_LARGEST, _LARGEST, out=total), out=total))
 
 
 def _first(y: NDArray[np.float64], z: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,7 +87,8 @@ def _damped(
         tried = parameters[going] + step
         tried[:, 1:] = np.clip(tried[:, 1:], -_FURTHEST, _FURTHEST)
         tried_values = curve(tried, here)
-        tried_error = ((y[going] - tried_values) ** 2) @ weights
+        with np.errstate(over="ignore"):  # a step that ends so far out gains nothing, and is not taken
+            tried_error = ((y[going] - tried_values) ** 2) @ weights
         gained = error[going] - tried_error
         better = gained > 0
         ended = (better & (gained <= _CLOSE * error[going])) | (damping[going] > _STUCK) | (error[going] == 0)

@@ -1,5 +1,7 @@
 """The law is fitted as scipy fits it, finds what was planted as often as it says, and loses where a rival is true."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.optimize import curve_fit
@@ -8,7 +10,7 @@ from benchmarks.law_coverage import best_forms, parameter_coverage
 from benchmarks.planted_law import headroom_law, law, planted
 from examples.miniature.law.fit import fit, misses
 from examples.miniature.law.forms import FORMS, LAW, features_of
-from examples.miniature.law.least_squares import fitted
+from examples.miniature.law.least_squares import curve, fitted
 
 RIVALS = {form.name: form for form in FORMS}
 
@@ -33,6 +35,19 @@ def test_every_row_is_what_scipy_finds() -> None:
 def test_a_constant_is_the_weighted_mean() -> None:
     y, weights = np.array([[1.0, 2.0, 4.0], [0.0, 0.0, 3.0]]), np.array([1.0, 1.0, 2.0])
     assert fitted(y, np.empty((0, 1, 3)), weights)[:, 0] == pytest.approx([11 / 4, 6 / 4])
+
+
+def test_draws_that_nothing_fits_are_bad_ones_and_warn_of_nothing() -> None:
+    # Three cells for three parameters, and draws of nothing but noise: some fit only by an exponent without end.
+    generator = np.random.default_rng(0)
+    weight, entropy = np.array([0.117, 0.118, 0.1175]), np.array([0.02, 0.04, 0.08])
+    y = np.vstack([[0.12, 0.05, 0.013], generator.normal(0, 0.05, (300, 3))])
+    features = features_of(LAW, weight[None], entropy[None], entropy[None])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = fitted(y, features, np.ones(3))
+        far = features_of(LAW, np.array([[0.01]]), np.array([[0.5]]), np.array([[0.5]]))
+        assert np.isfinite(curve(found, far) ** 2).all()
 
 
 def test_fewer_cells_than_parameters_are_refused() -> None:

@@ -1,6 +1,7 @@
 """From two tables to the law's: cells are paired on problems, the planted law is found, and every file is whole."""
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     outcomes.to_csv(folder / "outcomes.csv", index=False)
     numbers.to_csv(folder / "numbers.csv", index=False)
     console = Console(file=io.StringIO(), width=80)
-    write_law(folder, console, draws=60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_law(folder, console, draws=60)
     assert isinstance(console.file, io.StringIO)
     return folder, console.file.getvalue()
 
