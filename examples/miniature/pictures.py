@@ -91,6 +91,13 @@ def _why(folder: Path) -> Iterator[Picture]:
         WHY,
     )
     yield Picture(
+        "Which decisions changed routes flip",
+        folder / why.FOLDER / "decisions.png",
+        "Drawn routes of all layers beside hotter tokens, decision by decision along the greedy solutions.",
+        f"{why.FOLDER}/why.csv",
+        WHY,
+    )
+    yield Picture(
         "Other routes",
         folder / routes.FOLDER / "counterfactual.png",
         "Routes of equal cost beside the router's own at the last layer, by the confidence of the token.",
