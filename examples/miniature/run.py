@@ -17,7 +17,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from itertools import islice
@@ -62,6 +62,8 @@ STEPS = "steps.jsonl"
 """What was run, how long it took, and how long the processors computed meanwhile, for all that ran beside it too."""
 _ENGINE: Mapping[str, Any] = {"dtype": "float32", "max_model_len": 96}
 _SAMPLING_ENGINE = {**_ENGINE, "enforce_eager": True, "max_num_seqs": 1024, "use_tqdm_on_load": False}
+_PAIRS_MISSING = 3
+"""Exit code of `score`: a response without any step has no similarity, and its pairs stay without a score."""
 _ROUND = 1024
 _MAX_TOKENS = solution_length(4) + 1
 """One more than a right solution needs."""
@@ -260,6 +262,7 @@ class MiniatureRun:
             *(() if pairs is None else ("--pairs-per-group", pairs)),
             *(() if heatmaps else ("--no-heatmaps",)),
             aside=aside,
+            fine=(0, _PAIRS_MISSING),
         )
 
     def _counterfactual(self) -> None:
@@ -296,18 +299,25 @@ class MiniatureRun:
         else:
             self._step([text], lambda: (function(*arguments), ""), said=text, aside=aside)
 
-    def _run(self, module: str, *arguments: object, aside: bool = False) -> None:
-        """Run one of the commands."""
+    def _run(self, module: str, *arguments: object, aside: bool = False, fine: Collection[int] = (0,)) -> None:
+        """Run one of the commands; exit codes other than the `fine` ones end the run."""
         words = [module, *map(str, arguments)]
-        self._step(words, lambda: _command(words, aside=aside), said=f"$ python -m {' '.join(words)}", aside=aside)
+        said = f"$ python -m {' '.join(words)}"
+        self._step(words, lambda: _command(words, aside=aside), said=said, aside=aside, fine=fine)
 
     def _step(
-        self, words: Sequence[str], work: Callable[[], tuple[int, str]], *, said: str, aside: bool = False
+        self,
+        words: Sequence[str],
+        work: Callable[[], tuple[int, str]],
+        *,
+        said: str,
+        aside: bool = False,
+        fine: Collection[int] = (0,),
     ) -> None:
         """Do one step and note its time; with `aside` what it prints is shown when it has ended.
 
         Raises:
-            CommandError: it failed; it holds the exit code.
+            CommandError: it failed: its exit code, which the error holds, is none of the `fine` ones.
         """
         minutes = (time.monotonic() - self._began) / 60
         said = f"\n[{minutes:5.1f} min] {said}"
@@ -322,7 +332,7 @@ class MiniatureRun:
         if aside:
             self._console.print(said, style="bold cyan", markup=False, soft_wrap=True)
             self._console.print(printed, markup=False, highlight=False, soft_wrap=True)
-        if code:
+        if code not in fine:
             raise CommandError(code)
 
 

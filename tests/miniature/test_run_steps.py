@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import pytest
@@ -48,7 +48,7 @@ class Recorded(run.MiniatureRun):
             self.sampled.append(options)
             fake_sampling(options)
 
-    def _run(self, module: str, *arguments: object, aside: bool = False) -> None:
+    def _run(self, module: str, *arguments: object, aside: bool = False, fine: Collection[int] = (0,)) -> None:
         self.words.append([module, *map(str, arguments)])
 
     def _report(self) -> None:
@@ -94,6 +94,21 @@ def test_a_step_notes_how_long_processors_computed(tmp_path: Path) -> None:
     (step,) = map(json.loads, (tmp_path / run.STEPS).read_text().splitlines())
     assert step["processor_seconds"] >= 0.2
     assert step["processor_seconds"] <= step["seconds"] * 64
+
+
+@pytest.mark.parametrize(("module", "goes_on"), [("diversity_judge.score", True), ("diversity_judge.agree", False)])
+def test_pairs_without_a_score_end_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, goes_on: bool
+) -> None:
+    """A response in which no step can be read has no similarity: `score` says so by its exit code 3."""
+    of_steps = run.MiniatureRun(tmp_path, tmp_path, QUICK, Console(quiet=True))
+    monkeypatch.setattr(run, "_command", lambda words, *, aside: (3, ""))
+    if goes_on:
+        of_steps._judge("main", "main", "countdown", None)
+    else:
+        with pytest.raises(run.CommandError):
+            of_steps._run(module)
+    assert len((tmp_path / run.STEPS).read_text().splitlines()) == 1
 
 
 def test_one_thread_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
