@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+
+from generation import environment
 
 ONE_THREAD: Mapping[str, str] = {"OMP_NUM_THREADS": "1"}
 """The environment of a process whose matrices are small: more threads would do nothing but wait for each other."""
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> AbstractContextManager[None]:
     """What starts in here multiplies matrices in one thread."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    return environment.changed(ONE_THREAD)
 
 
 def cores() -> int:

@@ -8,12 +8,13 @@ killed process tells nobody which children it has just begun.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from generation import environment
 
 _MARK = "DIVERSITY_JUDGE_ENGINE_OF"
 _KEEP_ENVIRONMENT = "SPT_NOENV"
@@ -58,16 +59,8 @@ class Reaper:
             text=True,
             start_new_session=True,
         )
-        before = {name: os.environ.get(name) for name in (_MARK, _KEEP_ENVIRONMENT)}
-        os.environ |= {_MARK: mark, _KEEP_ENVIRONMENT: "1"}
-        try:
+        with environment.changed({_MARK: mark, _KEEP_ENVIRONMENT: "1"}):
             yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
 
     def close(self) -> None:
         """Say farewell: the children were ended properly."""

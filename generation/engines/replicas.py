@@ -6,17 +6,17 @@ Large models want the opposite: all cores for one copy, which is what `in_proces
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 from diversity_judge.errors import DiversityJudgeError, RunError
+from generation import environment
 from generation.engines.base import EngineInfo, Generation, GenerationRequest, SampleFailedError, Settings
 from generation.engines.engine_log import EngineLog
 from generation.engines.pooling import PoolingRequest, Rows, probe_failure
@@ -140,7 +140,7 @@ class _Connected:
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, self._options, self._core), daemon=True)
         _start_tracker()
-        with _environment(ENVIRONMENT):
+        with environment.changed(ENVIRONMENT):
             self._process.start()
         theirs.close()  # so that its end is noticed here
         loop = asyncio.get_running_loop()
@@ -230,20 +230,5 @@ def _cores(n: int) -> Sequence[int | None]:
 def _start_tracker() -> None:
     """Start the process that frees what killed processes held, and let it do so without a word."""
     warnings = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), _KILLED_IS_NO_DEFECT)))
-    with _environment({"PYTHONWARNINGS": warnings}):
+    with environment.changed({"PYTHONWARNINGS": warnings}):
         resource_tracker.ensure_running()
-
-
-@contextlib.contextmanager
-def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    """What the processes that start in this block find in their environment."""
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
