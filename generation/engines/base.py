@@ -69,14 +69,8 @@ class SampleFailedError(Exception):
     """One response could not be sampled; others may well be."""
 
 
-class Engine(Protocol):
-    """Something that samples responses. Usable between `start` and `close`, from one event loop.
-
-    Attributes:
-        rounds_at_once: Calls of `generate_together` that can run at the same time.
-    """
-
-    rounds_at_once: int
+class Startable(Protocol):
+    """What is asked for responses or for numbers, between `start` and `close`, from one event loop."""
 
     async def start(self) -> EngineInfo:
         """Load the model or reach the servers.
@@ -84,6 +78,19 @@ class Engine(Protocol):
         Raises:
             RunError: that failed; the message says what to do.
         """
+
+    async def close(self) -> None:
+        """Release what `start` took."""
+
+
+class Engine(Startable, Protocol):
+    """Something that samples responses.
+
+    Attributes:
+        rounds_at_once: Calls of `generate_together` that can run at the same time.
+    """
+
+    rounds_at_once: int
 
     async def generate(self, request: GenerationRequest) -> Generation:
         """Sample one response.
@@ -115,9 +122,6 @@ class Engine(Protocol):
         Raises:
             RunError: a server fails for another reason.
         """
-
-    async def close(self) -> None:
-        """Release what `start` took."""
 
 
 @dataclass(frozen=True)

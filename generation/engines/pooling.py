@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from diversity_judge.errors import RunError
-from generation.engines.base import EngineInfo
+from generation.engines.base import Startable
 
 Rows = tuple[tuple[float, ...], ...]
 """Numbers: a row a token, a row a step, or one row for the whole text."""
@@ -34,8 +34,8 @@ class PoolingRequest:
     activation: bool
 
 
-class PoolingEngine(Protocol):
-    """Something that reads texts. Usable between `start` and `close`, from one event loop.
+class PoolingEngine(Startable, Protocol):
+    """Something that reads texts.
 
     Attributes:
         max_model_len: Tokens of the longest text, once it is started; None where nobody said.
@@ -44,13 +44,6 @@ class PoolingEngine(Protocol):
     @property
     def max_model_len(self) -> int | None:
         """See the class."""
-
-    async def start(self) -> EngineInfo:
-        """Load the model or reach the servers.
-
-        Raises:
-            RunError: that failed; the message says what to do.
-        """
 
     async def rows(self, request: PoolingRequest) -> Rows:
         """Read one text.
@@ -66,9 +59,6 @@ class PoolingEngine(Protocol):
         Raises:
             RunError: one of them does not read it; the message says which and why.
         """
-
-    async def close(self) -> None:
-        """Release what `start` took."""
 
 
 def probe_failure(model: str, error: Exception) -> RunError:
