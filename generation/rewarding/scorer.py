@@ -7,21 +7,16 @@ The order in which scores come does not matter: each has its key.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from diversity_judge.errors import RunError
 from generation.engines import SampleFailedError
 from generation.engines.pooling import PoolingEngine
-from generation.in_parallel import all_or_first_error, drain
+from generation.in_parallel import give_up_if_hopeless, work_and_keep
 from generation.rewarding.journal import Journal
 from generation.rewarding.plan import Job, Scored
 from generation.rewarding.prompts import Prepared, Prompts
-
-GIVE_UP_AFTER = 16
-"""Stop when this many failed and none succeeded: something is wrong with all of them."""
 
 OnScore = Callable[[int | None], None]
 """Called after each text with its number of tokens, or None if it failed."""
@@ -82,10 +77,9 @@ async def score_missing(
         RunError: nothing can be scored or written any more. What was finished before is on disk.
     """
     result = ScoringCounts(context=context)
-    finished: asyncio.Queue[tuple[Scored, int] | None] = asyncio.Queue()
     todo = iter(missing)
 
-    async def work() -> None:
+    async def work(done: Callable[[tuple[Scored, int]], None]) -> None:
         for job in todo:
             prepared = prompts.prepare(job.problem, job.text, context)
             if isinstance(prepared, str):
@@ -98,37 +92,20 @@ async def score_missing(
                 result.unscored[job.key] = str(error)
                 result.failures[str(error)] += 1
                 on_score(None)
-                _give_up_if_hopeless(result)
+                give_up_if_hopeless(len(result.scored), result.failures, "responses")
             else:
-                await finished.put((_scored(job, prepared, scores, context), len(prepared.token_ids)))
+                done((_scored(job, prepared, scores, context), len(prepared.token_ids)))
 
-    async def write() -> None:
-        while (batch := await drain(finished)) is not None:
-            journal.keep([scored for scored, _ in batch])
-            for scored, n_tokens in batch:
-                result.scored[scored.key] = scored
-                result.n_tokens += n_tokens
-                on_score(n_tokens)
+    async def keep(batch: Sequence[tuple[Scored, int]]) -> None:
+        journal.keep([scored for scored, _ in batch])
+        for scored, n_tokens in batch:
+            result.scored[scored.key] = scored
+            result.n_tokens += n_tokens
+            on_score(n_tokens)
 
-    writer = asyncio.create_task(write())
-    workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(missing)))]
-    try:
-        await all_or_first_error([*workers, writer], until=workers)
-    finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
-        # What was scored before an error or an interruption is written too.
-        await finished.put(None)
-        await writer
+    await work_and_keep(work, keep, n_workers=min(concurrency, len(missing)))
     return result
 
 
 def _scored(job: Job, prepared: Prepared, scores: Sequence[float], context: int) -> Scored:
     return Scored(job.key, tuple(scores), context, prepared.steps_cut, prepared.characters_cut, prepared.defused)
-
-
-def _give_up_if_hopeless(result: ScoringCounts) -> None:
-    if not result.scored and result.failures.total() >= GIVE_UP_AFTER:
-        reason, _ = result.failures.most_common(1)[0]
-        raise RunError(f"the first {GIVE_UP_AFTER} responses all failed: {reason}")

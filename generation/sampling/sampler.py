@@ -7,25 +7,20 @@ The order in which responses finish doesn't matter: each has a seed of its own, 
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from diversity_judge.errors import RunError
 from generation.engines import Engine, EngineInfo, Generation, GenerationRequest, SampleFailedError
 from generation.grading.grader import GradeCounts
 from generation.grading.queueing import GradingQueue, Row
-from generation.in_parallel import all_or_first_error, drain
+from generation.in_parallel import give_up_if_hopeless, work_and_keep
 from generation.problems import Problem, ProblemKind
 from generation.prompt_formats import PromptFormat, lettered
 from generation.response_file import SampleKey
 from generation.seeds import derive_seed
 from generation.strategies import Strategy
-
-GIVE_UP_AFTER = 16
-"""Stop when this many samples failed and none succeeded: something is wrong with all of them."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +118,8 @@ class SamplingCounts:
 
 OnResponse = Callable[[int | None], None]
 """Called after each sample with its number of tokens, or None if it failed."""
+Done = Callable[[tuple[Sample, Generation]], None]
+"""Called by a worker with each sample that it has finished."""
 
 
 async def sample_missing(
@@ -153,25 +150,24 @@ async def sample_missing(
         RunError: nothing can be sampled or written any more. What was finished before is on disk.
     """
     result = SamplingCounts(grades=sink.counts)
-    finished: asyncio.Queue[tuple[Sample, Generation] | None] = asyncio.Queue()
     todo = iter(missing)
 
-    async def work() -> None:
+    async def work(done: Done) -> None:
         for sample in todo:
-            await work_on(sample)
+            await work_on(sample, done)
 
-    async def work_on(sample: Sample) -> None:
+    async def work_on(sample: Sample, done: Done) -> None:
         try:
             generation = await engine.generate(plan.request(sample))
         except SampleFailedError as error:
             note_failure(error)
         else:
-            await finished.put((sample, generation))
+            done((sample, generation))
 
     wanted = frozenset(sample.key for sample in missing)
     rounds = _rounds(plan, wanted, concurrency)
 
-    async def work_in_rounds() -> None:
+    async def work_in_rounds(done: Done) -> None:
         for together in rounds:
             outcomes = await engine.generate_together([plan.request(sample) for sample in together])
             for sample, outcome in zip(together, outcomes, strict=True):
@@ -179,32 +175,21 @@ async def sample_missing(
                     if isinstance(outcome, SampleFailedError):
                         note_failure(outcome)
                     else:
-                        await finished.put((sample, outcome))
+                        done((sample, outcome))
 
     def note_failure(error: SampleFailedError) -> None:
         result.failures[str(error)] += 1
         on_response(None)
-        _give_up_if_hopeless(result)
+        give_up_if_hopeless(result.written, result.failures, "samples")
 
-    async def write() -> None:
-        while (batch := await drain(finished)) is not None:
-            await sink.put([response_row(sample, generation, plan, info) for sample, generation in batch])
-            for _, generation in batch:
-                _count(result, generation)
-                on_response(generation.n_tokens or 0)
+    async def keep(batch: Sequence[tuple[Sample, Generation]]) -> None:
+        await sink.put([response_row(sample, generation, plan, info) for sample, generation in batch])
+        for _, generation in batch:
+            _count(result, generation)
+            on_response(generation.n_tokens or 0)
 
-    writer = asyncio.create_task(write())
     n_workers = engine.rounds_at_once if in_rounds else min(concurrency, len(missing))
-    workers = [asyncio.create_task(work_in_rounds() if in_rounds else work()) for _ in range(n_workers)]
-    try:
-        await all_or_first_error([*workers, writer], until=workers)
-    finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
-        # What was sampled before an error or an interruption is written too.
-        await finished.put(None)
-        await writer
+    await work_and_keep(work_in_rounds if in_rounds else work, keep, n_workers=n_workers)
     return result
 
 
@@ -214,12 +199,6 @@ def _rounds(plan: SamplingPlan, wanted: frozenset[SampleKey], size: int) -> Iter
     while together := list(islice(samples, size)):
         if any(sample.key in wanted for sample in together):
             yield together
-
-
-def _give_up_if_hopeless(result: SamplingCounts) -> None:
-    if result.written == 0 and result.failures.total() >= GIVE_UP_AFTER:
-        reason, _ = result.failures.most_common(1)[0]
-        raise RunError(f"the first {GIVE_UP_AFTER} samples all failed: {reason}")
 
 
 def response_row(sample: Sample, generation: Generation, plan: SamplingPlan, info: EngineInfo) -> Row:

@@ -9,10 +9,11 @@ from diversity_judge.errors import RunError
 from generation.engines import EngineInfo, Generation, GenerationRequest, SampleFailedError
 from generation.grading.grader import Grader
 from generation.grading.queueing import GradingQueue
+from generation.in_parallel import GIVE_UP_AFTER
 from generation.problems import Problem, ProblemKind
 from generation.prompt_formats import formats_for
 from generation.response_file import Manifest, SampleKey, finished_samples, open_response_file
-from generation.sampling.sampler import GIVE_UP_AFTER, SamplingCounts, SamplingPlan, sample_missing
+from generation.sampling.sampler import SamplingCounts, SamplingPlan, sample_missing
 from generation.strategies import load_presets, parse_strategies
 
 PROBLEMS = tuple(Problem(name, f"Which, {name}?", "A", ("x", "y"), ProblemKind.CHOICE) for name in ("a", "b", "c"))
