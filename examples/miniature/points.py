@@ -11,6 +11,7 @@ import pandas as pd
 from diversity_judge.files import Row
 from examples.miniature.comparing import Compared
 from examples.miniature.plan import COMPARED
+from examples.miniature.wording import with_interval
 
 PAPER_DIVERSITY = 0.197
 """Of token sampling in the paper's example, 1 - 1992/2480 (section 3.3)."""
@@ -29,7 +30,7 @@ class Measured(NamedTuple):
 
     def said(self, digits: int = 3) -> str:
         """In words."""
-        return f"{self.value:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
+        return with_interval(self, digits)
 
 
 @dataclass(frozen=True)

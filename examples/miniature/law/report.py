@@ -15,7 +15,6 @@ from rich.console import Console
 from diversity_judge.drawing.axes import save_figure
 from diversity_judge.errors import InputError
 from diversity_judge.files import write_frame, write_text
-from diversity_judge.measures.intervals import Estimate
 from diversity_judge.measures.paired import LEVEL
 from examples.miniature.law import figures
 from examples.miniature.law.findings import (
@@ -34,6 +33,7 @@ from examples.miniature.law.grid import TaskGrid, grids_of, with_numbers
 from examples.miniature.law.practice import practice_rows
 from examples.miniature.law.resampling import DRAWS, estimate
 from examples.miniature.law.tables import read_numbers, read_outcomes
+from examples.miniature.wording import with_interval
 
 FIGURES = "figures"
 _WORDS = {"diversity": "diversity", "pass_at_1": "pass@1", "pass_at_n": "pass@{n}"}
@@ -100,15 +100,15 @@ def _law_said(law: LawFound, findings: Findings, n: int) -> Iterator[str]:
     metric = _WORDS[law.metric].format(n=n)
     a, b, c = (estimate(column, law.n_problems) for column in law.law.parameters[""].T)
     yield (
-        f"Gain in {metric}, task {law.task}, {sum(law.chosen)} cells: a (w/.1)^b exp(-c H) with a {_three(a)}, "
-        f"b {_two(b)}, c {_two(c)}; R2 {law.misses.r2:.2f}."
+        f"Gain in {metric}, task {law.task}, {sum(law.chosen)} cells: a (w/.1)^b exp(-c H) with "
+        f"a {with_interval(a, 3)}, b {with_interval(b, 2)}, c {with_interval(c, 2)}; R2 {law.misses.r2:.2f}."
     )
     if not law.rivals:
         return
     for by, rivals in law.rivals.items():
         if rivals:
             yield f"  {_predicts(by, rivals)}"
-    yield f"  Half of it is left at {_two(law.half_entropy())} nats a token."
+    yield f"  Half of it is left at {with_interval(law.half_entropy(), 2)} nats a token."
     yield f"  {_needed(law, max(cell.new_share for cell in findings.effects.cells))}"
     off = int(np.sum(law.misses.p_holm <= LEVEL))
     yield (
@@ -138,22 +138,10 @@ def _frontier_said(findings: Findings, n: int) -> Iterator[str]:
                 yield f"At equal {_WORDS[equal].format(n=n)}, {_WORDS[metric].format(n=n)}: {counts}."
 
 
-def _three(e: Estimate) -> str:
-    return f"{e.value:.3f} ({e.low:.3f} to {_or_no_end(e.high, 3)})"
-
-
-def _two(e: Estimate) -> str:
-    return f"{_or_no_end(e.value, 2)} ({e.low:.2f} to {_or_no_end(e.high, 2)})"
-
-
-def _or_no_end(number: float, digits: int) -> str:
-    return "no end" if number == np.inf else f"{number:.{digits}f}"
-
-
 def _needed(law: LawFound, largest: float) -> str:
     """Which weight is enough at which entropy; what is beyond the measured weights is only said to be so."""
     found = {entropy: law.needed_weight(entropy) for entropy in ENTROPIES}
-    enough = [f"{_three(e)} at {entropy:g} nats" for entropy, e in found.items() if e.value <= largest]
+    enough = [f"{with_interval(e, 3)} at {entropy:g} nats" for entropy, e in found.items() if e.value <= largest]
     beyond = [f"{entropy:g}" for entropy, e in found.items() if e.value > largest]
     if beyond:
         enough.append(f"more than the {largest:.3f} measured at {', '.join(beyond)} nats")

@@ -13,6 +13,7 @@ from examples.miniature.verdicts import POINTS_MARGIN, points
 from examples.miniature.why.checks import KEPT
 from examples.miniature.why.fates import Kind
 from examples.miniature.why.findings import EXPERT, HOTTER, NORMAL, TABLE, Findings, margin_classes, read
+from examples.miniature.wording import with_interval
 from generation.route_report.summary import CLASS_NAMES
 
 FOLDER = "why"
@@ -133,13 +134,14 @@ def _explained(found: Findings) -> str:
     held = "beyond pass rate and entropy"
     told = {what: found("routes", f"slope of {what}", held, EXPERT) for what in ("pass@n/2", "diversity")}
     shares = {what: found("routes", f"R2 of {what}", held, EXPERT).value for what in told}
+    diversity = with_interval(told["diversity"], 3, signed=True)
     some = [what for what, slope in told.items() if slope.low > 0 or slope.high < 0]
     verdict = "What they add there does not explain what problems gain."
     if some:
         verdict = f"What they add there explains some of what problems gain in {' and '.join(some)}."
     return (
         f"**{verdict}** A problem whose right tokens gain a standard deviation more by drawn routes, where they gain, "
-        f"gains {points(told['pass@n/2'])} of pass@n/2 and {_signed(told['diversity'])} of diversity in its other "
+        f"gains {points(told['pass@n/2'])} of pass@n/2 and {diversity} of diversity in its other "
         f"half of responses, pass rate and entropy being equal: {_percent(shares['pass@n/2'])} and "
         f"{_percent(shares['diversity'])} of the spread that these leave."
     )
@@ -180,9 +182,9 @@ def _same_way(found: Findings) -> str:
     hot = found("decisions", "temperature", "all", HOTTER).value
     return (
         f"**The same decisions as hotter tokens?** Token sampling alone leaves the likeliest token as often at "
-        f"temperature {hot:.2f}. The rank correlation over decisions "
-        f"between flips by drawn routes and the chance that such tokens leave is {_plain_interval(own[0])}, with other "
-        f"draws of the routes {_plain_interval(ceiling[0])}. Of what Expert-Sample leaves the likeliest token for, "
+        f"temperature {hot:.2f}. The rank correlation over decisions between flips by drawn "
+        f"routes and the chance that such tokens leave is {with_interval(own[0], 2)}, with other draws of the routes "
+        f"{with_interval(ceiling[0], 2)}. Of what Expert-Sample leaves the likeliest token for, "
         f"{_share(own[1])} is at decisions where hotter tokens leave it as much, {_share(own[2])} for the same tokens; "
         f"other draws have {_share(ceiling[1])} and {_share(ceiling[2])} in common."
     )
@@ -208,14 +210,6 @@ def _share(one: Estimate) -> str:
     if math.isnan(one.low):
         return _percent(one.value)
     return f"{_percent(one.value)} ({100 * one.low:.1f} to {100 * one.high:.1f})"
-
-
-def _signed(one: Estimate) -> str:
-    return f"{one.value:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
-
-
-def _plain_interval(one: Estimate) -> str:
-    return f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})"
 
 
 def _scaled(one: Estimate, by: float) -> Estimate:
