@@ -18,10 +18,10 @@ from diversity_judge.countdown import is_solution  # noqa: E402 - torch may be m
 from examples.miniature import sharpen as sharpening  # noqa: E402
 from examples.miniature.problems import is_held_out, solution_text  # noqa: E402
 from examples.miniature.pulled_loss import load_to_train, rows  # noqa: E402
-from examples.miniature.sharpen import Recipe, batch, main, own_solutions, sharpen, weights_sha256  # noqa: E402
+from examples.miniature.sharpen import Recipe, main, own_solutions, sharpen, weights_sha256  # noqa: E402
 from examples.miniature.tokens import TOKEN_ID, prompt_ids  # noqa: E402
 from examples.miniature.train_further import START  # noqa: E402
-from tests.miniature.trainings import assert_same, weights  # noqa: E402
+from tests.miniature.trainings import assert_same, weights, weights_after_a_kill  # noqa: E402
 
 SHORT = Recipe("flat", of=weights_sha256(START), problems=40, numbers=(4,), steps=4, batch=4, warmup=2)
 
@@ -33,11 +33,6 @@ class Small(Recipe):
     problems: int = 40
     numbers: tuple[int, ...] = (4,)
     batch: int = 4
-
-
-@pytest.fixture(autouse=True)
-def _often_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharpening, "KEEP_EVERY", 2)
 
 
 @pytest.fixture(scope="module")
@@ -79,20 +74,12 @@ def test_a_model_that_solves_too_little_is_refused(model: Any, tmp_path: Path) -
         own_solutions(model, replace(SHORT, problems=8, batch=9), 4, tmp_path / "solved.json", quiet())
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = weights(sharpen(START, SHORT, tmp_path / "whole.pt", quiet()))
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    def run(state: Path) -> Any:
+        return sharpen(START, SHORT, state, quiet())
 
-    def dies(recipe: Recipe, solved: Any, step: int) -> Any:
-        if step == 3:
-            raise KeyboardInterrupt
-        return batch(recipe, solved, step)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(sharpening, "batch", dies)
-        with pytest.raises(KeyboardInterrupt):
-            sharpen(START, SHORT, tmp_path / "killed.pt", quiet())
-    assert torch.load(tmp_path / "killed.pt")["step"] == 2
-    assert_same(whole, weights(sharpen(START, SHORT, tmp_path / "killed.pt", quiet())))
+    whole = weights(run(tmp_path / "whole.pt"))
+    assert_same(whole, weights_after_a_kill(sharpening, run, tmp_path / "killed.pt"))
 
 
 def test_the_written_solutions_become_more_likely(model: Any, tmp_path: Path) -> None:

@@ -16,34 +16,18 @@ transformers = pytest.importorskip("transformers")
 from examples.miniature import train as training  # noqa: E402 - torch may be missing
 from examples.miniature.optimising import IGNORED  # noqa: E402
 from examples.miniature.train import Recipe, batch, export, make_model, train  # noqa: E402
-from tests.miniature.trainings import assert_same, weights  # noqa: E402
+from tests.miniature.trainings import assert_same, weights, weights_after_a_kill  # noqa: E402
 
 SHORT = Recipe(steps=4, batch=4, warmup=2, threads=1)
 
 
-@pytest.fixture(autouse=True)
-def _often_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "KEEP_EVERY", 2)
+def test_the_same_seed_makes_the_same_weights_and_a_killed_run_goes_on_to_them(tmp_path: Path) -> None:
+    def run(state: Path) -> Any:
+        return train(SHORT, state, Console(file=StringIO()))
 
-
-def test_the_same_seed_makes_the_same_weights_and_a_killed_run_goes_on_to_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    console = Console(file=StringIO())
-    whole = weights(train(SHORT, tmp_path / "whole.pt", console))
-    assert_same(whole, weights(train(SHORT, tmp_path / "again.pt", console)))
-
-    def dies(recipe: Recipe, step: int) -> Any:
-        if step == 3:
-            raise KeyboardInterrupt
-        return batch(recipe, step)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "batch", dies)
-        with pytest.raises(KeyboardInterrupt):
-            train(SHORT, tmp_path / "killed.pt", console)
-    assert torch.load(tmp_path / "killed.pt")["step"] == 2
-    assert_same(whole, weights(train(SHORT, tmp_path / "killed.pt", console)))
+    whole = weights(run(tmp_path / "whole.pt"))
+    assert_same(whole, weights(run(tmp_path / "again.pt")))
+    assert_same(whole, weights_after_a_kill(training, run, tmp_path / "killed.pt"))
 
 
 def test_the_state_of_another_recipe_is_refused(tmp_path: Path) -> None:

@@ -16,14 +16,9 @@ pytest.importorskip("transformers")
 from examples.miniature import train_further as training  # noqa: E402 - torch may be missing
 from examples.miniature.problems import is_held_out  # noqa: E402
 from examples.miniature.train_further import Recipe, batch, train  # noqa: E402
-from tests.miniature.trainings import assert_same, weights  # noqa: E402
+from tests.miniature.trainings import assert_same, weights, weights_after_a_kill  # noqa: E402
 
 SHORT = Recipe("flat", steps=4, batch=4, numbers=(4,), warmup=2, ramp=2)
-
-
-@pytest.fixture(autouse=True)
-def _often_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "KEEP_EVERY", 2)
 
 
 def test_the_batches_are_those_that_the_shipped_router_saw() -> None:
@@ -51,21 +46,12 @@ def test_a_batch_is_of_one_number_of_numbers_and_never_of_held_out_problems() ->
     assert not any(is_held_out(problem) for solved in batches for problem, _ in solved)
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    console = Console(file=StringIO())
-    whole = weights(train(SHORT, tmp_path / "whole.pt", console))
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    def run(state: Path) -> Any:
+        return train(SHORT, state, Console(file=StringIO()))
 
-    def dies(recipe: Recipe, step: int) -> Any:
-        if step == 3:
-            raise KeyboardInterrupt
-        return batch(recipe, step)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "batch", dies)
-        with pytest.raises(KeyboardInterrupt):
-            train(SHORT, tmp_path / "killed.pt", console)
-    assert torch.load(tmp_path / "killed.pt")["step"] == 2
-    assert_same(whole, weights(train(SHORT, tmp_path / "killed.pt", console)))
+    whole = weights(run(tmp_path / "whole.pt"))
+    assert_same(whole, weights_after_a_kill(training, run, tmp_path / "killed.pt"))
 
 
 def test_the_state_of_another_curve_is_refused(tmp_path: Path) -> None:
