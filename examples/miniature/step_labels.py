@@ -47,6 +47,10 @@ def labels(problem: Countdown, steps: Sequence[Step]) -> list[bool]:
 def can_reach(numbers: tuple[int, ...], target: int) -> bool:
     """Whether the numbers, each used once, make the target; results are whole and not below 0.
 
+    That is also so where the only ways lead over 0 or above `LARGEST`, which the miniature has no words for: 9, 12 and
+    24 make 32 as 24 * 12 / 9 alone. It hardly matters. Results of 1 to 199 alone would change 1 of the 278,499 labels
+    that the shipped reward model was trained with, and none of 13,672 of attempts at held-out problems.
+
     Args:
         numbers: Sorted.
         target: What is to be left.

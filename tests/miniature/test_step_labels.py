@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diversity_judge.countdown import Countdown, Step, is_solution, read_problem, read_steps
-from examples.miniature.problems import draw, is_held_out
+from examples.miniature.problems import LARGEST, draw, is_held_out
 from examples.miniature.step_labels import attempt, can_reach, labels, words_of
 
 PROBLEM = read_problem("12 2 11 6 target 52")
@@ -33,6 +33,12 @@ def values(numbers: tuple[int, ...]) -> set[int]:
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=3), st.integers(0, 60))
 def test_what_can_be_reached_is_what_some_order_of_steps_makes(numbers: list[int], target: int) -> None:
     assert can_reach(tuple(sorted(numbers)), target) == (target in values(tuple(numbers)))
+
+
+def test_a_way_over_a_result_that_the_miniature_cannot_write_counts() -> None:
+    assert 24 * 12 // 9 == 32
+    assert LARGEST < 24 * 12
+    assert can_reach((9, 12, 24), 32)
 
 
 @pytest.mark.parametrize(
