@@ -12,7 +12,13 @@ from diversity_judge.measures.paired import LEVEL
 from examples.miniature.points import Measured
 from examples.miniature.verdicts import DIVERSITY_MARGIN
 
-METRICS = {"diversity": "diversity", "pass_at_1": "pass@1", "pass_at_n": "pass@n", "best_of_n": "Best-of-N"}
+METRICS = {
+    "diversity": "diversity",
+    "pass_at_1": "pass@1",
+    "pass_at_n": "pass@n",
+    "best_of_n": "Best-of-N",
+    "best_of_n_learned": "Best-of-N by the learned model",
+}
 """Of the tables, and how a reader knows them."""
 _ABOVE = "above the frontier"
 _NEEDED = "weight for"
@@ -28,7 +34,7 @@ class Cell:
         entropy: Of the next token under the tokens alone, in nats.
         new_share: Of the weight.
         diversity: Of the tokens alone.
-        gains: Metric to what is added.
+        gains: Metric to what is added; NaN for Best-of-N by the learned model where that does not know the task.
         is_confirmed: Whether diversity surely grows, adjusted by Holm over all cells.
     """
 

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -19,11 +20,12 @@ from diversity_judge.errors import RunError
 from examples.miniature.law import models
 from examples.miniature.law.arguments import Options, parse
 from examples.miniature.law.console import print_plan, print_summary
-from examples.miniature.law.part_folder import PARTS, RECORD, PartFolder, check_together
+from examples.miniature.law.learned_choice import Learned, learned_rewards
+from examples.miniature.law.part_folder import PARTS, RECORD, PartFolder, check_together, lacks_learned
 from examples.miniature.law.plan import Part
 from examples.miniature.law.report import write_law
 from examples.miniature.law.sampling import options as sample_options
-from examples.miniature.law.tables import put_together
+from examples.miniature.law.tables import LEARNED, put_together
 from examples.miniature.processors import cores
 from examples.miniature.run import ENVIRONMENT, SEED
 from generation.interrupts import signals_interrupt
@@ -47,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 class Grid:
     """The parts of one folder, one after the other."""
 
-    def __init__(self, asked: Options, console: Console, sampler: Sampler) -> None:
-        self._asked, self._console, self._sampler = asked, console, sampler
+    def __init__(self, asked: Options, console: Console, sampler: Sampler, learned: Learned = learned_rewards) -> None:
+        self._asked, self._console, self._sampler, self._learned = asked, console, sampler, learned
         self._replicas = min(cores(), _MOST_REPLICAS)
         self._began = time.monotonic()
 
@@ -76,9 +78,11 @@ class Grid:
             if code:
                 return code
             if not folder.is_measured():
-                self._say(f"{part.name}: measuring")
-                folder.measure()
+                again = f" again, from its responses: its outcomes lack {LEARNED}" if folder.has_outcomes() else ""
+                self._say(f"{part.name}: measuring{again}")
+                folder.measure(self._learned)
         self._put_together()
+        self._say_what_is_old()
         return 0
 
     def _watch(self) -> None:
@@ -113,10 +117,18 @@ class Grid:
 
     def _put_together(self) -> None:
         """The tables of all parts of the folder, whoever made them."""
-        out = self._asked.out
-        parts = sorted(path.parent for path in (out / PARTS).glob(f"*/*/{RECORD}"))
+        parts = self._all_parts()
         check_together(parts)
-        put_together(out, parts)
+        put_together(self._asked.out, parts)
+
+    def _all_parts(self) -> list[Path]:
+        return sorted(path.parent for path in (self._asked.out / PARTS).glob(f"*/*/{RECORD}"))
+
+    def _say_what_is_old(self) -> None:
+        """Parts that were not asked for and cannot be in all metrics as they are."""
+        for part in filter(lacks_learned, self._all_parts()):
+            name = f"{part.parent.name}/{part.name}"
+            self._say(f"{name}: its outcomes lack {LEARNED}; asked for, it is measured again from its responses")
 
     def _say(self, text: str) -> None:
         minutes = (time.monotonic() - self._began) / 60

@@ -114,7 +114,7 @@ def frontier_figure(grid: TaskGrid, points: Sequence[Point]) -> Figure:
     routers = _in_order(grid.cells, "router")
     figure = ShownFigure(figsize=(max(3.3 * len(routers) + 0.8, _NARROWEST), 6.8), layout="constrained")
     panels = figure.subplots(2, len(routers), squeeze=False, sharex=True, sharey="row")
-    means = {metric: np.nanmean(values, axis=0) for metric, values in grid.values.items() if metric != "best_of_n"}
+    means = {metric: np.nanmean(grid.values[metric], axis=0) for metric in ("diversity", *_METRIC_WORDS)}
     for column, router in enumerate(routers):
         for row, metric in enumerate(_METRIC_WORDS):
             axes = panels[row][column]

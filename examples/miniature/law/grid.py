@@ -15,9 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diversity_judge.measures.outcomes import pass_at_k
+from examples.miniature.law.tables import LEARNED
 
-METRICS = ("diversity", "pass_at_1", "pass_at_n", "best_of_n")
-"""In the order of the tables. pass@n is that of all responses of a group."""
+METRICS = ("diversity", "pass_at_1", "pass_at_n", "best_of_n", LEARNED)
+"""In the order of the tables. pass@n is that of all responses of a group; a task may have no learned Best-of-N."""
 KEYS = ("router", "task", "temperature", "top_p", "setting")
 """What tells a cell from another one."""
 _NUMBERS = ("temperature", "top_p", "entropy", "entropy_se", "new_share", "new_share_se")

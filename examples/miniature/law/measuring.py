@@ -1,4 +1,4 @@
-"""What the responses of a problem achieved: how many are right, how diverse they are, and the verifier's choice.
+"""What the responses of a problem achieved: how many are right, how diverse they are, and what two verifiers choose.
 
 The diversity is that of the exact judge over all pairs. Of a nearly deterministic model most responses are the same
 solution, so each pair of different solutions is compared once, whatever the number of responses that wrote it.
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diversity_judge.countdown import Countdown, Step, is_solution, read_steps, similarity
 from diversity_judge.measures.verification import best_of_n_at
 from diversity_judge.rubric import MAX_SCORE
+from examples.miniature.law.learned_choice import Rewards
 from examples.miniature.verifier import reward
 
 Solution = tuple[tuple[str, int, int], ...]
@@ -30,6 +32,7 @@ class Measured:
     n_right: int
     diversity: float | None
     best_of_n: float
+    best_of_n_learned: float | None
 
 
 class ProblemMeasurer:
@@ -37,10 +40,11 @@ class ProblemMeasurer:
 
     Args:
         problem: Which.
+        learned: The learned reward of each text that is measured; None where the reward model knows no such problem.
     """
 
-    def __init__(self, problem: Countdown) -> None:
-        self._problem = problem
+    def __init__(self, problem: Countdown, learned: Rewards | None = None) -> None:
+        self._problem, self._learned = problem, learned
         self._steps: dict[str, tuple[Step, ...]] = {}
         self._solved: dict[str, tuple[bool, float]] = {}
         self._similarities: dict[tuple[Solution, Solution], int] = {}
@@ -49,9 +53,9 @@ class ProblemMeasurer:
         """Measure the responses of one group, which are one or more."""
         solved = [self._judged(text) for text in texts]
         right = np.array([is_right for is_right, _ in solved], dtype=np.float64)
-        rewards = np.array([given for _, given in solved])
-        best = float(best_of_n_at(right, rewards, [len(texts)])[0])
-        return Measured(len(texts), int(right.sum()), self._diversity(texts), best)
+        best = _best_of_all(right, [given for _, given in solved])
+        learned = None if self._learned is None else _best_of_all(right, [self._learned[text] for text in texts])
+        return Measured(len(texts), int(right.sum()), self._diversity(texts), best, learned)
 
     def _judged(self, text: str) -> tuple[bool, float]:
         if text not in self._solved:
@@ -85,3 +89,8 @@ class ProblemMeasurer:
         if (one, other) not in self._similarities:
             self._similarities[one, other] = similarity(written[one], written[other])
         return self._similarities[one, other]
+
+
+def _best_of_all(right: NDArray[np.float64], rewards: Sequence[float]) -> float:
+    """Chance that the response of the highest reward is right, ties shared evenly."""
+    return float(best_of_n_at(right, np.array(rewards), [len(rewards)])[0])

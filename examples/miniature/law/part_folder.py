@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge import __version__
-from diversity_judge.countdown import read_problem
+from diversity_judge.countdown import Countdown, read_problem
 from diversity_judge.errors import InputError
 from diversity_judge.files import read_json, write_json
+from examples.miniature.law.learned_choice import Learned, Rewards
 from examples.miniature.law.measuring import ProblemMeasurer
 from examples.miniature.law.models import sha256
-from examples.miniature.law.plan import Cell, Part
-from examples.miniature.law.tables import OUTCOMES, OutcomeRow, read_outcomes, write_rows
+from examples.miniature.law.plan import Cell, Part, Task
+from examples.miniature.law.tables import LEARNED, OUTCOMES, OutcomeRow, read_outcomes, write_rows
 from examples.miniature.problems import held_out
 from examples.miniature.router_update import write_problems
 from generation.json_lines import whole_lines
@@ -98,7 +99,7 @@ class PartFolder:
 
     def unfinished(self) -> tuple[Cell, ...]:
         """The cells of which a response is missing; those that are measured are whole."""
-        if self.is_measured():
+        if self.has_outcomes():
             return ()
         found = Counter((key.strategy, key.problem_id) for key in finished_samples(self.responses))
         ids = self.wanted_ids()
@@ -108,36 +109,84 @@ class PartFolder:
             if any(found[cell.name, problem_id] < self.part.n_of(cell) for problem_id in ids)
         )
 
-    def is_measured(self) -> bool:
+    def has_outcomes(self) -> bool:
         """Whether the table of outcomes has every cell of the part with every problem."""
-        if not (self.path / OUTCOMES).exists():
-            return False
-        table = read_outcomes(self.path)
-        there = set(zip(table.strategy, table.problem_id, strict=True))
-        return there.issuperset((cell.name, problem) for cell in self.part.cells for problem in self.wanted_ids())
+        return self._measured().issuperset(
+            (cell.name, problem) for cell in self.part.cells for problem in self.wanted_ids()
+        )
 
-    def measure(self) -> None:
-        """Write the outcomes of all groups that are whole, of this part and of earlier ones in its place."""
+    def is_measured(self) -> bool:
+        """Whether these outcomes have all that is measured today."""
+        return self.has_outcomes() and not lacks_learned(self.path)
+
+    def measure(self, learned: Learned) -> None:
+        """Write the outcomes of all groups that are whole, of this part and of earlier ones in its place.
+
+        Args:
+            learned: The reward model, which is asked where it knows the task.
+
+        Raises:
+            InputError: there are outcomes of responses that are gone.
+        """
         groups = self.groups()
+        self._check_nothing_is_gone(groups)
         problems = {row["problem_id"]: read_problem(row["problem"]) for _, row in whole_lines(self.problems)}
-        measurers = {problem_id: ProblemMeasurer(problem) for problem_id, problem in problems.items()}
+        rewards = self._rewards(problems, groups, learned)
+        measurers = {name: ProblemMeasurer(problem, rewards.get(name)) for name, problem in problems.items()}
         rows = [
             self._row(cell, problem_id, measurers[problem_id], texts)
             for cell in in_order(groups)
             for problem_id, texts in sorted(groups[cell.name].items())
-            if len(texts) == self.part.n_of(cell)
         ]
         write_rows(self.path / OUTCOMES, rows)
 
     def groups(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
-        """Strategy and problem to the texts of the responses, by their numbers."""
+        """Strategy and problem to the texts of the responses, by their numbers, where all of them are there."""
         found: dict[str, dict[str, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))
+        once: dict[str, str] = {}
         for _, row in whole_lines(self.responses):
-            found[row["strategy"]][row["problem_id"]][row["sample_id"]] = row["response"]
+            text = once.setdefault(row["response"], row["response"])
+            found[row["strategy"]][row["problem_id"]][row["sample_id"]] = text
         return {
-            strategy: {problem: [texts[n] for n in sorted(texts)] for problem, texts in of_problem.items()}
+            strategy: {
+                problem: [texts[n] for n in sorted(texts)]
+                for problem, texts in of_problem.items()
+                if len(texts) == self.part.n_of(Cell.of(strategy))
+            }
             for strategy, of_problem in found.items()
         }
+
+    def _measured(self) -> set[tuple[str, str]]:
+        """The strategies and problems that have outcomes."""
+        if not (self.path / OUTCOMES).exists():
+            return set()
+        table = read_outcomes(self.path)
+        return set(zip(table.strategy, table.problem_id, strict=True))
+
+    def _check_nothing_is_gone(self, groups: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        there = {(strategy, problem) for strategy, of_problem in groups.items() for problem in of_problem}
+        gone = self._measured() - there
+        if gone:
+            raise InputError(
+                f"{self.responses}: the responses to {len(gone)} of the groups in {OUTCOMES} are gone, so they cannot "
+                f"be measured again: put the file back, or remove {self.path} to sample them anew"
+            )
+
+    def _rewards(
+        self,
+        problems: Mapping[str, Countdown],
+        groups: Mapping[str, Mapping[str, Sequence[str]]],
+        learned: Learned,
+    ) -> Mapping[str, Rewards]:
+        """Problem to the reward of each of its texts; nothing where the reward model knows no such problems."""
+        if not self.part.task.rewarded:
+            return {}
+        texts: dict[str, set[str]] = {problem_id: set() for problem_id in problems}
+        for of_problem in groups.values():
+            for problem_id, written in of_problem.items():
+                texts[problem_id].update(written)
+        found = learned({problems[problem_id].text: written for problem_id, written in texts.items()})
+        return {problem_id: found[problem.text] for problem_id, problem in problems.items()}
 
     def _row(self, cell: Cell, problem_id: str, measurer: ProblemMeasurer, texts: Sequence[str]) -> OutcomeRow:
         measured = measurer.measure(texts)
@@ -153,7 +202,20 @@ class PartFolder:
             measured.n_right,
             measured.diversity,
             measured.best_of_n,
+            measured.best_of_n_learned,
         )
+
+
+def lacks_learned(part: Path) -> bool:
+    """Whether a part's outcomes are of before the learned reward model chose, which knows its task.
+
+    Raises:
+        InputError: nothing says how this part was made.
+    """
+    if not (part / OUTCOMES).exists():
+        return False
+    record = _read_record(part / RECORD)
+    return Task(record["task"], record["n_numbers"]).rewarded and bool(read_outcomes(part)[LEARNED].isna().any())
 
 
 def in_order(strategies: Iterable[str]) -> tuple[Cell, ...]:

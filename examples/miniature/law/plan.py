@@ -25,6 +25,10 @@ SHIPPED_AS_IT_IS = "miniature"
 """The model of `make miniature`: of another training than the three routers, so it belongs to no law."""
 
 
+REWARDED_NUMBERS = 4
+"""Numbers of the problems that the learned reward model was trained for."""
+
+
 @dataclass(frozen=True)
 class Task:
     """Countdown with so many numbers.
@@ -41,6 +45,11 @@ class Task:
     def max_tokens(self) -> int:
         """A token more than any right solution has, with its end."""
         return solution_length(self.n_numbers) + 1
+
+    @property
+    def rewarded(self) -> bool:
+        """Whether the learned reward model knows such problems; for others it would only guess."""
+        return self.n_numbers == REWARDED_NUMBERS
 
 
 TASKS = {task.name: task for task in (Task("four", 4), Task("eight", 8))}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OUTCOMES, NUMBERS = "outcomes.csv", "numbers.csv"
+LEARNED = "best_of_n_learned"
+"""The column of the learned reward model's choice."""
 _TEXTS = ("router", "task", "strategy", "setting", "problem_id")
 
 
@@ -35,6 +37,7 @@ class OutcomeRow:
         n_right: Those that solve the problem.
         diversity: 0..1 by the exact judge, over all pairs of responses with steps; None with fewer than two of them.
         best_of_n: Chance that the response that the verifier by rules likes best is right, ties shared evenly.
+        best_of_n_learned: The same of the learned reward model; None for a task that it was not trained for.
     """
 
     router: str
@@ -48,6 +51,7 @@ class OutcomeRow:
     n_right: int
     diversity: float | None
     best_of_n: float
+    best_of_n_learned: float | None
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,15 @@ def write_rows(path: Path, rows: list[OutcomeRow] | list[NumbersRow]) -> None:
 
 
 def read_outcomes(folder: Path) -> pd.DataFrame:
-    """The outcomes of a folder, the columns of `OutcomeRow`; a diversity that there is none of is NaN.
+    """The outcomes of a folder, the columns of `OutcomeRow`; what there is none of is NaN.
+
+    A table of before the learned reward model chose has no choice of it in any row.
 
     Raises:
         InputError: the folder has no such table.
     """
-    return _read(folder / OUTCOMES)
+    table = _read(folder / OUTCOMES)
+    return table if LEARNED in table else table.assign(**{LEARNED: float("nan")})
 
 
 def read_numbers(folder: Path) -> pd.DataFrame:
@@ -116,4 +123,9 @@ def _read(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise InputError(f"{path} is not there: run python -m examples.miniature.law first")
     # An empty setting is a word of its own, not a missing one.
-    return pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, "str"), keep_default_na=False, na_values={"diversity": [""]})
+    return pd.read_csv(
+        path,
+        dtype=dict.fromkeys(_TEXTS, "str"),
+        keep_default_na=False,
+        na_values={column: [""] for column in ("diversity", LEARNED)},
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from examples.miniature.law.__main__ import Grid
 from examples.miniature.law.arguments import Options, parse
 from examples.miniature.law.part_folder import RECORD
 from examples.miniature.law.plan import Design, Size
-from examples.miniature.law.tables import read_outcomes
+from examples.miniature.law.tables import OUTCOMES, read_outcomes
 from generation.json_lines import whole_lines
 from generation.sampling.options import SampleOptions
 from generation.sampling.run import missing_samples, plan_sampling
@@ -51,6 +52,11 @@ class FakeSampler:
         return 0
 
 
+def likes_the_longest(texts: Mapping[str, Collection[str]]) -> dict[str, dict[str, float]]:
+    """In place of the reward model."""
+    return {problem: {text: float(len(text)) for text in own} for problem, own in texts.items()}
+
+
 @pytest.fixture
 def routers(tmp_path: Path) -> Path:
     folder = tmp_path / "models"
@@ -61,9 +67,16 @@ def routers(tmp_path: Path) -> Path:
     return folder
 
 
-def grid(tmp_path: Path, routers: Path, sampler: FakeSampler, size: Size = SIZE, only: Sequence[str] = ()) -> Grid:
+def grid(
+    tmp_path: Path,
+    routers: Path,
+    sampler: FakeSampler,
+    size: Size = SIZE,
+    only: Sequence[str] = (),
+    console: Console = Console(quiet=True),  # noqa: B008 - it keeps nothing
+) -> Grid:
     parts = tuple(part for part in size.parts if not only or part.name in only)
-    return Grid(Options(tmp_path / "out", routers, size, parts), Console(quiet=True), sampler)
+    return Grid(Options(tmp_path / "out", routers, size, parts), console, sampler, likes_the_longest)
 
 
 def do(grid: Grid) -> None:
@@ -123,6 +136,72 @@ def test_fewer_problems_take_nothing_away(tmp_path: Path, routers: Path) -> None
     do(grid(tmp_path, routers, fewer, SIZE.with_problems(1), only=["flat/four"]))
     assert fewer.starts == 0
     assert read_outcomes(tmp_path / "out").problem_id.nunique() == 3
+
+
+def make_old(folder: Path) -> None:
+    """Take the learned choice, the last column, out of a folder's outcomes."""
+    old = (folder / OUTCOMES).read_text(encoding="utf-8").splitlines()
+    (folder / OUTCOMES).write_text("".join(line.rsplit(",", 1)[0] + "\n" for line in old), encoding="utf-8")
+    assert "best_of_n_learned" not in (folder / OUTCOMES).read_text(encoding="utf-8")
+
+
+def test_the_reward_model_chooses_where_it_knows_the_task(tmp_path: Path, routers: Path) -> None:
+    do(grid(tmp_path, routers, FakeSampler()))
+    table = read_outcomes(tmp_path / "out")
+    assert set(table.task[table.best_of_n_learned.notna()]) == {"four"}
+    assert set(table.task[table.best_of_n_learned.isna()]) == {"eight"}
+
+
+def test_outcomes_without_the_learned_choice_are_measured_again_and_not_sampled(tmp_path: Path, routers: Path) -> None:
+    do(grid(tmp_path, routers, FakeSampler()))
+    whole = read_outcomes(tmp_path / "out")
+    make_old(tmp_path / "out" / "parts" / "flat" / "four")
+    again, said = FakeSampler(), io.StringIO()
+    do(grid(tmp_path, routers, again, console=Console(file=said, width=200)))
+    assert again.starts == 0
+    assert read_outcomes(tmp_path / "out").equals(whole)
+    assert [line.split("] ")[1] for line in said.getvalue().splitlines() if "measuring" in line] == [
+        "flat/four: measuring again, from its responses: its outcomes lack best_of_n_learned"
+    ]
+
+
+def test_cells_added_to_old_outcomes_bring_all_of_them_up_to_date(tmp_path: Path, routers: Path) -> None:
+    do(grid(tmp_path, routers, FakeSampler(), only=["flat/four"]))
+    make_old(tmp_path / "out" / "parts" / "flat" / "four")
+    added = FakeSampler()
+    do(grid(tmp_path, routers, added, SIZE.with_temperatures([2.0]), only=["flat/four"]))
+    assert {strategy.split("=")[1] for _, _, strategy, _ in added.sampled} == {"2"}
+    assert read_outcomes(tmp_path / "out").best_of_n_learned.notna().all()
+
+
+@pytest.mark.parametrize("n_left", [None, 30])
+def test_outcomes_whose_responses_are_gone_are_kept_and_said(tmp_path: Path, routers: Path, n_left: int | None) -> None:
+    do(grid(tmp_path, routers, FakeSampler()))
+    part = tmp_path / "out" / "parts" / "flat" / "four"
+    make_old(part)
+    before, responses = (part / OUTCOMES).read_bytes(), part / "responses.jsonl"
+    lines = responses.read_text(encoding="utf-8").splitlines(keepends=True)
+    responses.unlink()
+    if n_left:
+        responses.write_text("".join(lines[:n_left]), encoding="utf-8")
+    again = FakeSampler()
+    with pytest.raises(InputError, match=r"responses\.jsonl: the responses to \d+ .* are gone.*put the file back"):
+        grid(tmp_path, routers, again).sample_and_measure()
+    assert again.starts == 0
+    assert (part / OUTCOMES).read_bytes() == before
+
+
+def test_old_outcomes_of_parts_that_are_not_asked_for_are_said(tmp_path: Path, routers: Path) -> None:
+    do(grid(tmp_path, routers, FakeSampler()))
+    for name in ("peaked/four", "flat/eight"):
+        make_old(tmp_path / "out" / "parts" / name)
+    said = io.StringIO()
+    do(grid(tmp_path, routers, FakeSampler(), only=["flat/four"], console=Console(file=said, width=200)))
+    assert [line.split("] ")[1] for line in said.getvalue().splitlines() if "lack" in line] == [
+        "peaked/four: its outcomes lack best_of_n_learned; asked for, it is measured again from its responses"
+    ]
+    table = read_outcomes(tmp_path / "out")
+    assert set(table.router[table.best_of_n_learned.notna()]) == {"flat"}
 
 
 def changed_model(routers: Path, size: Size) -> Size:

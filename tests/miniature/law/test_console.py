@@ -28,7 +28,7 @@ def outcome(router: str, task: str, temperature: float, setting: str, problem: i
     """0.25 diverse without Expert-Sample and 0.5 with it; every second problem is solved, by a quarter or half."""
     n_right = (8 if setting else 4) * (problem % 2)
     diversity = 0.5 if setting else 0.25
-    return OutcomeRow(router, task, "s", temperature, 0.8, setting, f"c{problem}", 16, n_right, diversity, 1.0)
+    return OutcomeRow(router, task, "s", temperature, 0.8, setting, f"c{problem}", 16, n_right, diversity, 1.0, None)
 
 
 def test_the_summary_has_a_row_a_temperature_and_fits(console: Console, tmp_path: Path) -> None:

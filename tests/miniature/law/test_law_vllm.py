@@ -62,6 +62,7 @@ def test_outcomes_are_those_of_the_projects_own_functions(finished: Path) -> Non
         chosen = best_of_n(replace(group, responses=tuple(with_rewards(group.responses))))
         assert isinstance(chosen, Outcome)
         assert row.best_of_n == pytest.approx(chosen.value)
+        assert 0 <= row.best_of_n_learned <= 1
         if group.n_responses > 1:
             assert row.diversity == pytest.approx(judged[group.problem_id, group.strategy], nan_ok=True)
 

@@ -51,6 +51,21 @@ def test_right_answers_and_the_verifiers_choice_are_those_of_a_draw_of_ties() ->
         assert found.best_of_n == pytest.approx(sum(best) / len(best))
 
 
+def test_the_learned_choice_is_that_of_a_draw_of_ties() -> None:
+    rng = random.Random(6)
+    for problem, texts in groups(6):
+        learned = {text: rng.choice([0.1, 0.5, 0.9]) for text in set(texts)}
+        found = ProblemMeasurer(problem, learned).measure(texts).best_of_n_learned
+        highest = max(learned.values())
+        best = [is_solution(problem, read_steps(text)) for text in texts if learned[text] == highest]
+        assert found == pytest.approx(sum(best) / len(best))
+
+
+def test_without_a_reward_model_there_is_no_learned_choice() -> None:
+    for problem, texts in groups(7, n_groups=3):
+        assert ProblemMeasurer(problem).measure(texts).best_of_n_learned is None
+
+
 def test_what_was_seen_in_one_group_changes_no_other() -> None:
     rng = random.Random(3)
     problem, _ = draw(rng, 4)

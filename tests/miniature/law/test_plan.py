@@ -8,7 +8,7 @@ import pytest
 
 from diversity_judge.errors import InputError
 from examples.miniature.law.plan import ALONE, DEFAULT, FULL, QUICK, TASKS, Cell, Design, Size, Task
-from examples.miniature.problems import draw
+from examples.miniature.problems import draw, draw_training
 from examples.miniature.tokens import encode
 
 SIZES = pytest.mark.parametrize("size", [FULL, QUICK])
@@ -82,3 +82,9 @@ def test_the_longest_solution_has_room(task: Task) -> None:
     for _ in range(20):
         ids, n_prompt = encode(*draw(rng, task.n_numbers))
         assert len(ids) - n_prompt == task.max_tokens - 1
+
+
+def test_tasks_that_the_reward_model_knows_are_those_of_its_training() -> None:
+    rng = random.Random(0)
+    longest = max(len(draw_training(rng)[0].numbers) for _ in range(200))
+    assert [task.n_numbers for task in TASKS.values() if task.rewarded] == [longest]

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from diversity_judge.errors import InputError
+from diversity_judge.measures.paired import mean_difference
 from examples.miniature.law.effects import effects_of
 from examples.miniature.law.grid import grids_of, with_numbers
 from examples.miniature.law.report import write_law
@@ -35,6 +36,7 @@ def tables(n_problems: int = 40) -> tuple[pd.DataFrame, pd.DataFrame]:
                     numbers.append(
                         key | {"entropy": entropy, "entropy_se": 0.0, "new_share": share, "new_share_se": 0.0}
                     )
+                    learned = generator.integers(0, 2, n_problems).astype(float)
                     means = 0.3 + 0.5 * temperature + gain + level
                     right = generator.binomial(32, 0.6 - 0.2 * temperature, n_problems) * (
                         np.arange(n_problems) % 3 > 0
@@ -48,10 +50,12 @@ def tables(n_problems: int = 40) -> tuple[pd.DataFrame, pd.DataFrame]:
                             "n_right": int(right[problem]),
                         }
                         | {"diversity": means[problem] + generator.normal(0, 0.01), "best_of_n": float(problem % 2)}
+                        | {"best_of_n_learned": learned[problem] if task == "four" else np.nan}
                         for problem in range(n_problems)
                     ]
     greedy = {"router": "flat", "task": "four", "temperature": 0.0, "top_p": 1.0, "setting": "", "strategy": "greedy"}
-    outcomes.append(greedy | {"problem_id": "four0", "n": 1, "n_right": 1, "diversity": np.nan, "best_of_n": 1.0})
+    best = {"best_of_n": 1.0, "best_of_n_learned": 1.0}
+    outcomes.append(greedy | {"problem_id": "four0", "n": 1, "n_right": 1, "diversity": np.nan} | best)
     return pd.DataFrame(outcomes), pd.DataFrame(numbers)
 
 
@@ -119,6 +123,37 @@ def test_what_is_added_is_the_mean_paired_difference(written: tuple[Path, str]) 
     )
     assert row["diversity_gain"].item() == pytest.approx((cells["default"] - cells[""]).mean())
     assert row["diversity_tokens"].item() == pytest.approx(cells[""].mean())
+
+
+def test_a_metric_of_some_tasks_is_left_out_of_the_others(written: tuple[Path, str]) -> None:
+    outcomes, _ = tables()
+    effects = pd.read_csv(written[0] / "effects.csv")
+    columns = [name for name in effects.columns if name.startswith("best_of_n_learned_")]
+    assert len(columns) == 5
+    assert effects.loc[effects["task"] == "eight", columns].isna().all(axis=None)
+    known = effects[effects["task"] == "four"]
+    for _, row in known.iterrows():
+        cells = outcomes[
+            (outcomes["task"] == "four")
+            & (outcomes["router"] == row["router"])
+            & (outcomes["temperature"] == row["temperature"])
+        ].pivot(index="problem_id", columns="setting", values="best_of_n_learned")
+        differences = cells[row["setting"]] - cells[""]
+        assert row["best_of_n_learned_gain"] == pytest.approx(differences.mean())
+        assert row["best_of_n_learned_tokens"] == pytest.approx(cells[""].mean())
+        assert row["best_of_n_learned_ci_low"] < row["best_of_n_learned_gain"] < row["best_of_n_learned_ci_high"]
+    # Holm counts what was compared alone: the smallest p of K is multiplied by K, at most to 1.
+    assert known["best_of_n_learned_p_holm"].min() == pytest.approx(min(1.0, len(known) * smallest_p(outcomes)))
+
+
+def smallest_p(outcomes: pd.DataFrame) -> float:
+    """Of the learned Best-of-N of the task four, by the project's paired test."""
+    four = outcomes[(outcomes["task"] == "four") & (outcomes["temperature"] > 0)]
+    found = []
+    for _, cell in four.groupby(["router", "temperature"]):
+        table = cell.pivot(index="problem_id", columns="setting", values="best_of_n_learned")
+        found += [mean_difference((table[name] - table[""]).to_numpy())[1].p for name in ("default", "k_keep=2")]
+    return min(found)
 
 
 def test_figures_are_drawn_and_lines_fit_the_terminal(written: tuple[Path, str]) -> None:

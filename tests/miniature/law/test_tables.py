@@ -20,8 +20,8 @@ from examples.miniature.law.tables import (
     write_rows,
 )
 
-ALONE = OutcomeRow("flat", "four", "token-normal:temperature=0.1", 0.1, 0.8, "", "c0000", 32, 7, None, 1 / 3)
-DRAWN = OutcomeRow("flat", "four", "expert-sample:temperature=0.1", 0.1, 0.8, "default", "c0000", 32, 7, 0.1, 0.0)
+ALONE = OutcomeRow("flat", "four", "token-normal:temperature=0.1", 0.1, 0.8, "", "c0000", 32, 7, None, 1 / 3, None)
+DRAWN = OutcomeRow("flat", "four", "expert-sample:temperature=0.1", 0.1, 0.8, "default", "c0000", 32, 7, 0.1, 0.0, 0.7)
 NUMBER = NumbersRow("flat", "four", 0.1, 0.8, "", 0.123456789012345, 0.01, 0.0, 0.0)
 
 
@@ -31,6 +31,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert list(found.columns) == list(OutcomeRow.__dataclass_fields__)
     assert list(found.setting) == ["", "default"]
     assert pd.isna(found.diversity[0])
+    assert pd.isna(found.best_of_n_learned[0])
     assert OutcomeRow(*found.iloc[1].tolist()) == DRAWN
     assert found.best_of_n[0] == ALONE.best_of_n
 
@@ -46,6 +47,15 @@ def test_the_parts_stand_below_each_other_to_the_last_digit(tmp_path: Path) -> N
     assert list(found.router) == ["flat", "peaked"]
     assert found.diversity[1] == other.diversity
     assert list(read_numbers(tmp_path).entropy) == [NUMBER.entropy] * 2
+
+
+def test_a_table_of_before_the_learned_choice_has_none(tmp_path: Path) -> None:
+    write_rows(tmp_path / OUTCOMES, [ALONE, DRAWN])
+    new = read_outcomes(tmp_path)
+    new.drop(columns="best_of_n_learned").to_csv(tmp_path / OUTCOMES, index=False)
+    old = read_outcomes(tmp_path)
+    assert list(old.columns) == list(new.columns)
+    assert old.best_of_n_learned.isna().all()
 
 
 def test_a_folder_without_tables_says_what_makes_them(tmp_path: Path) -> None:
