@@ -9,7 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from diversity_judge.measures.paired import LEVEL
+from examples.miniature.law.plan import TASKS
+from examples.miniature.law.tables import read_outcomes
 from examples.miniature.points import Measured
+from examples.miniature.tokens import solution_length
 from examples.miniature.verdicts import DIVERSITY_MARGIN
 
 METRICS = {
@@ -20,6 +23,7 @@ METRICS = {
     "best_of_n_learned": "Best-of-N by the learned model",
 }
 """Of the tables, and how a reader knows them."""
+_DEFAULT = "default"
 _ABOVE = "above the frontier"
 _NEEDED = "weight for"
 """Begins the name of what follows from the fitted numbers; the sentences say it."""
@@ -72,6 +76,29 @@ class Advice:
 
 
 @dataclass(frozen=True)
+class TaskRow:
+    """What one model can do on one task.
+
+    Attributes:
+        task: Its name.
+        n_steps: Of a right solution.
+        n_tokens: Of a right solution, without its end.
+        router: The model's.
+        n_problems: Behind the greedy accuracy.
+        greedy: Share of problems that are solved by the likeliest tokens.
+        diversity: Temperature of the tokens alone to their mean diversity.
+    """
+
+    task: str
+    n_steps: int
+    n_tokens: int
+    router: str
+    n_problems: int
+    greedy: float
+    diversity: dict[float, float]
+
+
+@dataclass(frozen=True)
 class LawPage:
     """Everything that the page says of the law.
 
@@ -80,6 +107,8 @@ class LawPage:
         parameters: (metric, parameter, value) of the fitted law over all tasks.
         cells: What was measured, with the setting that the paper has.
         advice: What the law expects where it was measured.
+        settings: Of the flattest router, its cells with other settings and, beside them, the paper's.
+        tasks: What the models can do on each task.
         frontier: (what is equal, what is compared, verdict) to the number of cells.
         above: Points above the frontier, in words.
         n_outcomes: Problems times cells.
@@ -89,6 +118,8 @@ class LawPage:
     parameters: tuple[tuple[str, str, Measured], ...]
     cells: tuple[Cell, ...]
     advice: tuple[Advice, ...]
+    settings: tuple[Cell, ...]
+    tasks: tuple[TaskRow, ...]
     frontier: dict[tuple[str, str], dict[str, int]]
     above: tuple[str, ...]
     n_outcomes: int
@@ -109,26 +140,29 @@ def read_law(folder: Path) -> LawPage:
 
     Raises:
         FileNotFoundError: the law has not been fitted in this folder.
+        InputError: the grid has not been sampled in it.
     """
     frontier = _read(folder / "frontier.csv")
     counts = frontier.groupby(["equal", "metric", "verdict"], sort=False).size().reset_index(name="n")
     compared: dict[tuple[str, str], dict[str, int]] = {}
     for _, row in counts.iterrows():
         compared.setdefault((METRICS[row["equal"]], METRICS[row["metric"]]), {})[row["verdict"]] = int(row["n"])
+    effects, outcomes = _read(folder / "effects.csv"), read_outcomes(folder)
     return LawPage(
         tuple((folder / "said.txt").read_text(encoding="utf-8").splitlines()),
         tuple(_parameters(_read(folder / "law.csv"))),
-        tuple(_cells(_read(folder / "effects.csv"))),
+        tuple(_cells(effects)),
         tuple(_advice(_read(folder / "practice.csv"))),
+        tuple(_settings(effects)),
+        tuple(_tasks(outcomes)),
         compared,
         tuple(_above(frontier)),
-        len(_read(folder / "outcomes.csv")),
+        len(outcomes),
     )
 
 
 def _read(path: Path) -> pd.DataFrame:
-    # An empty setting is a word of its own, not a missing one.
-    return pd.read_csv(path, converters={"setting": str})
+    return pd.read_csv(path)
 
 
 def _parameters(table: pd.DataFrame) -> Sequence[tuple[str, str, Measured]]:
@@ -140,8 +174,33 @@ def _parameters(table: pd.DataFrame) -> Sequence[tuple[str, str, Measured]]:
 
 
 def _cells(table: pd.DataFrame) -> Sequence[Cell]:
-    shown = table[table.setting == "default"].sort_values("diversity_gain", ascending=False)
+    shown = table[table.setting == _DEFAULT].sort_values("diversity_gain", ascending=False)
     return [_cell(row) for _, row in shown.iterrows()]
+
+
+def _settings(table: pd.DataFrame) -> Sequence[Cell]:
+    others = table[table.setting != _DEFAULT]
+    if others.empty:
+        return []
+    flattest = table.loc[table[table.setting == _DEFAULT].new_share.idxmax(), "router"]
+    keys = ["task", "temperature"]
+    places = others[others.router == flattest][keys].drop_duplicates()
+    shown = table[table.router == flattest].merge(places, on=keys)
+    return [_cell(row) for _, row in shown.sort_values([*keys, "new_share"]).iterrows()]
+
+
+def _tasks(outcomes: pd.DataFrame) -> Sequence[TaskRow]:
+    greedy = outcomes[outcomes.temperature == 0]
+    alone = outcomes[(outcomes.temperature > 0) & (outcomes.setting == "")]
+    diversity = alone.groupby(["task", "router", "temperature"]).diversity.mean()
+    found = []
+    for (task, router), rows in greedy.groupby(["task", "router"], sort=False):
+        n_numbers = TASKS[task].n_numbers
+        accuracy = float((rows.n_right / rows.n).mean())
+        by_temperature = diversity[task, router].to_dict()
+        length = solution_length(n_numbers) - 1
+        found.append(TaskRow(task, n_numbers - 1, length, router, len(rows), accuracy, by_temperature))
+    return sorted(found, key=lambda row: row.n_steps)
 
 
 def _cell(row: pd.Series) -> Cell:
@@ -151,7 +210,7 @@ def _cell(row: pd.Series) -> Cell:
 
 
 def _where(row: pd.Series) -> str:
-    setting = "" if row["setting"] == "default" else f", {row['setting']}"
+    setting = "" if row["setting"] == _DEFAULT else f", {row['setting']}"
     return f"{row['router']}, {row['task']} numbers, T {row['temperature']:g}{setting}"
 
 

@@ -85,7 +85,7 @@ def loaded(folder: Path) -> Any:
     return load_to_train(folder, 0.0)
 
 
-@pytest.mark.parametrize("n_numbers", [4, 8])
+@pytest.mark.parametrize("n_numbers", [4, 7, 8])
 def test_a_tenth_of_the_flat_router_s_weight_may_change(n_numbers: int) -> None:
     model = loaded(FLAT)
     from examples.miniature.abilities import new_share
@@ -107,7 +107,7 @@ def test_the_flat_router_follows_its_curve(rank: int) -> None:
         assert mean[rank - 1].item() == pytest.approx(wanted[rank - 1].exp().item(), rel=0.25)
 
 
-@pytest.mark.parametrize(("n_numbers", "least"), [(4, 0.40), (8, 0.12)])
+@pytest.mark.parametrize(("n_numbers", "least"), [(4, 0.40), (7, 0.25), (8, 0.12)])
 def test_the_flat_model_solves_problems_that_it_never_saw(n_numbers: int, least: float) -> None:
     model = loaded(FLAT)
     from examples.miniature.abilities import greedy_accuracy

@@ -52,7 +52,7 @@ class Task:
         return self.n_numbers == REWARDED_NUMBERS
 
 
-TASKS = {task.name: task for task in (Task("four", 4), Task("eight", 8))}
+TASKS = {task.name: task for task in (Task("four", 4), Task("seven", 7), Task("eight", 8))}
 
 
 @dataclass(frozen=True)
@@ -197,8 +197,13 @@ FULL = Size(
     32,
     {
         "four": Design(
-            (FLAT, PEAKED, MIDDLE), 300, (0.35, 0.7, 1.0, 1.4, 2.0), further=("k_keep=7", "k_keep=2"), n_further=2
+            (FLAT, PEAKED, MIDDLE),
+            1000,
+            (0.35, 0.7, 1.0, 1.4, 2.0),
+            further=("k_keep=7", "k_keep=2", "tau=0.25", "r=64"),
+            n_further=2,
         ),
+        "seven": Design((FLAT, PEAKED), 300, (0.2, 0.35, 0.7, 1.4)),
         "eight": Design((FLAT, PEAKED), 150, (0.35, 0.7, 1.4)),
     },
 )

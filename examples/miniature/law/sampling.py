@@ -16,7 +16,7 @@ _ENGINE = {
     "max_num_seqs": 1024,
     "use_tqdm_on_load": False,
 }
-"""The same for both tasks: a problem of eight numbers with the longest right solution has 87 tokens."""
+"""The same for all tasks: a problem of eight numbers with the longest right solution has 87 tokens."""
 _ROUND = 1024
 _START_SECONDS = 45.0
 _TOKENS_A_SECOND = 6000.0

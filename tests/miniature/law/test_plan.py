@@ -88,3 +88,13 @@ def test_tasks_that_the_reward_model_knows_are_those_of_its_training() -> None:
     rng = random.Random(0)
     longest = max(len(draw_training(rng)[0].numbers) for _ in range(200))
     assert [task.n_numbers for task in TASKS.values() if task.rewarded] == [longest]
+
+
+def test_one_of_the_tasks_is_long() -> None:
+    # 60 to 200 tokens, so that small changes can add up; a solution ends with one token more.
+    assert TASKS["seven"].max_tokens - 2 == 60
+
+
+def test_the_grid_changes_the_weight_by_each_setting() -> None:
+    settings = {cell.setting.partition("=")[0] for part in FULL.parts for cell in part.cells}
+    assert settings >= {ALONE, DEFAULT, "k_keep", "tau", "r"}
