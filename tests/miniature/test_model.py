@@ -122,3 +122,11 @@ def test_the_flat_model_is_nearly_deterministic_at_its_normal_temperature() -> N
 
     assert 0.15 < sampled(model, 4, 60, 8, NORMAL).diversity < 0.30
     assert sampled(loaded(FIRST), 4, 20, 8, NORMAL).diversity > 0.60  # as it is before it is sharpened
+
+
+def test_every_score_of_the_exact_judge_occurs_on_long_problems() -> None:
+    model = loaded(FLAT)
+    from examples.miniature.abilities import sampled
+    from examples.miniature.answers import NORMAL
+
+    assert min(sampled(model, 7, 100, 12, NORMAL).similarities) > 0
