@@ -36,7 +36,11 @@ def outcomes() -> list[Row]:
 
 @pytest.fixture
 def law(tmp_path: Path) -> Path:
-    effects = [effect("default", 0.01, 0.6, 1.4), effect("default", 0.1, 0.001), effect("k_keep=2", 0.2, 0.001, share=0.2)]
+    effects = [
+        effect("default", 0.01, 0.6, 1.4),
+        effect("default", 0.1, 0.001),
+        effect("k_keep=2", 0.2, 0.001, share=0.2),
+    ]
     peaked: list[Row] = [
         {**effect(setting, 0.3, 0.001, 0.7, share), "router": "peaked"}
         for setting, share in (("default", 0.04), ("k_keep=2", 0.07))

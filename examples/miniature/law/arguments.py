@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         help="models by name, before shipped ones; a missing one is trained there",
     )
     parser.add_argument("--quick", action="store_true", help="a few problems, shipped models: to see that it works")
-    parser.add_argument("--tasks", type=_tasks, default=tuple(TASKS), metavar="NAME,...", help=f"default {','.join(TASKS)}")
+    parser.add_argument(
+        "--tasks", type=_tasks, default=tuple(TASKS), metavar="NAME,...", help=f"default {','.join(TASKS)}"
+    )
     parser.add_argument("--only", type=_names, metavar="ROUTER/TASK,...", help="only these parts, as flat/four")
     parser.add_argument("--temperatures", type=_temperatures, metavar="T,...", help="in place of each task's own")
     parser.add_argument("--problems", type=_at_least_one, metavar="N", help="in place of each task's own number")

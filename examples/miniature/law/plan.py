@@ -6,8 +6,8 @@ are sampled by one start of the engine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 from examples.miniature.tokens import solution_length
@@ -97,9 +97,10 @@ def _strategy(name: str) -> Strategy:
 
 @dataclass(frozen=True)
 class Design:
-    """What is sampled of each router on one task.
+    """What is sampled of some routers on one task.
 
     Attributes:
+        task: Its name.
         routers: Their names.
         problems: Held-out problems.
         temperatures: Of the token sampling.
@@ -108,6 +109,7 @@ class Design:
         n_further: How many temperatures these are.
     """
 
+    task: str
     routers: tuple[str, ...]
     problems: int
     temperatures: tuple[float, ...]
@@ -164,20 +166,20 @@ class Size:
 
     Attributes:
         n: Responses a problem and cell.
-        designs: By the task's name.
+        designs: Of each router on each task, one.
         watched: Problems, and responses of each, on which a model's two numbers are measured.
     """
 
     n: int
-    designs: Mapping[str, Design] = field(default_factory=dict)
+    designs: tuple[Design, ...] = ()
     watched: tuple[int, int] = (100, 4)
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """Task by task."""
         return tuple(
-            Part(router, TASKS[task], design.cells, design.problems, self.n)
-            for task, design in self.designs.items()
+            Part(router, TASKS[design.task], design.cells, design.problems, self.n)
+            for design in self.designs
             for router in design.routers
         )
 
@@ -190,22 +192,18 @@ class Size:
         return self._each(lambda design: replace(design, problems=problems))
 
     def _each(self, change: Callable[[Design], Design]) -> Size:
-        return replace(self, designs={task: change(design) for task, design in self.designs.items()})
+        return replace(self, designs=tuple(map(change, self.designs)))
 
 
+_TEMPERATURES = (0.35, 0.7, 1.0, 1.4, 2.0)
 FULL = Size(
     32,
-    {
-        "four": Design(
-            (FLAT, PEAKED, MIDDLE),
-            1000,
-            (0.35, 0.7, 1.0, 1.4, 2.0),
-            further=("k_keep=7", "k_keep=2", "tau=0.25", "r=64"),
-            n_further=2,
-        ),
-        "seven": Design((FLAT, PEAKED), 300, (0.2, 0.35, 0.7, 1.4)),
-        "eight": Design((FLAT, PEAKED), 150, (0.35, 0.7, 1.4)),
-    },
+    (
+        Design("four", (FLAT, PEAKED), 1000, _TEMPERATURES, further=("k_keep=7", "k_keep=2", "tau=0.25", "r=64")),
+        Design("four", (MIDDLE,), 300, _TEMPERATURES, further=("k_keep=7", "k_keep=2")),
+        Design("seven", (FLAT, PEAKED), 300, (0.2, 0.35, 0.7, 1.4)),
+        Design("eight", (FLAT, PEAKED), 150, (0.35, 0.7, 1.4)),
+    ),
 )
-QUICK = Size(8, {"four": Design((SHIPPED_AS_IT_IS, FLAT), 4, (0.2, 0.7), further=("k_keep=2",))}, watched=(4, 2))
+QUICK = Size(8, (Design("four", (SHIPPED_AS_IT_IS, FLAT), 4, (0.2, 0.7), further=("k_keep=2",)),), watched=(4, 2))
 """On shipped models alone, so that nothing is trained."""

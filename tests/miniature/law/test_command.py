@@ -22,7 +22,7 @@ from generation.json_lines import whole_lines
 from generation.sampling.options import SampleOptions
 from generation.sampling.run import missing_samples, plan_sampling
 
-SIZE = Size(4, {"four": Design(("flat", "peaked"), 3, (0.5, 1.0)), "eight": Design(("flat",), 2, (1.0,))})
+SIZE = Size(4, (Design("four", ("flat", "peaked"), 3, (0.5, 1.0)), Design("eight", ("flat",), 2, (1.0,))))
 
 
 class Killed(BaseException):
@@ -283,7 +283,7 @@ def test_models_that_are_not_there_are_made_by_one_recipe_and_mixed(
 
     shutil.rmtree(routers / "peaked")
     monkeypatch.setattr("examples.miniature.law.models.subprocess.run", makes)
-    do(grid(tmp_path, routers, FakeSampler(), Size(4, {"four": Design(("middle",), 1, (1.0,))})))
+    do(grid(tmp_path, routers, FakeSampler(), Size(4, (Design("four", ("middle",), 1, (1.0,)),))))
     assert asked == [
         f"examples.miniature.train_further peaked --out {routers}/peaked-unsharpened",
         f"examples.miniature.sharpen {routers}/peaked-unsharpened --curve peaked --out {routers}/peaked",
@@ -297,11 +297,11 @@ def test_a_training_that_fails_ends_the_grid(tmp_path: Path, routers: Path, monk
     failed: subprocess.CompletedProcess[str] = subprocess.CompletedProcess([], 1)
     monkeypatch.setattr("examples.miniature.law.models.subprocess.run", lambda *_, **__: failed)
     with pytest.raises(RunError, match="mix failed"):
-        grid(tmp_path, routers, FakeSampler(), Size(4, {"four": Design(("middle",), 1, (1.0,))})).sample_and_measure()
+        grid(tmp_path, routers, FakeSampler(), Size(4, (Design("four", ("middle",), 1, (1.0,)),))).sample_and_measure()
 
 
 def test_a_router_of_no_recipe_is_refused(tmp_path: Path, routers: Path) -> None:
     pytest.importorskip("torch")
-    size = Size(4, {"four": Design(("steep",), 1, (1.0,))})
+    size = Size(4, (Design("four", ("steep",), 1, (1.0,)),))
     with pytest.raises(InputError, match="steep"):
         grid(tmp_path, routers, FakeSampler(), size).sample_and_measure()

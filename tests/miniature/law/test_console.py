@@ -50,7 +50,7 @@ def test_the_summary_has_a_row_a_temperature_and_fits(console: Console, tmp_path
     assert str(tmp_path) in lines[-1]  # a path may be longer than any line
     assert max(map(len, lines[:-1])) <= 80
     rows = [line.split() for line in lines if line.startswith(("flat", "peaked", "middle"))]
-    assert len(rows) == sum(len(design.routers) * len(design.temperatures) for design in FULL.designs.values())
+    assert len(rows) == sum(len(design.routers) * len(design.temperatures) for design in FULL.designs)
     figures = ["0.125", "0.11", "0.250", "0.500", "0.125", "0.250", "0.500", "0.500"]
     assert all(row[3:] == figures for row in rows)
 

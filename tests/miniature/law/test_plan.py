@@ -42,7 +42,7 @@ def test_settings_of_one_temperature_draw_tokens_alike(size: Size) -> None:
 
 
 def test_further_settings_stand_at_the_lowest_temperatures() -> None:
-    design = Design(("flat",), 9, (1.0, 0.5, 2.0), further=("k_keep=2",), n_further=1)
+    design = Design("four", ("flat",), 9, (1.0, 0.5, 2.0), further=("k_keep=2",), n_further=1)
     assert [(cell.temperature, cell.setting) for cell in design.cells] == [
         (0, ALONE),
         *[(0.5, setting) for setting in (ALONE, DEFAULT, "k_keep=2")],
@@ -65,7 +65,7 @@ def test_an_unknown_setting_is_refused_before_anything_is_sampled() -> None:
 
 
 def test_responses_are_counted_with_one_for_greedy() -> None:
-    (part,) = Size(8, {"four": Design(("flat",), 10, (0.5, 1.0))}).parts
+    (part,) = Size(8, (Design("four", ("flat",), 10, (0.5, 1.0)),)).parts
     assert part.n_responses == 10 * (1 + 4 * 8)
 
 
