@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from diversity_judge.command_line import CommandParser
+from diversity_judge.display import counted
 from diversity_judge.errors import DiversityJudgeError, InputError
 from generation.grading.grader import GradeCounts, Grader
 from generation.grading.rows import grade_row, problem_of
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.responses,
             args.out or args.responses,
             problems=args.problems,
-            on_start=lambda n: say(f"grading {n} responses of {args.responses}"),
+            on_start=lambda n: say(f"grading {counted(n, 'response')} of {args.responses}"),
         )
     except DiversityJudgeError as error:
         console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)

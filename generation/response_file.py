@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from diversity_judge.display import counted
 from diversity_judge.errors import InputError
 from generation.json_lines import Lines, has_lines, open_appending, open_locked, whole_lines, write_whole_text
 
@@ -130,7 +131,8 @@ def waiting_note(path: Path) -> list[str]:
     n_waiting = sum(_key_of(row, where) not in done for where, row in whole_lines(waiting_path(path)))
     if not n_waiting:
         return []
-    return [f"{n_waiting} responses wait for their grade in {waiting_path(path)}: the same generation.sample adds them"]
+    wait = counted(n_waiting, "response waits for its grade", "responses wait for their grade")
+    return [f"{wait} in {waiting_path(path)}: the same generation.sample adds them"]
 
 
 def has_waiting(path: Path) -> bool:

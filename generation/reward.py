@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from diversity_judge.command import exit_code
+from diversity_judge.display import counted
 from diversity_judge.hosts.descriptors import fitting_concurrency
 from generation.interrupts import signals_interrupt
 from generation.rewarding.arguments import RewardCommand, parse_arguments
@@ -65,5 +66,10 @@ def _reaggregate(command: RewardCommand) -> int:
     reporter = ConsoleReporter(Console(stderr=True))
     reporter.say(f"{done} rewards are the {command.aggregate} of their steps now; written to {command.out}")
     if left:
-        reporter.say(f"{left} responses have no scores of steps and are as they were")
+        have = counted(
+            left,
+            "response has no scores of steps and is as it was",
+            "responses have no scores of steps and are as they were",
+        )
+        reporter.say(have)
     return EXIT_OK

@@ -68,7 +68,7 @@ def print_reliability(console: Console, found: Reliability, written: Sequence[Pa
     _print_missing(console, found)
     tally = found.tally
     cost = f"{tally.cost_usd:,.4f} USD" if found.source.spec.prices is not None else "cost unknown"
-    console.print(Text(f"{tally.calls:,} calls, {cost} in this run"))
+    console.print(Text(f"{counted(tally.calls, 'call')}, {cost} in this run"))
     for path in written:
         console.print(Text(printable(f"wrote {path}", 1000)))
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from diversity_judge.display import counted
 from diversity_judge.engine.advice import advice
 from diversity_judge.engine.bill import Bill, cost_in_words
 from diversity_judge.engine.tally import Ending
@@ -38,7 +39,7 @@ def print_bill(console: Console, bill: Bill, spec: JudgeSpec, prompt: str) -> No
     rows = [
         ("judge", spec.label),
         ("prompt", prompt),
-        ("groups", f"{bill.groups:,} with {bill.responses:,} responses"),
+        ("groups", f"{bill.groups:,} with {counted(bill.responses, 'response')}"),
         ("pairs", f"{bill.pairs:,}{_without_a_judgment(bill)}"),
         ("judgments", f"{bill.judgments:,} wanted{_without_a_call(bill)}"),
         *([("sortings", f"{bill.sortings:,} wanted, one a group{_without_a_sorting(bill)}")] if bill.sortings else []),
@@ -105,7 +106,7 @@ def print_results(console: Console, result: ScoreResult, *, verbose: bool = Fals
     tally = result.tally
     cost = f"{tally.cost_usd:,.4f} USD" if result.has_prices else "cost unknown"
     unanswered = tally.calls - tally.replies
-    calls = f"{tally.calls:,} calls" + (f" ({unanswered:,} without a reply)" if unanswered else "")
+    calls = counted(tally.calls, "call") + (f" ({unanswered:,} without a reply)" if unanswered else "")
     place = "nothing was written" if result.folder is None else f"results in {result.folder}"
     console.print(Text(printable(f"{place} · {calls}, {cost} in this run")))
     if result.folder is not None and not result.missing and not result.missing_sortings:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
+from diversity_judge.display import counted
 from diversity_judge.inputs.views import estimate_tokens
 from generation.engines.options import shown_servers
 from generation.rewarding.options import RewardOptions
@@ -22,8 +23,9 @@ def print_bill(console: Console, options: RewardOptions, plan: RewardPlan, known
     empty = sum(not job.text.strip() for job in plan.jobs)
     lines = [
         f"dry run: nothing is scored; model {options.model}, {where}, recipe {plan.recipe.name}",
-        f"{len(plan.jobs)} responses; {done} are scored already; {empty} have nothing to score (--view {options.view})",
-        f"{len(missing)} texts to score, about {sum(tokens):,} tokens (estimated from the texts)",
+        f"{counted(len(plan.jobs), 'response')}; {done} are scored already; {empty} have nothing to score "
+        f"(--view {options.view})",
+        f"{counted(len(missing), 'text')} to score, about {sum(tokens):,} tokens (estimated from the texts)",
     ]
     if plan.recipe.has_steps and missing:
         n_steps = sum(len(split_steps(job.text, plan.recipe.steps)) for job in missing)

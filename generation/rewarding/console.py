@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 
 from rich.console import Console
 
+from diversity_judge.display import counted
 from generation.rewarding.plan import RewardPlan
 from generation.rewarding.run import RewardResult
 from generation.rewarding.scorer import OnScore
@@ -20,7 +21,9 @@ class ConsoleReporter:
 
     def begins(self, plan: RewardPlan, n_missing: int) -> None:
         """Say how much is scored, and how much is there."""
-        self.say(f"{len(plan.jobs)} responses, {n_missing} texts to score, recipe {plan.recipe.name}")
+        self.say(
+            f"{counted(len(plan.jobs), 'response')}, {counted(n_missing, 'text')} to score, recipe {plan.recipe.name}"
+        )
 
     def progress(self, total: int) -> AbstractContextManager[OnScore]:
         """A bar on a terminal."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from diversity_judge.display import counted
 from generation.engines.cpu_cache import Workload
 from generation.engines.make import make_pooling_engine
 from generation.interrupts import run_interruptible
@@ -70,33 +71,41 @@ class RewardResult:
 
     def __str__(self) -> str:
         """A few plain sentences."""
+        were = "was" if self.n_new == 1 else "were"
         lines = [
-            f"{self.n_rewarded} of {self.n_responses} responses have a reward in {self.path}; {self.n_new} texts "
-            f"({self.n_tokens:,} tokens) were scored now"
+            f"{self.n_rewarded} of {counted(self.n_responses, 'response')} have a reward in {self.path}; "
+            f"{counted(self.n_new, 'text')} ({counted(self.n_tokens, 'token')}) {were} scored now"
         ]
         if self.n_replaced:
-            lines.append(f"{self.n_replaced} responses had a reward from elsewhere, which is replaced")
+            lines.append(f"{counted(self.n_replaced, 'response')} had a reward from elsewhere, which is replaced")
         if self.n_cut:
+            are = counted(self.n_cut, "response is", "responses are")
+            ends, beginnings = (
+                ("its end", "its beginning was") if self.n_cut == 1 else ("their ends", "their beginnings were")
+            )
+            steps = f"what did not fit was left out ({counted(self.steps_cut, 'step')} at {ends})"
             lines.append(
-                f"{self.n_cut} responses are longer than the context of {self.context:,} tokens: what did not fit was "
-                f"left out ({self.steps_cut} steps at their ends)"
-                if self.steps_cut
-                else f"{self.n_cut} responses are longer than the context of {self.context:,} tokens: their beginnings "
-                "were left out"
+                f"{are} longer than the context of {self.context:,} tokens: "
+                f"{steps if self.steps_cut else f'{beginnings} left out'}"
             )
         if self.n_defused:
-            lines.append(f"{self.n_defused} responses spell out special tokens of the model; they were read as text")
+            spell = counted(self.n_defused, "response spells", "responses spell")
+            lines.append(f"{spell} out special tokens of the model; they were read as text")
         if self.empty:
-            lines.append(f"{self.empty} responses have no reward: nothing to score in them (--view {self.view})")
+            lines.append(f"{_have(self.empty)} no reward: nothing to score in them (--view {self.view})")
         if self.too_long:
             lines.append(
-                f"{self.too_long} responses have no reward: not even the first step fits into the context of "
+                f"{_have(self.too_long)} no reward: not even the first step fits into the context of "
                 f"{self.context:,} tokens"
             )
-        lines += [f"{times} responses failed: {reason}" for reason, times in list(self.failures.items())[:5]]
+        lines += [f"{counted(times, 'response')} failed: {reason}" for reason, times in list(self.failures.items())[:5]]
         if self.missing:
-            lines.append(f"{self.missing} responses have no reward yet; the same again tries them again")
+            lines.append(f"{_have(self.missing)} no reward yet; the same again tries them again")
         return "\n".join(lines)
+
+
+def _have(number: int) -> str:
+    return counted(number, "response has", "responses have")
 
 
 class RewardReporter(Protocol):

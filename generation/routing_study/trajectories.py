@@ -15,6 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from diversity_judge.display import counted
 from diversity_judge.errors import InputError
 from diversity_judge.files import read_bounded
 from diversity_judge.inputs.reading import read_responses
@@ -108,11 +109,13 @@ class Trajectories:
     def sentences(self) -> Iterator[str]:
         """What is analysed, and what is left out and why."""
         n_problems = len({item.problem_id for item in self.items})
-        yield f"{len(self.items)} responses of {n_problems} problems, {self.n_tokens:,} tokens"
+        responses = counted(len(self.items), "response")
+        yield f"{responses} of {counted(n_problems, 'problem')}, {counted(self.n_tokens, 'token')}"
         if self.n_not_right:
             yield f"{self.n_not_right} of {self.n_responses} responses are left out: not graded right"
         if self.n_mismatched:
-            yield f"{self.n_mismatched} responses are left out: not tokenised as they were sampled"
+            are = counted(self.n_mismatched, "response is", "responses are")
+            yield f"{are} left out: not tokenised as they were sampled"
         if self.n_tokens_cut:
             yield (
                 f"the token budget leaves {self.n_tokens_cut:,} tokens out: {self.n_over_budget} whole responses, "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from diversity_judge.display import counted
 from generation.sampling.progress import sampling_progress
 from generation.sampling.run import SamplingResult
 from generation.sampling.sampler import OnResponse, Sample, SamplingPlan
@@ -23,8 +24,9 @@ class ConsoleReporter:
         """Say how much is sampled, and how much is there."""
         total = sum(1 for _ in plan.samples())
         lines = [
-            f"{len(plan.problems)} problems x {len(plan.strategies)} strategies, {plan.n} samples each: "
-            f"{total} responses, {len(missing)} to sample, seed {plan.run_seed}"
+            f"{counted(len(plan.problems), 'problem')} x {counted(len(plan.strategies), 'strategy', 'strategies')}, "
+            f"{counted(plan.n, 'sample')} each: {counted(total, 'response')}, {len(missing)} to sample, "
+            f"seed {plan.run_seed}"
         ]
         if len(missing) < total:
             lines.append(f"{total - len(missing)} of {out} are sampled already")
@@ -43,7 +45,7 @@ class ConsoleReporter:
     def waits(self, n_ungraded: int) -> None:
         """Say so where there are any: the bar is at its end, and the command is not."""
         if n_ungraded:
-            self._say(f"{n_ungraded} responses are still to be graded")
+            self._say(f"{counted(n_ungraded, 'response is', 'responses are')} still to be graded")
 
     def ends(self, result: SamplingResult) -> None:
         """Say what came of it; nothing where nothing was to do."""

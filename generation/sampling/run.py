@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from diversity_judge import __version__
+from diversity_judge.display import counted
 from diversity_judge.errors import InputError
 from diversity_judge.hosts.secrets import without_credentials
 from generation.engines import Engine, check_strategies
@@ -82,13 +83,17 @@ class SamplingResult:
 
     def __str__(self) -> str:
         """A few plain sentences."""
-        lines = [f"{self.written} responses ({self.n_tokens:,} tokens) written to {self.path}"]
+        lines = [f"{counted(self.written, 'response')} ({counted(self.n_tokens, 'token')}) written to {self.path}"]
         if self.n_graded:
             lines.append(f"{self.n_correct} of {self.n_graded} graded answers are right")
-        lines += [f"{times} responses are not graded: {reason}" for reason, times in self.ungraded.items()]
+        lines += [
+            f"{counted(times, 'response is', 'responses are')} not graded: {reason}"
+            for reason, times in self.ungraded.items()
+        ]
         if self.n_cut:
-            lines.append(f"{self.n_cut} responses were cut off at their longest length (--max-tokens, --max-model-len)")
-        lines += [f"{times} samples failed: {reason}" for reason, times in list(self.failures.items())[:5]]
+            were = counted(self.n_cut, "response was", "responses were")
+            lines.append(f"{were} cut off at their longest length (--max-tokens, --max-model-len)")
+        lines += [f"{counted(times, 'sample')} failed: {reason}" for reason, times in list(self.failures.items())[:5]]
         if self.missing:
             lines.append(f"{len(self.missing)} of {self.wanted} responses are missing; the same again tries them again")
         return "\n".join(lines)

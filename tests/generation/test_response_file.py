@@ -210,7 +210,7 @@ def test_what_waits_for_its_grade_is_on_disk_counts_as_finished_and_comes_back(t
         assert keys_in(path) == {1}
         assert finished_samples(path) == {SampleKey("a", "s", 0), SampleKey("a", "s", 1)}
     assert waiting_note(path) == [
-        f"1 responses wait for their grade in {tmp_path / 'r.ungraded.jsonl'}: the same generation.sample adds them"
+        f"1 response waits for its grade in {tmp_path / 'r.ungraded.jsonl'}: the same generation.sample adds them"
     ]
     with open_response_file(path, MANIFEST, {}) as file:
         assert file.left == [row(0, "\ud800")]

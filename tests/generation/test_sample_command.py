@@ -353,7 +353,7 @@ def test_kill_9_while_a_response_without_end_is_graded(
     others = [row for row in by_number.values() if row is not endless]
     assert all(row["correct"] is (row["answer"] == "4") for row in others)
     assert not waiting_path(out).exists()
-    assert f"1 responses are not graded: {endless['meta']['grading']}" in capsys.readouterr().err
+    assert f"1 response is not graded: {endless['meta']['grading']}" in capsys.readouterr().err
 
 
 def test_what_waits_for_its_grade_needs_no_engine(problems: Path) -> None:

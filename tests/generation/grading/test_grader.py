@@ -241,5 +241,5 @@ def test_regrading_says_what_still_waits_for_its_grade(tmp_path: Path, capsys: p
         file.keep([first, second])
         file.settle([first])
     assert grade.main([str(path)]) == 0
-    assert "1 responses wait for their grade" in capsys.readouterr().err
+    assert "1 response waits for its grade" in capsys.readouterr().err
     assert len(rows(path)) == 1

@@ -130,9 +130,9 @@ def test_what_is_cut_and_what_is_spelled_out_is_counted_and_said(tmp_path: Path,
     assert rows[0]["meta"]["reward"]["steps_cut"] == 100 - kept > 0
     assert rows[1]["meta"]["reward"]["missing"] == "too_long"
     assert rows[2]["meta"]["reward"]["defused"] == 1
-    assert f"what did not fit was left out ({100 - kept} steps at their ends)" in said
-    assert "1 responses have no reward: not even the first step fits into the context of 512 tokens" in said
-    assert "1 responses spell out special tokens" in said
+    assert f"what did not fit was left out ({100 - kept} steps at its end)" in said
+    assert "1 response has no reward: not even the first step fits into the context of 512 tokens" in said
+    assert "1 response spells out special tokens" in said
 
 
 def test_a_run_that_ends_in_the_middle_continues(responses: Path, model: Path, capsys: Any) -> None:
@@ -230,7 +230,7 @@ def test_the_input_can_be_replaced_and_rewards_from_elsewhere_are_said(
     with serving(FakePoolingServer()) as server:
         assert main([*arguments(responses, server, model), "--out", str(responses)]) == 0
     assert read(responses)[0]["reward"] == pytest.approx(expected(model, "A.")[0])
-    assert "1 responses had a reward from elsewhere, which is replaced" in capsys.readouterr().err
+    assert "1 response had a reward from elsewhere, which is replaced" in capsys.readouterr().err
 
 
 def test_a_file_that_another_command_wrote_is_not_replaced(responses: Path, model: Path, capsys: Any) -> None:
@@ -263,7 +263,7 @@ def test_rewards_are_made_anew_of_steps_without_a_model(tmp_path: Path, capsys: 
         assert first["reward"] == pytest.approx(value)
         assert first["meta"] == {**meta, "reward": {"model": "m", "aggregate": how}}
         assert second == rows[1]
-    assert "1 responses have no scores of steps and are as they were" in capsys.readouterr().err
+    assert "1 response has no scores of steps and is as it was" in capsys.readouterr().err
     assert main([str(write(tmp_path / "none.jsonl", rows[1:])), "--reaggregate"]) == 2
 
 

@@ -41,7 +41,7 @@ def test_a_right_response_becomes_prompt_and_tokens(tmp_path: Path, tokenizer: A
     assert tokenizer.decode(item.token_ids[:-1]) == "four"
     assert item.token_ids[-1] == EOS
     assert list(found.sentences()) == [
-        "1 responses of 1 problems, 5 tokens",
+        "1 response of 1 problem, 5 tokens",
         "2 of 3 responses are left out: not graded right",
     ]
 
@@ -124,7 +124,7 @@ def test_mismatches_can_be_left_out(tmp_path: Path, tokenizer: Any) -> None:
     path = write(tmp_path / "r.jsonl", [row("a", "four", n_tokens=3), row("b", "six")])
     found = read(path, tokenizer, skip_mismatches=True)
     assert [item.problem_id for item in found.items] == ["b"]
-    assert "1 responses are left out: not tokenised as they were sampled" in found.sentences()
+    assert "1 response is left out: not tokenised as they were sampled" in found.sentences()
 
 
 def test_a_file_without_a_right_response_is_refused(tmp_path: Path, tokenizer: Any) -> None:
