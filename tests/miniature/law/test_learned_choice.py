@@ -64,7 +64,7 @@ def rewarded(tmp_path: Path, texts: dict[str, list[str]]) -> dict[tuple[str, str
     source, out = tmp_path / "responses.jsonl", tmp_path / "out.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     words = ["--model", "tiny", "--tokenizer", str(REWARD_MODEL / TOKENIZER), "--recipe", "miniature-prm"]
-    words += ["--recipes-file", str(REWARD_RECIPES), "--out", str(out)]
+    words += ["--recipes-file", str(REWARD_RECIPES), "--concurrency", "2", "--out", str(out)]
     with serving(OneByOne(model=load_reward_model(REWARD_MODEL))) as server:
         assert main([str(source), "--base-url", server.url, *words]) == 0
     found = map(json.loads, out.read_text(encoding="utf-8").splitlines())
@@ -72,14 +72,14 @@ def rewarded(tmp_path: Path, texts: dict[str, list[str]]) -> dict[tuple[str, str
 
 
 def test_rewards_are_those_of_the_command(tmp_path: Path) -> None:
-    texts = texts_of(random.Random(0), 12)
+    texts = texts_of(random.Random(0), 6)
     expected = rewarded(tmp_path, texts)
     found = learned_rewards(texts)
     assert {problem: set(own) for problem, own in found.items()} == {name: set(own) for name, own in texts.items()}
     assert {(problem, text): reward for problem, own in found.items() for text, reward in own.items()} == pytest.approx(
         expected, abs=1e-5
     )
-    assert len({round(reward, 3) for reward in expected.values()}) > 50  # the model tells texts apart
+    assert len({round(reward, 3) for reward in expected.values()}) > 25  # the model tells texts apart
 
 
 def test_texts_that_share_their_weakest_step_are_tied() -> None:
