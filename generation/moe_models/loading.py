@@ -14,9 +14,6 @@ from typing import Any
 from diversity_judge.errors import InputError
 from generation.moe_models.layers import MoeLayer, moe_layers
 
-DTYPES = ("auto", "bfloat16", "float16", "float32")
-DEVICES = ("cpu", "cuda")
-
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:

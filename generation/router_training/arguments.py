@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diversity_judge.command_line import CommandParser
-from generation.moe_models.loading import DEVICES, DTYPES
+from generation.moe_models.placing import DEVICES, DTYPES
 from generation.router_training.options import Control, Objective, StopBy, UpdateOptions
 
 _EPILOG = """\

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from diversity_judge.command_line import CommandParser
+from generation.moe_models.placing import DEVICES, DTYPES
 from generation.routing_study.options import CounterfactualOptions
 from generation.routing_study.schemes import ABOUT, SCHEMES
 from generation.routing_study.trajectories import TrajectoryOptions
@@ -79,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         help="write the responses of N fragile tokens a layer anew with the better route, and with a random one",
     )  # fmt: skip
     group = parser.add_argument_group("computing")
-    group.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    group.add_argument("--dtype", choices=("auto", "bfloat16", "float16", "float32"), default="auto")
+    group.add_argument("--device", choices=DEVICES, default="cpu")
+    group.add_argument("--dtype", choices=DTYPES, default="auto")
     group.add_argument("--batch-size", type=_at_least(1), metavar="TOKENS", help="tokens at once (default: what fits)")
     return parser
 

@@ -188,8 +188,11 @@ def test_a_dense_model_is_refused(responses: Path, tmp_path: Path, capsys: pytes
     assert "is a dense model" in capsys.readouterr().err
 
 
-def test_help_needs_no_torch() -> None:
-    code = "import sys; sys.modules['torch'] = None\nfrom generation.counterfactual import main\nmain(['--help'])"
+@pytest.mark.parametrize(
+    ("command", "option"), [("counterfactual", "--alternatives"), ("router_update", "--objective")]
+)
+def test_help_needs_no_torch(command: str, option: str) -> None:
+    code = f"import sys; sys.modules['torch'] = None\nfrom generation.{command} import main\nmain(['--help'])"
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "--alternatives" in done.stdout
+    assert option in done.stdout
