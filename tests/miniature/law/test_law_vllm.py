@@ -56,13 +56,13 @@ def test_outcomes_are_those_of_the_projects_own_functions(finished: Path) -> Non
     judged = scores.set_index(["problem_id", "strategy"]).diversity
     found = {(row.problem_id, row.strategy): row for row in read_outcomes(finished).itertuples()}
     assert len(found) == len(groups)
+    assert read_outcomes(finished).best_of_n_learned.between(0, 1).all()
     for group in groups:
         row = found[group.problem_id, group.strategy]
         assert row.n_right == sum(bool(r.correct) for r in group.responses)
         chosen = best_of_n(replace(group, responses=tuple(with_rewards(group.responses))))
         assert isinstance(chosen, Outcome)
         assert row.best_of_n == pytest.approx(chosen.value)
-        assert 0 <= row.best_of_n_learned <= 1
         if group.n_responses > 1:
             assert row.diversity == pytest.approx(judged[group.problem_id, group.strategy], nan_ok=True)
 
