@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ WITHOUT_STEPS = ("", "  ", " ; ", ";;")
 class OneByOne(FakePoolingServer):
     """Serves the shipped reward model: each text alone, so without padding and without anything kept."""
 
-    model: RewardModel | None = None
+    model: RewardModel = field(default_factory=lambda: load_reward_model(REWARD_MODEL))
 
     def answer(self, path: str, body: dict[str, Any]) -> Reply:
         if path != "/pooling":
@@ -65,7 +65,7 @@ def rewarded(tmp_path: Path, texts: dict[str, list[str]]) -> dict[tuple[str, str
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     words = ["--model", "tiny", "--tokenizer", str(REWARD_MODEL / TOKENIZER), "--recipe", "miniature-prm"]
     words += ["--recipes-file", str(REWARD_RECIPES), "--concurrency", "2", "--out", str(out)]
-    with serving(OneByOne(model=load_reward_model(REWARD_MODEL))) as server:
+    with serving(OneByOne()) as server:
         assert main([str(source), "--base-url", server.url, *words]) == 0
     found = map(json.loads, out.read_text(encoding="utf-8").splitlines())
     return {(row["problem"], row["response"]): row["reward"] for row in found}
