@@ -82,9 +82,9 @@ class Prompts:
         """
         question, in_question = self._defuse(well_formed(problem)[0].strip())
         answer, in_answer = self._defuse(well_formed(response)[0].strip())
-        if not answer:
-            return NOTHING_TO_SCORE
         units: Sequence[str] = split_steps(answer, self.recipe.steps) if self.recipe.has_steps else answer
+        if not units:  # Empty, or all of it separates steps.
+            return NOTHING_TO_SCORE
         whole = self._build(question, units)
         kept = len(units)
         if len(whole.token_ids) > context:

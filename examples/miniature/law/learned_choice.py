@@ -61,7 +61,7 @@ def _prompts() -> Prompts:
 def _prepared(prompts: Prompts, problem: str, text: str) -> Prepared | None:
     """A response as the model reads it; None where there is no step to read."""
     found = prompts.prepare(problem, text, prompts.recipe.context)
-    return None if isinstance(found, str) or not found.n_scores else found
+    return None if isinstance(found, str) else found
 
 
 def _rewards(prompts: Prompts, prepared: Collection[Prepared]) -> Mapping[Prepared, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,14 @@ def test_other_texts_have_as_many_scores_as_steps(text: str, marked_folder: Path
 @pytest.mark.parametrize("text", ["", " \n\n \t"])
 def test_nothing_is_nothing_to_score(text: str, marked_folder: Path) -> None:
     assert prompts(marked_folder, "qwen25-math-prm").prepare("Why?", text, 100) == NOTHING_TO_SCORE
+
+
+@pytest.mark.parametrize("text", [";", " ; ;\n;", ";;"])
+def test_separators_of_steps_are_nothing_to_score(text: str, marked_folder: Path) -> None:
+    recipe = replace(load_recipes()["qwen25-math-prm"], steps=";")
+    by_semicolon = Prompts(recipe, load_tokenizer(str(marked_folder)))
+    assert by_semicolon.prepare("Why?", text, 100) == NOTHING_TO_SCORE
+    assert prepared(by_semicolon, "Why?", f"{text} A").n_scores == 1
 
 
 def test_steps_that_do_not_fit_are_left_out_at_the_end_and_counted(marked_folder: Path) -> None:
