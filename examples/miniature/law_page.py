@@ -182,7 +182,7 @@ def _settings(table: pd.DataFrame) -> Sequence[Cell]:
     others = table[table.setting != _DEFAULT]
     if others.empty:
         return []
-    flattest = table.loc[table[table.setting == _DEFAULT].new_share.idxmax(), "router"]
+    flattest = table[table.setting == _DEFAULT].sort_values("new_share").router.iloc[-1]
     keys = ["task", "temperature"]
     places = others[others.router == flattest][keys].drop_duplicates()
     shown = table[table.router == flattest].merge(places, on=keys)
@@ -194,13 +194,14 @@ def _tasks(outcomes: pd.DataFrame) -> Sequence[TaskRow]:
     alone = outcomes[(outcomes.temperature > 0) & (outcomes.setting == "")]
     diversity = alone.groupby(["task", "router", "temperature"]).diversity.mean()
     found = []
-    for (task, router), rows in greedy.groupby(["task", "router"], sort=False):
-        n_numbers = TASKS[task].n_numbers
-        accuracy = float((rows.n_right / rows.n).mean())
-        by_temperature = diversity[task, router].to_dict()
-        length = solution_length(n_numbers) - 1
-        found.append(TaskRow(task, n_numbers - 1, length, router, len(rows), accuracy, by_temperature))
-    return sorted(found, key=lambda row: row.n_steps)
+    for task in TASKS.values():
+        mine = greedy[greedy.task == task.name]
+        for router in mine.router.unique():
+            rows = mine[mine.router == router]
+            length = solution_length(task.n_numbers) - 1
+            accuracy, by_temperature = float((rows.n_right / rows.n).mean()), diversity[task.name, router].to_dict()
+            found.append(TaskRow(task.name, task.n_numbers - 1, length, router, len(rows), accuracy, by_temperature))
+    return found
 
 
 def _cell(row: pd.Series) -> Cell:
