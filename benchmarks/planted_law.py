@@ -17,6 +17,7 @@ from scipy.stats import beta, norm
 
 from examples.miniature.law.effects import LawData
 from examples.miniature.law.grid import METRICS, Cell, TaskGrid
+from examples.miniature.law.plan import experts_drawn
 from examples.miniature.law.resampling import means, problem_counts
 
 ROUTERS = {"peaked": 0.035, "middle": 0.07, "flat": 0.105}
@@ -86,7 +87,8 @@ def planted(gain: Law, generator: np.random.Generator, *, n_problems: int = 300,
     parts = [_planted_task(task, gain, generator, n_problems, draws) for task in TASKS]
     tables = zip(*((p.data.gain, p.data.weight, p.data.entropy, p.data.diversity) for p in parts), strict=True)
     gains, weight, entropy, diversity = (np.concatenate(table, axis=1) for table in tables)
-    data = LawData(gains, np.concatenate([p.data.se for p in parts]), weight, entropy, diversity)
+    se, drawn = (np.concatenate([getattr(p.data, name) for p in parts]) for name in ("se", "drawn"))
+    data = LawData(gains, se, weight, entropy, diversity, drawn)
     cells = tuple(cell for part in parts for cell in part.cells)
     return Planted(data, cells, np.concatenate([part.truth for part in parts]))
 
@@ -115,6 +117,7 @@ def _planted_task(task: str, gain: Law, generator: np.random.Generator, n_proble
         _seen(weight, _SHARE_SE, np.arange(len(cells)), draws, generator),
         _seen(entropy, _ENTROPY_SE, beside, draws, generator),
         means(alone, counts)[:, beside],
+        np.array([experts_drawn(cell.setting) for cell in cells], dtype=np.float64),
     )
     return Planted(data, tuple(cells), truth)
 
@@ -151,6 +154,7 @@ def planted_frontier(generator: np.random.Generator, *, n_problems: int = 300, a
         above: What the points have more in pass@1 than the curve at their diversity.
     """
     ability, level = generator.normal(size=n_problems), generator.normal(0, _PROBLEMS, n_problems)
+    unknown = np.full(n_problems, np.nan)
     cells, columns = [], []
     for router in ROUTERS:
         for setting, temperatures in (("", TOKEN_TEMPERATURES), ("default", BETWEEN)):
@@ -162,8 +166,9 @@ def planted_frontier(generator: np.random.Generator, *, n_problems: int = 300, a
                 n_right = generator.binomial(N, right)
                 diversity = _diversity_at(temperature) + level + generator.normal(0, _NOISE_ALONE, n_problems)
                 cells.append(Cell(router, "four", temperature, 0.8, setting, 0.0))
-                columns.append((diversity, n_right / N, (n_right > 0).astype(float), np.full(n_problems, np.nan)))
-    values = {m: np.stack([column[i] for column in columns], axis=1) for i, m in enumerate(METRICS)}
+                solved = (n_right > 0).astype(float)
+                columns.append({"diversity": diversity, "pass_at_1": n_right / N, "pass_at_n": solved})
+    values = {m: np.stack([column.get(m, unknown) for column in columns], axis=1) for m in METRICS}
     return TaskGrid("four", tuple(map(str, range(n_problems))), tuple(cells), values, N)
 
 

@@ -106,7 +106,8 @@ class LawPage:
         sentences: What was found, as the command printed it.
         parameters: (metric, parameter, value) of the fitted law over all tasks.
         cells: What was measured, with the setting that the paper has.
-        advice: What the law expects where it was measured.
+        advice: What is expected where it was measured.
+        practice_form: Name of the form that expects it.
         settings: Of the flattest router, its cells with other settings and, beside them, the paper's.
         tasks: What the models can do on each task.
         frontier: (what is equal, what is compared, verdict) to the number of cells.
@@ -118,6 +119,7 @@ class LawPage:
     parameters: tuple[tuple[str, str, Measured], ...]
     cells: tuple[Cell, ...]
     advice: tuple[Advice, ...]
+    practice_form: str
     settings: tuple[Cell, ...]
     tasks: tuple[TaskRow, ...]
     frontier: dict[tuple[str, str], dict[str, int]]
@@ -147,12 +149,14 @@ def read_law(folder: Path) -> LawPage:
     compared: dict[tuple[str, str], dict[str, int]] = {}
     for _, row in counts.iterrows():
         compared.setdefault((METRICS[row["equal"]], METRICS[row["metric"]]), {})[row["verdict"]] = int(row["n"])
+    practice = _read(folder / "practice.csv")
     effects, outcomes = _read(folder / "effects.csv"), read_outcomes(folder)
     return LawPage(
         tuple((folder / "said.txt").read_text(encoding="utf-8").splitlines()),
         tuple(_parameters(_read(folder / "law.csv"))),
         tuple(_cells(effects)),
-        tuple(_advice(_read(folder / "practice.csv"))),
+        tuple(_advice(practice)),
+        ", ".join(practice[practice.metric == "diversity"].form.unique()),
         tuple(_settings(effects)),
         tuple(_tasks(outcomes)),
         compared,

@@ -65,7 +65,7 @@ def law(tmp_path: Path) -> Path:
             {**point, "metric": "pass_at_n", "verdict": "on the frontier"},
         ],
     )
-    expected: Row = {"entropy": 0.1, "gain": 0.08, "ci_low": 0.06, "ci_high": 0.1}
+    expected: Row = {"form": "weight and entropy", "entropy": 0.1, "gain": 0.08, "ci_low": 0.06, "ci_high": 0.1}
     write_csv(
         tmp_path / "practice.csv",
         [
@@ -123,6 +123,7 @@ def test_the_law_is_read(law: Path) -> None:
         "it adds diversity: Expert-Sample, or hotter tokens",
     )
     assert set(row.gains) == {"diversity", "pass_at_n"}
+    assert page.practice_form == "weight and entropy"
 
 
 @pytest.mark.parametrize(

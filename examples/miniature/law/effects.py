@@ -13,6 +13,7 @@ from scipy import stats
 from diversity_judge.measures.intervals import Estimate, strategy_estimate
 from diversity_judge.measures.paired import DifferenceTest, holm, mean_difference
 from examples.miniature.law.grid import KEYS, METRICS, Cell, TaskGrid
+from examples.miniature.law.plan import experts_drawn
 from examples.miniature.law.resampling import DRAWS, means, problem_counts
 
 _SMALLEST_SHARE = 1e-6
@@ -30,6 +31,7 @@ class LawData:
         weight: (R, K) on new experts.
         entropy: (R, K) of the next token under the tokens alone, in nats.
         diversity: (R, K) of the tokens alone.
+        drawn: (K,) experts that a token draws.
     """
 
     gain: NDArray[np.float64]
@@ -37,12 +39,13 @@ class LawData:
     weight: NDArray[np.float64]
     entropy: NDArray[np.float64]
     diversity: NDArray[np.float64]
+    drawn: NDArray[np.float64]
 
     def of(self, chosen: NDArray[np.bool_]) -> LawData:
         """The same for some of the cells."""
         tables = (self.gain, self.weight, self.entropy, self.diversity)
         gain, weight, entropy, diversity = (table[:, chosen] for table in tables)
-        return LawData(gain, self.se[chosen], weight, entropy, diversity)
+        return LawData(gain, self.se[chosen], weight, entropy, diversity, self.drawn[chosen])
 
     def first(self, n_rows: int) -> LawData:
         """The same for fewer draws."""
@@ -137,6 +140,7 @@ def _of_task(grid: TaskGrid, draws: int, generator: np.random.Generator) -> Effe
                 weight,
                 entropy,
                 diversity,
+                np.array([experts_drawn(cell.setting) for cell in cells], dtype=np.float64),
             )
             for metric in METRICS
         },
@@ -170,4 +174,5 @@ def _joined(parts: Sequence[LawData]) -> LawData:
     def beside(name: str) -> NDArray[np.float64]:
         return np.concatenate([getattr(part, name) for part in parts], axis=-1)
 
-    return LawData(beside("gain"), beside("se"), beside("weight"), beside("entropy"), beside("diversity"))
+    names = ("gain", "se", "weight", "entropy", "diversity", "drawn")
+    return LawData(**{name: beside(name) for name in names})

@@ -11,7 +11,7 @@ import pandas as pd
 from diversity_judge.measures.intervals import Estimate
 from examples.miniature.law.effects import Effects, effect_rows, effects_of
 from examples.miniature.law.fit import INTERESTING, Fitted, Misses, Rival, compared, fit, misses
-from examples.miniature.law.forms import FORMS, LAW
+from examples.miniature.law.forms import FORMS, KNOWN_BEFORE, LAW
 from examples.miniature.law.frontier import Point, frontier_of
 from examples.miniature.law.grid import TaskGrid
 from examples.miniature.law.resampling import DRAWS, estimate
@@ -51,6 +51,16 @@ class LawFound:
     def law(self) -> Fitted:
         """The hypothesis, fitted."""
         return self.fits[0]
+
+    @property
+    def most_general(self) -> Fitted:
+        """Of the forms that need nothing but what is known before, the one that best predicts a router left out.
+
+        The law where no router could be left out.
+        """
+        known = {f.form: f for f in self.fits if not f.form.by_router and KNOWN_BEFORE.issuperset(f.form.features)}
+        rivals = [r for r in self.rivals.get("router", []) if r.form in known and not np.isnan(r.r2)]
+        return known[max(rivals, key=lambda rival: rival.r2).form] if rivals else self.law
 
     def half_entropy(self) -> Estimate:
         """Nats at which the gain is half of that without any."""

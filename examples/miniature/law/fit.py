@@ -49,7 +49,7 @@ class Fitted:
             data: Places of the cells; its gains are not looked at.
             routers: (K,) of the cells.
         """
-        features = features_of(self.form, data.weight, data.entropy, data.diversity)
+        features = features_of(self.form, data.weight, data.entropy, data.diversity, data.drawn)
         if not self.form.by_router:
             return curve(self.parameters[ALL], features)
         found = np.full(data.gain.shape, np.nan)
@@ -59,7 +59,7 @@ class Fitted:
         return found
 
     def at(self, weight: NDArray[np.float64], entropy: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(R, M) the gain at points (M,) of weight and entropy, for a form of these two alone."""
+        """(R, M) the gain at points (M,) of weight and entropy, where the defaults draw, for a form of these alone."""
         features = features_of(self.form, weight[None], entropy[None], np.zeros((1, len(weight))))
         return curve(self.parameters[ALL], features)
 
@@ -110,7 +110,7 @@ def fit(form: Form, data: LawData, routers: Sequence[str]) -> Fitted:
 
 def _fit_part(form: Form, data: LawData) -> NDArray[np.float64]:
     data = data.of(np.asarray(~np.isnan(data.gain).any(axis=0)))
-    features = features_of(form, data.weight, data.entropy, data.diversity)
+    features = features_of(form, data.weight, data.entropy, data.diversity, data.drawn)
     return fitted(data.gain, features, weights_of(data.se))
 
 

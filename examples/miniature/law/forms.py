@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+REFERENCE_DRAWN = 3
+"""Experts a token that `a` stands for: those of the paper's default, which keeps 5 of 8."""
 REFERENCE_WEIGHT = 0.1
 """The weight that `a` stands for: about what the paper's routers would put on new experts."""
 _SMALLEST = 1e-6
@@ -42,7 +44,14 @@ class Form:
 
 
 LAW = Form("weight and entropy", "a (w/.1)^b exp(-c H)", ("b", "c"), ("weight", "entropy"))
+LATER = Form("weight, experts drawn and entropy", "a (w/.1 m/3)^b exp(-c H)", ("b", "c"), ("drawn", "entropy"))
+"""With m, the experts that a token draws: the same weight on more of them is more ways to differ.
+
+Thought of after the first grid (tasks four and eight, k_keep), before the task seven, tau, r and 700 of the 1,000
+problems were sampled.
+"""
 RIVALS = (
+    LATER,
     Form("weight and root of entropy", "a (w/.1)^b exp(-c sqrt H)", ("b", "c"), ("weight", "root")),
     Form("weight and headroom", "a (w/.1)^b (1 - D0)^c", ("b", "c"), ("weight", "headroom")),
     Form("weight alone", "a (w/.1)^b", ("b",), ("weight",)),
@@ -53,19 +62,26 @@ RIVALS = (
 )
 FORMS = (LAW, *RIVALS)
 
-FEATURES: Mapping[str, Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]]
-FEATURES = {
-    "weight": lambda w, h, d: np.log(np.maximum(w, _SMALLEST) / REFERENCE_WEIGHT),
-    "entropy": lambda w, h, d: -h,
-    "root": lambda w, h, d: -np.sqrt(np.maximum(h, 0.0)),
-    "headroom": lambda w, h, d: np.log(np.maximum(1 - d, _SMALLEST)),
+Numbers = NDArray[np.float64]
+FEATURES: Mapping[str, Callable[[Numbers, Numbers, Numbers, Numbers], Numbers]] = {
+    "weight": lambda w, h, d, m: np.log(np.maximum(w, _SMALLEST) / REFERENCE_WEIGHT),
+    "drawn": lambda w, h, d, m: np.log(np.maximum(w, _SMALLEST) / REFERENCE_WEIGHT * m / REFERENCE_DRAWN),
+    "entropy": lambda w, h, d, m: -h,
+    "root": lambda w, h, d, m: -np.sqrt(np.maximum(h, 0.0)),
+    "headroom": lambda w, h, d, m: np.log(np.maximum(1 - d, _SMALLEST)),
 }
-"""Of w, H and D0 (the diversity of the tokens alone), each of one shape, which the feature keeps."""
+"""Of w, H, D0 (the diversity of the tokens alone) and m, each of one shape, which the feature keeps."""
+KNOWN_BEFORE = frozenset({"weight", "drawn", "entropy", "root"})
+"""Features that are known of a model before many responses are paid for."""
 
 
 def features_of(
-    form: Form, weight: NDArray[np.float64], entropy: NDArray[np.float64], diversity: NDArray[np.float64]
-) -> NDArray[np.float64]:
+    form: Form,
+    weight: Numbers,
+    entropy: Numbers,
+    diversity: Numbers,
+    drawn: Numbers | float = REFERENCE_DRAWN,
+) -> Numbers:
     """(q, ...) the form's features of cells (...).
 
     Args:
@@ -73,8 +89,9 @@ def features_of(
         weight: On new experts.
         entropy: Of the next token, in nats.
         diversity: Of the tokens alone.
+        drawn: Experts that a token draws.
     """
-    weight, entropy, diversity = np.broadcast_arrays(weight, entropy, diversity)
+    weight, entropy, diversity, drawn = np.broadcast_arrays(weight, entropy, diversity, drawn)
     if not form.features:
         return np.empty((0, *weight.shape))
-    return np.stack([FEATURES[name](weight, entropy, diversity) for name in form.features])
+    return np.stack([FEATURES[name](weight, entropy, diversity, drawn) for name in form.features])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from examples.miniature.shape import SHAPE
 from examples.miniature.tokens import solution_length
 from generation.strategies import Strategy, load_presets, parse_strategies
 
@@ -88,6 +89,19 @@ class Cell:
             InputError: the setting is none of Expert-Sample.
         """
         return _strategy(self.name)
+
+
+def experts_drawn(setting: str) -> int:
+    """How many of a token's experts are drawn under a setting of Expert-Sample; 0 for the tokens alone.
+
+    Raises:
+        InputError: it is no setting of Expert-Sample.
+    """
+    settings = Cell(1.0, setting).strategy.expert_sample
+    if settings is None:
+        return 0
+    k, n_experts = SHAPE["num_experts_per_tok"], SHAPE["num_experts"]
+    return int(k - settings.resolve(k, n_experts).k_keep)
 
 
 @cache

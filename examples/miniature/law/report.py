@@ -26,7 +26,7 @@ from examples.miniature.law.findings import (
     law_rows,
     rival_rows,
 )
-from examples.miniature.law.fit import INTERESTING, Rival
+from examples.miniature.law.fit import ALL, INTERESTING, Fitted, Rival
 from examples.miniature.law.forms import LAW
 from examples.miniature.law.frontier import COMPARED, frontier_rows
 from examples.miniature.law.grid import TaskGrid, grids_of, with_numbers
@@ -108,6 +108,9 @@ def _law_said(law: LawFound, findings: Findings, n: int) -> Iterator[str]:
     for by, rivals in law.rivals.items():
         if rivals:
             yield f"  {_predicts(by, rivals)}"
+    general = law.most_general
+    if general.form is not LAW:
+        yield f"  {_general(general, law.n_problems)}"
     yield f"  Half of it is left at {with_interval(law.half_entropy(), 2)} nats a token."
     yield f"  {_needed(law, max(cell.new_share for cell in findings.effects.cells))}"
     off = int(np.sum(law.misses.p_holm <= LEVEL))
@@ -126,6 +129,20 @@ def _predicts(by: str, rivals: list[Rival]) -> str:
     return (
         f"A {by} left out: R2 {own.r2:.2f}, error {own.rmse:.3f}; best rival {best.form.name} {best.r2:.2f}, and the "
         f"law predicts better in {best.beaten:.0%} of resamplings."
+    )
+
+
+def _general(general: Fitted, n_problems: int) -> str:
+    """The form that the table for practice is of, where it is not the hypothesis."""
+    names = ("a", *general.form.parameters)
+    columns = general.parameters[ALL].T
+    fitted = ", ".join(
+        f"{name} {with_interval(estimate(column, n_problems), 3 if name == 'a' else 2)}"
+        for name, column in zip(names, columns, strict=True)
+    )
+    return (
+        f"A router left out is best predicted by {general.form.name}, {general.form.formula}: {fitted}; "
+        "the table for practice is by this form."
     )
 
 

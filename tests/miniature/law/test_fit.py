@@ -9,7 +9,7 @@ from scipy.optimize import curve_fit
 from benchmarks.law_coverage import best_forms, parameter_coverage
 from benchmarks.planted_law import headroom_law, law, planted
 from examples.miniature.law.fit import fit, misses
-from examples.miniature.law.forms import FORMS, LAW, features_of
+from examples.miniature.law.forms import FORMS, LATER, LAW, Numbers, features_of
 from examples.miniature.law.least_squares import curve, fitted
 
 RIVALS = {form.name: form for form in FORMS}
@@ -67,6 +67,17 @@ def test_intervals_hold_what_was_planted(truth: tuple[float, float, float]) -> N
 def test_the_true_form_predicts_a_temperature_best() -> None:
     assert best_forms(law(0.1, 1.2, 4.0), 6, 0, "temperature")[LAW.name] >= 5 / 6
     assert best_forms(headroom_law(0.1, 1.2, 1.5), 6, 0, "temperature")["weight and headroom"] >= 5 / 6
+
+
+def by_experts_drawn(weight: Numbers, entropy: Numbers, diversity: Numbers) -> Numbers:
+    """The later form; the settings of a planted grid, innermost, draw 1, 3 and 6 experts."""
+    drawn = np.resize([1.0, 3.0, 6.0], weight.shape)
+    return np.asarray(0.1 * (weight / 0.1 * drawn / 3) ** 0.8 * np.exp(-4.0 * entropy))
+
+
+def test_the_true_form_predicts_a_router_best() -> None:
+    assert best_forms(by_experts_drawn, 6, 0, "router")[LATER.name] >= 5 / 6
+    assert best_forms(law(0.1, 1.2, 4.0), 6, 0, "router")[LATER.name] <= 1 / 6
 
 
 def test_a_curve_a_router_says_nothing_of_a_new_router() -> None:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from diversity_judge.errors import InputError
-from examples.miniature.law.plan import ALONE, DEFAULT, FULL, QUICK, TASKS, Cell, Design, Size, Task
+from examples.miniature.law.plan import ALONE, DEFAULT, FULL, QUICK, TASKS, Cell, Design, Size, Task, experts_drawn
 from examples.miniature.problems import draw, draw_training
 from examples.miniature.tokens import encode
 
@@ -98,3 +98,10 @@ def test_one_of_the_tasks_is_long() -> None:
 def test_the_grid_changes_the_weight_by_each_setting() -> None:
     settings = {cell.setting.partition("=")[0] for part in FULL.parts for cell in part.cells}
     assert settings >= {ALONE, DEFAULT, "k_keep", "tau", "r"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "n"), [(ALONE, 0), (DEFAULT, 3), ("k_keep=7", 1), ("k_keep=2", 6), ("tau=0.25", 3), ("r=64", 3)]
+)
+def test_what_is_not_kept_of_eight_experts_is_drawn(setting: str, n: int) -> None:
+    assert experts_drawn(setting) == n
