@@ -12,6 +12,7 @@ from rich.console import Console
 from diversity_judge.errors import InputError
 from diversity_judge.measures.paired import mean_difference
 from examples.miniature.law.effects import effects_of
+from examples.miniature.law.forms import LAW
 from examples.miniature.law.grid import grids_of, with_numbers
 from examples.miniature.law.report import write_law
 
@@ -78,8 +79,9 @@ def test_the_table_for_practice_is_by_the_form_that_best_predicts_a_router_left_
     # The diversity of the tokens alone is not known before it is paid for, and a router's own curve is of no other one.
     rivals = rivals[(rivals.left_out == "router") & ~rivals.form.str.contains("headroom|router")]
     for metric, rows in practice.groupby("metric"):
-        mine = rivals[rivals.metric == metric]
-        assert set(rows.form) == {mine.form[mine.r2.idxmax()]}
+        mine = rivals[(rivals.metric == metric) & rivals.r2.notna()]
+        # Without anything to explain there is no best one, and the hypothesis stands.
+        assert set(rows.form) == {mine.form[mine.r2.idxmax()] if len(mine) else LAW.name}
 
 
 def test_the_table_for_practice_expects_what_was_planted(written: tuple[Path, str]) -> None:
