@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from diversity_judge.measures.paired import LEVEL
+from examples.miniature.law.frontier import Place
 from examples.miniature.law.plan import TASKS
 from examples.miniature.law.tables import read_outcomes
 from examples.miniature.points import Measured
@@ -24,7 +25,6 @@ METRICS = {
 }
 """Of the tables, and how a reader knows them."""
 _DEFAULT = "default"
-_ABOVE = "above the frontier"
 _NEEDED = "weight for"
 """Begins the name of what follows from the fitted numbers; the sentences say it."""
 
@@ -112,6 +112,7 @@ class LawPage:
         tasks: What the models can do on each task.
         frontier: (what is equal, what is compared, verdict) to the number of cells.
         above: Points above the frontier, in words.
+        below: Points below it, in words.
         n_outcomes: Problems times cells.
     """
 
@@ -124,6 +125,7 @@ class LawPage:
     tasks: tuple[TaskRow, ...]
     frontier: dict[tuple[str, str], dict[str, int]]
     above: tuple[str, ...]
+    below: tuple[str, ...]
     n_outcomes: int
 
     @property
@@ -160,7 +162,8 @@ def read_law(folder: Path) -> LawPage:
         tuple(_settings(effects)),
         tuple(_tasks(outcomes)),
         compared,
-        tuple(_above(frontier)),
+        tuple(_called(frontier, Place.ABOVE)),
+        tuple(_called(frontier, Place.BELOW)),
         len(outcomes),
     )
 
@@ -227,10 +230,13 @@ def _advice(table: pd.DataFrame) -> Sequence[Advice]:
     return [Advice(entropy, share, gains) for (entropy, share), gains in sorted(found.items())]
 
 
-def _above(frontier: pd.DataFrame) -> Sequence[str]:
-    return [_place(row) for _, row in frontier[frontier.verdict == _ABOVE].iterrows()]
+def _called(frontier: pd.DataFrame, place: Place) -> Sequence[str]:
+    return [_place(row) for _, row in frontier[frontier.verdict == place.value].iterrows()]
 
 
 def _place(row: pd.Series) -> str:
-    size = f"{row['difference']:+.3f} ({row['ci_low']:+.3f} to {row['ci_high']:+.3f})"
-    return f"{_where(row)}: {METRICS[row['metric']]} {size} at equal {METRICS[row['equal']]}"
+    numbers, digits, unit = [row["difference"], row["ci_low"], row["ci_high"]], 3, ""
+    if row["metric"] != "diversity":
+        numbers, digits, unit = [100 * number for number in numbers], 1, " points"
+    value, low, high = (f"{number:+.{digits}f}" for number in numbers)
+    return f"{_where(row)}: {METRICS[row['metric']]} {value}{unit} ({low} to {high}) at equal {METRICS[row['equal']]}"

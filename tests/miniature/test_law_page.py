@@ -63,6 +63,7 @@ def law(tmp_path: Path) -> Path:
             {**point, "metric": "diversity", "verdict": "above the frontier"},
             {**point, "metric": "diversity", "verdict": "on the frontier"},
             {**point, "metric": "pass_at_n", "verdict": "on the frontier"},
+            {**point, "metric": "pass_at_n", "temperature": 2.0, "verdict": "below the frontier"},
         ],
     )
     expected: Row = {"form": "weight and entropy", "entropy": 0.1, "gain": 0.08, "ci_low": 0.06, "ci_high": 0.1}
@@ -113,9 +114,11 @@ def test_the_law_is_read(law: Path) -> None:
     assert [cell.gains["diversity"].value for cell in page.does_not_hold] == [0.01, -0.05]
     assert page.frontier == {
         ("pass@1", "diversity"): {"above the frontier": 1, "on the frontier": 1},
-        ("pass@1", "pass@n"): {"on the frontier": 1},
+        ("pass@1", "pass@n"): {"on the frontier": 1, "below the frontier": 1},
     }
     assert page.above == ("flat, four numbers, T 0.7: diversity +0.050 (+0.020 to +0.080) at equal pass@1",)
+    # Made up: what is below would have a negative difference.
+    assert page.below == ("flat, four numbers, T 2: pass@n +5.0 points (+2.0 to +8.0) at equal pass@1",)
     (row,) = page.advice
     assert (row.entropy, row.new_share, row.what_to_do) == (
         0.1,
