@@ -1,9 +1,10 @@
 """What the miniature's law and frontier say of grids whose truth is known.
 
-Laws are planted (`planted_law`): with a gain that falls with the entropy, with one that does not (c = 0), and with the
-rival's. Counted is how often the 95 % intervals hold the parameters and the gain of a cell, and how often the true form
-predicts left-out routers and temperatures best. Frontiers are planted with points on the curve of the tokens and 5
-points above it: counted is how often a family has a point called above, and which share of the higher ones is found.
+Laws are planted (`planted_law`): with a gain that falls with the entropy, with one that does not (c = 0), and with
+those of two rivals. Counted is how often the 95 % intervals hold the parameters and the gain of a cell, and how often
+the true form predicts left-out routers and temperatures best. Frontiers are planted with points on the curve of the
+tokens and 5 points above it: counted is how often a family has a point called above, and which share of the higher ones
+is found.
 
     python -m benchmarks.law_coverage [--reps 200] [--seed 0]
 
@@ -20,9 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.planted_law import Law, headroom_law, law, planted, planted_frontier
+from benchmarks.planted_law import Law, drawn_law, headroom_law, law, planted, planted_frontier
 from examples.miniature.law.fit import compared, fit
-from examples.miniature.law.forms import FORMS, LAW
+from examples.miniature.law.forms import FORMS, LATER, LAW
 from examples.miniature.law.frontier import Place, frontier_of
 from examples.miniature.law.resampling import estimate
 
@@ -148,6 +149,7 @@ def _print_forms(reps: int, seed: int) -> bool:
     fine = True
     planted_laws = {name: (law(*truth), LAW.name) for name, truth in TRUTHS.items()}
     planted_laws["no dependence on entropy"] = (planted_laws["no dependence on entropy"][0], "weight alone")
+    planted_laws["experts drawn"] = (drawn_law(0.1, 0.8, 4.0), LATER.name)
     planted_laws["headroom"] = (headroom_law(0.1, 1.2, 1.5), "weight and headroom")
     print(f"\n{'planted law':<26} {'left out':<12} best form, share of {reps} studies")
     for name, (truth, wanted) in planted_laws.items():

@@ -45,6 +45,14 @@ def law(a: float, b: float, c: float) -> Law:
     return lambda weight, entropy, diversity: a * (weight / 0.1) ** b * np.exp(-c * entropy)
 
 
+def drawn_law(a: float, b: float, c: float) -> Law:
+    """The rival in which the experts drawn count too, for the cells of `planted`, whose settings stand innermost."""
+    drawn = [float(experts_drawn(setting)) for setting in SETTINGS]
+    return lambda weight, entropy, diversity: (
+        a * (weight / 0.1 * np.resize(drawn, weight.shape) / 3) ** b * np.exp(-c * entropy)
+    )
+
+
 def headroom_law(a: float, b: float, c: float) -> Law:
     """The rival in which the room left, not the entropy, ends the gain."""
     return lambda weight, entropy, diversity: a * (weight / 0.1) ** b * (1 - diversity) ** c

@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import curve_fit
 
 from benchmarks.law_coverage import best_forms, parameter_coverage
-from benchmarks.planted_law import headroom_law, law, planted
+from benchmarks.planted_law import drawn_law, headroom_law, law, planted
 from examples.miniature.law.fit import fit, misses
-from examples.miniature.law.forms import FORMS, LATER, LAW, Numbers, features_of
+from examples.miniature.law.forms import FORMS, LATER, LAW, features_of
 from examples.miniature.law.least_squares import curve, fitted
 
 RIVALS = {form.name: form for form in FORMS}
@@ -69,14 +69,8 @@ def test_the_true_form_predicts_a_temperature_best() -> None:
     assert best_forms(headroom_law(0.1, 1.2, 1.5), 6, 0, "temperature")["weight and headroom"] >= 5 / 6
 
 
-def by_experts_drawn(weight: Numbers, entropy: Numbers, diversity: Numbers) -> Numbers:
-    """The later form; the settings of a planted grid, innermost, draw 1, 3 and 6 experts."""
-    drawn = np.resize([1.0, 3.0, 6.0], weight.shape)
-    return np.asarray(0.1 * (weight / 0.1 * drawn / 3) ** 0.8 * np.exp(-4.0 * entropy))
-
-
 def test_the_true_form_predicts_a_router_best() -> None:
-    assert best_forms(by_experts_drawn, 6, 0, "router")[LATER.name] >= 5 / 6
+    assert best_forms(drawn_law(0.1, 0.8, 4.0), 6, 0, "router")[LATER.name] >= 5 / 6
     assert best_forms(law(0.1, 1.2, 4.0), 6, 0, "router")[LATER.name] <= 1 / 6
 
 
