@@ -215,7 +215,7 @@ FULL = Size(
     (
         Design("four", (FLAT, PEAKED), 1000, _TEMPERATURES, further=("k_keep=7", "k_keep=2", "tau=0.25", "r=64")),
         Design("four", (MIDDLE,), 300, _TEMPERATURES, further=("k_keep=7", "k_keep=2")),
-        Design("seven", (FLAT, PEAKED), 300, (0.2, 0.35, 0.7, 1.4)),
+        Design("seven", (FLAT, PEAKED), 600, (0.2, 0.35, 0.7, 1.4)),
         Design("eight", (FLAT, PEAKED), 150, (0.35, 0.7, 1.4)),
     ),
 )
