@@ -32,15 +32,16 @@ _POINTS = 60
 _METRIC_WORDS = {"pass_at_1": "pass@1", "pass_at_n": "pass@{n}"}
 
 
-def gain_figure(effects: Effects, law: Fitted) -> Figure:
+def gain_figure(effects: Effects, law: Fitted, general: Fitted) -> Figure:
     """Gain in diversity against the entropy of the tokens alone: a colour a router, the law through each.
 
     Args:
         effects: Of all tasks.
         law: Fitted to the diversity.
+        general: Another form, drawn dashed; the law itself where no other is to be drawn.
     """
     tasks, routers = _in_order(effects.cells, "task"), _in_order(effects.cells, "router")
-    figure = ShownFigure(figsize=(max(4.6 * len(tasks) + 1.0, _NARROWEST), 4.6), layout="constrained")
+    figure = ShownFigure(figsize=(max(3.4 * len(tasks) + 1.0, _NARROWEST), 4.6), layout="constrained")
     (panels,) = figure.subplots(1, len(tasks), squeeze=False, sharey=True)
     for axes, task in zip(panels, tasks, strict=True):
         style_axes(axes)
@@ -54,10 +55,14 @@ def gain_figure(effects: Effects, law: Fitted) -> Figure:
             mine = _chosen(effects.cells, router=router, task=task, setting=DEFAULT)
             if len(mine):
                 _law_line(axes, effects, law, mine, look.colour)
+                if general is not law:
+                    _law_line(axes, effects, general, mine, look.colour, style="--")
         axes.set_xlabel("entropy of the next token, tokens alone (nats)", **plain_text(9))
         axes.set_title(f"task {task}", **plain_text(10))
     panels[0].set_ylabel("diversity that Expert-Sample adds", **plain_text(9))
     note = "large: defaults, with 95 % intervals over problems; small: other settings\nlines and bands: the fitted law"
+    if general is not law:
+        note += f"; dashed: {general.form.name}, under the defaults"
     _legend(figure, [_router_mark(effects, routers, router) for router in routers], note)
     figure.suptitle("What Expert-Sample adds, by what the tokens alone leave open", **plain_text(11))
     return figure
@@ -120,9 +125,11 @@ def frontier_figure(grid: TaskGrid, points: Sequence[Point]) -> Figure:
             axes = panels[row][column]
             style_axes(axes)
             filled = {cell for its_metric, cell in above if its_metric == metric}
-            _frontier_panel(axes, grid.cells, router, (means["diversity"], means[metric]), filled)
+            # Expert-Sample lies below the tokens' curve in pass@1, above it in pass@n: the temperatures stand opposite.
+            side = 1 if metric == "pass_at_1" else -1
+            _frontier_panel(axes, grid.cells, router, (means["diversity"], means[metric]), filled, side)
             axes.margins(0.08, 0.12)
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         panels[0][column].set_title(f"router {router}", **plain_text(10))
         panels[1][column].set_xlabel("process diversity", **plain_text(9))
     for row, words in enumerate(_METRIC_WORDS.values()):
@@ -157,15 +164,24 @@ def _frontier_panel(
     router: str,
     place: tuple[NDArray[np.float64], NDArray[np.float64]],
     filled: AbstractSet[Cell],
+    side: int,
 ) -> None:
-    """One router: where each cell lies (diversity, solved), and which are surely above the curve."""
+    """One router: where each cell lies (diversity, solved), those surely above filled; temperatures at one side."""
     x, y = place
     tokens, expert = look_of(_STRATEGIES, "tokens"), look_of(_STRATEGIES, "expert")
     alone = sorted(_chosen(cells, router=router, setting=""), key=lambda i: cells[i].temperature)
     axes.plot(x[alone], y[alone], color=tokens.colour, marker=tokens.marker, markersize=5)
     for i in alone:
         label = f"T {cells[i].temperature:g}"
-        axes.annotate(label, (x[i], y[i]), (0, -12), textcoords="offset points", ha="center", color=_GREY, fontsize=7)
+        axes.annotate(
+            label,
+            (x[i], y[i]),
+            (0, 6 if side > 0 else -12),
+            textcoords="offset points",
+            ha="center",
+            color=_GREY,
+            fontsize=7,
+        )
     beside = {cells[i].tokens: i for i in alone}
     for i in _chosen(cells, router=router):
         if cells[i].setting:
@@ -189,14 +205,18 @@ def _gains(axes: Axes, effects: Effects, mine: NDArray[np.intp], colour: str, ma
         axes.plot(x, y, marker, color=colour, markersize=3, alpha=0.6, markeredgewidth=0)
 
 
-def _law_line(axes: Axes, effects: Effects, law: Fitted, mine: NDArray[np.intp], colour: str) -> None:
-    """The law along a router's cells; between two of them its weight is interpolated."""
+def _law_line(
+    axes: Axes, effects: Effects, law: Fitted, mine: NDArray[np.intp], colour: str, *, style: str = "-"
+) -> None:
+    """The law along a router's cells, a full line with its band; between two cells its weight is interpolated."""
     data = effects.data["diversity"]
     order = mine[np.argsort(data.entropy[0][mine])]
     x = np.linspace(data.entropy[0][order[0]], data.entropy[0][order[-1]], _POINTS)
     fitted = law.at(np.interp(x, data.entropy[0][order], data.weight[0][order]), x)
+    axes.plot(x, fitted[0], color=colour, linewidth=1.4, linestyle=style)
+    if style != "-":
+        return
     low, high = np.quantile(fitted[1:], (0.025, 0.975), axis=0)
-    axes.plot(x, fitted[0], color=colour, linewidth=1.4)
     axes.fill_between(x, low, high, color=colour, alpha=_BAND, linewidth=0)
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diversity_judge.measures.outcomes import pass_at_k
+from examples.miniature.law.plan import TASKS
 from examples.miniature.law.tables import LEARNED
 
 METRICS = ("diversity", "pass_at_1", "pass_at_n", "best_of_n", LEARNED)
@@ -95,7 +96,8 @@ def grids_of(outcomes: pd.DataFrame, numbers: pd.DataFrame) -> tuple[TaskGrid, .
     """
     sampled = outcomes[outcomes["temperature"] > 0]
     placed = {key: _cell(rows.iloc[0]) for key, rows in numbers.groupby(list(KEYS))}
-    return tuple(_grid(str(task), rows, placed) for task, rows in sampled.groupby("task", sort=False))
+    tasks = sorted(sampled["task"].unique(), key=lambda task: TASKS[task].n_numbers)
+    return tuple(_grid(task, sampled[sampled["task"] == task], placed) for task in tasks)
 
 
 def with_numbers(outcomes: pd.DataFrame, numbers: pd.DataFrame) -> tuple[pd.DataFrame, int]:

@@ -89,7 +89,11 @@ def said(findings: Findings, n: int) -> Iterator[str]:
 def _draw(grids: tuple[TaskGrid, ...], findings: Findings, folder: Path) -> None:
     law = findings.law("diversity")
     if law:
-        save_figure(figures.gain_figure(findings.effects, law.law), folder / "gain_entropy.png", dpi=figures.DPI)
+        save_figure(
+            figures.gain_figure(findings.effects, law.law, law.most_general),
+            folder / "gain_entropy.png",
+            dpi=figures.DPI,
+        )
         save_figure(figures.surface_figure(findings.effects, law.law), folder / "gain_surface.png", dpi=figures.DPI)
     for grid in grids:
         mine = [point for point in findings.points if point.cell.task == grid.task]
