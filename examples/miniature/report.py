@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
 from diversity_judge.drawing.axes import save_figure
+from diversity_judge.errors import InputError
 from diversity_judge.files import write_csv, write_frame, write_text
 from diversity_judge.inputs.responses import Group
 from examples.miniature import figures, responses, routes
@@ -89,7 +90,7 @@ def _content(folder: Path, size: Size, study: Study, claims: Sequence[Claim], la
         "reward_model": errors_of(r for group in study.learned.groups for r in group.member.responses),
         "agreement": _agreement(folder),
         "size": size,
-        "time": _time(folder),
+        "time": time_taken(folder),
         "n_sampled": study.n_sampled,
         "n": study.n,
         "versions": _versions(folder),
@@ -133,12 +134,23 @@ def _agreement(folder: Path) -> Mapping[str, Any]:
     return {str(name): value for name, value in table.iloc[-1].items()}
 
 
-def _time(folder: Path) -> Mapping[str, float]:
-    """What the run took: steps aside ran beside another one, and a resumed run passes over what is done."""
-    steps = pd.read_json(folder / "steps.jsonl", lines=True)
-    shown = steps[~steps.aside]
-    longest = shown.groupby(shown.command.map(" ".join))[["seconds", "processor_seconds"]].max().sum() / 60
-    return {"minutes": float(longest.seconds), "processor_minutes": float(longest.processor_seconds)}
+def time_taken(folder: Path) -> Mapping[str, float]:
+    """Minutes that a run took and that its cores computed for it, of each start of the command until its last step.
+
+    Raises:
+        InputError: the run is of a version that did not note it.
+    """
+    steps = pd.read_json(folder / responses.STEPS, lines=True)
+    if "run" not in steps:
+        raise InputError(
+            f"{folder / responses.STEPS}: does not say how long the run took: it is of an older version; run it anew"
+        )
+    of_starts = steps.groupby("run")[["run_seconds", "run_processor_seconds"]].max().sum() / 60
+    return {
+        "minutes": float(of_starts.run_seconds),
+        "processor_minutes": float(of_starts.run_processor_seconds),
+        "cores": int(steps.cores.max()),
+    }
 
 
 def _versions(folder: Path) -> str:

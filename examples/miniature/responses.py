@@ -11,6 +11,11 @@ from diversity_judge.inputs.responses import Group, Response
 from diversity_judge.runs.loading import Run, RunGroup
 from examples.miniature.plan import Size
 
+STEPS = "steps.jsonl"
+"""What was run, how long it took, and how long the processors computed meanwhile, for all that ran beside it too.
+
+Each step also says which start of the command it was of, and how long that had taken when the step ended.
+"""
 LEARNED = "learned/main.jsonl"
 """The responses of the main experiment, with the rewards of the reward model."""
 

@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
@@ -58,8 +59,6 @@ ENVIRONMENT = {
     "PYTHONWARNINGS": "ignore::FutureWarning",
 }
 _ROUTERS = ("by_rank.csv", "by_block.csv", "numbers.csv", "by_rank.png")
-STEPS = "steps.jsonl"
-"""What was run, how long it took, and how long the processors computed meanwhile, for all that ran beside it too."""
 _ENGINE: Mapping[str, Any] = {"dtype": "float32", "max_model_len": 96}
 _SAMPLING_ENGINE = {**_ENGINE, "enforce_eager": True, "max_num_seqs": 1024, "use_tqdm_on_load": False}
 _PAIRS_MISSING = 3
@@ -98,6 +97,7 @@ class MiniatureRun:
     def __init__(self, folder: Path, model: Path, size: Size, console: Console) -> None:
         self._folder, self._model, self._size, self._console = folder, model, size, console
         self._began = time.monotonic()
+        self._start = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         self._apart = Apart()
 
     def everything(self) -> int:
@@ -325,9 +325,16 @@ class MiniatureRun:
             self._console.print(said, style="bold cyan", markup=False, soft_wrap=True)
         began, computed = time.monotonic(), processor_seconds()
         code, printed = work()
-        with (self._folder / STEPS).open("a", encoding="utf-8") as file:
-            taken = {"seconds": time.monotonic() - began, "processor_seconds": processor_seconds() - computed}
-            step = {"command": words, **{name: round(value, 1) for name, value in taken.items()}, "aside": aside}
+        with (self._folder / responses.STEPS).open("a", encoding="utf-8") as file:
+            now, all_computed = time.monotonic(), processor_seconds()
+            taken = {
+                "seconds": now - began,
+                "processor_seconds": all_computed - computed,
+                "run_seconds": now - self._began,
+                "run_processor_seconds": all_computed,
+            }
+            rounded = {name: round(value, 1) for name, value in taken.items()}
+            step = {"command": words, **rounded, "aside": aside, "run": self._start, "cores": cores()}
             file.write(json.dumps(step) + "\n")
         if aside:
             self._console.print(said, style="bold cyan", markup=False, soft_wrap=True)

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import Response, write_responses
-from examples.miniature import run
+from examples.miniature import responses, run
 from examples.miniature.plan import COMPARED, QUICK
 from examples.miniature.processors import one_thread, processor_seconds
+from examples.miniature.report import time_taken
 from generation.sample import run as run_sampling
 from generation.sampling.options import SampleOptions
 
@@ -91,9 +93,30 @@ def test_a_step_notes_how_long_processors_computed(tmp_path: Path) -> None:
         return 0
 
     of_steps._call(work)
-    (step,) = map(json.loads, (tmp_path / run.STEPS).read_text().splitlines())
+    (step,) = map(json.loads, (tmp_path / responses.STEPS).read_text().splitlines())
     assert step["processor_seconds"] >= 0.2
     assert step["processor_seconds"] <= step["seconds"] * 64
+    assert step["run_seconds"] >= step["seconds"]
+    assert step["run_processor_seconds"] >= step["processor_seconds"]
+
+
+def test_a_run_takes_as_long_as_its_starts_until_their_last_steps(tmp_path: Path) -> None:
+    def step(start: str, seconds: float, aside: bool) -> str:
+        return json.dumps(
+            {"command": ["x"], "seconds": 1.0, "processor_seconds": 1.0, "run_seconds": seconds}
+            | {"run_processor_seconds": 2 * seconds, "aside": aside, "run": start, "cores": 2}
+        )
+
+    # Of the first start the last step ended aside; the second one went on after a kill.
+    steps = [step("one", 60, False), step("one", 120, True), step("two", 30, False)]
+    (tmp_path / responses.STEPS).write_text("\n".join(steps), encoding="utf-8")
+    assert time_taken(tmp_path) == {"minutes": 2.5, "processor_minutes": 5.0, "cores": 2}
+
+
+def test_a_run_that_did_not_note_its_time_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / responses.STEPS).write_text('{"command": ["x"], "seconds": 1.0, "aside": false}', encoding="utf-8")
+    with pytest.raises(InputError, match="does not say how long the run took"):
+        time_taken(tmp_path)
 
 
 @pytest.mark.parametrize(("module", "goes_on"), [("diversity_judge.score", True), ("diversity_judge.agree", False)])
@@ -108,7 +131,7 @@ def test_pairs_without_a_score_end_nothing(
     else:
         with pytest.raises(run.CommandError):
             of_steps._run(module)
-    assert len((tmp_path / run.STEPS).read_text().splitlines()) == 1
+    assert len((tmp_path / responses.STEPS).read_text().splitlines()) == 1
 
 
 def test_one_thread_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
