@@ -115,7 +115,7 @@ def _law_said(law: LawFound, findings: Findings, n: int) -> Iterator[str]:
     general = law.most_general
     if general.form is not LAW:
         yield f"  {_general(general, law.n_problems)}"
-    yield f"  Half of it is left at {with_interval(law.half_entropy(), 2)} nats a token."
+    yield f"  Half of it is left at {with_interval(law.half_entropy(), 3)} nats a token."
     yield f"  {_needed(law, max(cell.new_share for cell in findings.effects.cells))}"
     off = int(np.sum(law.misses.p_holm <= LEVEL))
     yield (
