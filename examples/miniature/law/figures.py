@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from diversity_judge.drawing.axes import ShownFigure, plain_text, style_axes
@@ -129,7 +129,7 @@ def frontier_figure(grid: TaskGrid, points: Sequence[Point]) -> Figure:
             side = 1 if metric == "pass_at_1" else -1
             _frontier_panel(axes, grid.cells, router, (means["diversity"], means[metric]), filled, side)
             axes.margins(0.08, 0.12)
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+            axes.yaxis.set_major_formatter(FuncFormatter(_percent))
         panels[0][column].set_title(f"router {router}", **plain_text(10))
         panels[1][column].set_xlabel("process diversity", **plain_text(9))
     for row, words in enumerate(_METRIC_WORDS.values()):
@@ -225,6 +225,11 @@ def _router_mark(effects: Effects, routers: Sequence[str], router: str) -> Line2
     shares = [cell.new_share for cell in effects.cells if cell.router == router and cell.setting == DEFAULT]
     label = f"{router}: weight {np.mean(shares):.3f}" if shares else router
     return Line2D([], [], color=look.colour, marker=look.marker, label=label)
+
+
+def _percent(share: float, _: int) -> str:
+    """A tick of a share, in as many digits as tell it from its neighbours a tenth of a percent apart."""
+    return f"{100 * share:.3g}%"
 
 
 def _legend(figure: Figure, marks: Sequence[Line2D], note: str = "") -> None:
