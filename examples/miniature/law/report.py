@@ -26,7 +26,7 @@ from examples.miniature.law.findings import (
     law_rows,
     rival_rows,
 )
-from examples.miniature.law.fit import ALL, INTERESTING, Fitted, Rival
+from examples.miniature.law.fit import ALL, INTERESTING, Rival
 from examples.miniature.law.forms import LAW
 from examples.miniature.law.frontier import COMPARED, frontier_rows
 from examples.miniature.law.grid import TaskGrid, grids_of, with_numbers
@@ -114,7 +114,7 @@ def _law_said(law: LawFound, findings: Findings, n: int) -> Iterator[str]:
             yield f"  {_predicts(by, rivals)}"
     general = law.most_general
     if general.form is not LAW:
-        yield f"  {_general(general, law.n_problems)}"
+        yield f"  {_general(law)}"
     yield f"  Half of it is left at {with_interval(law.half_entropy(), 3)} nats a token."
     yield f"  {_needed(law, max(cell.new_share for cell in findings.effects.cells))}"
     off = int(np.sum(law.misses.p_holm <= LEVEL))
@@ -136,18 +136,21 @@ def _predicts(by: str, rivals: list[Rival]) -> str:
     )
 
 
-def _general(general: Fitted, n_problems: int) -> str:
+def _general(law: LawFound) -> str:
     """The form that the table for practice is of, where it is not the hypothesis."""
-    names = ("a", *general.form.parameters)
-    columns = general.parameters[ALL].T
+    form, parameters = law.most_general.form, law.most_general.parameters[ALL]
     fitted = ", ".join(
-        f"{name} {with_interval(estimate(column, n_problems), 3 if name == 'a' else 2)}"
-        for name, column in zip(names, columns, strict=True)
+        f"{name} {with_interval(estimate(column, law.n_problems), 3 if name == 'a' else 2)}"
+        for name, column in zip(("a", *form.parameters), parameters.T, strict=True)
     )
-    return (
-        f"A router left out is best predicted by {general.form.name}, {general.form.formula}: {fitted}; "
+    found = (
+        f"A router left out is best predicted by {form.name}, {form.formula}: {fitted}; "
         "the table for practice is by this form."
     )
+    of_tasks = {rival.form: rival.r2 for rival in law.rivals.get("task", [])}
+    if not of_tasks:
+        return found
+    return f"{found} A task left out it predicts with R2 {of_tasks[form]:.2f}, the law with {of_tasks[LAW]:.2f}."
 
 
 def _frontier_said(findings: Findings, n: int) -> Iterator[str]:
