@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from diversity_judge.errors import InputError
 from diversity_judge.measures.paired import LEVEL
 from examples.miniature.law.frontier import Place
 from examples.miniature.law.plan import TASKS
@@ -144,7 +145,7 @@ def read_law(folder: Path) -> LawPage:
 
     Raises:
         FileNotFoundError: the law has not been fitted in this folder.
-        InputError: the grid has not been sampled in it.
+        InputError: the grid has not been sampled in it, or its tables are of an older version.
     """
     frontier = _read(folder / "frontier.csv")
     counts = frontier.groupby(["equal", "metric", "verdict"], sort=False).size().reset_index(name="n")
@@ -153,6 +154,12 @@ def read_law(folder: Path) -> LawPage:
         compared.setdefault((METRICS[row["equal"]], METRICS[row["metric"]]), {})[row["verdict"]] = int(row["n"])
     practice = _read(folder / "practice.csv")
     effects, outcomes = _read(folder / "effects.csv"), read_outcomes(folder)
+    lacking = [metric for metric in METRICS if f"{metric}_gain" not in effects]
+    if lacking:
+        raise InputError(
+            f"{folder / 'effects.csv'} is of an older version and lacks {', '.join(lacking)}: "
+            f"run python -m examples.miniature.law --out {folder} once more; nothing is sampled again"
+        )
     return LawPage(
         tuple((folder / "said.txt").read_text(encoding="utf-8").splitlines()),
         tuple(_parameters(_read(folder / "law.csv"))),

@@ -18,6 +18,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from diversity_judge.command import exit_code
 from diversity_judge.comparing.tables import ALL_TIERS, OutcomeRow
 from diversity_judge.drawing.axes import save_figure
 from diversity_judge.errors import InputError
@@ -193,8 +194,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--law", type=Path, metavar="DIR", help="what python -m examples.miniature.law left there")
     parser.add_argument("--page", type=Path, help="also write this Markdown page, with its pictures in images/")
     args = parser.parse_args(argv)
-    print(write_report(args.folder, FULL, responses.sampled(args.folder, FULL), law=args.law, page=args.page))  # noqa: T201
-    return 0
+
+    def write() -> int:
+        sampled = responses.sampled(args.folder, FULL)
+        print(write_report(args.folder, FULL, sampled, law=args.law, page=args.page))  # noqa: T201
+        return 0
+
+    return exit_code(write, when_interrupted="interrupted; the same command starts again")
 
 
 if __name__ == "__main__":
