@@ -29,7 +29,7 @@ from diversity_judge.batching.arguments import (
 from diversity_judge.batching.exporting import Exported, export
 from diversity_judge.batching.ingesting import IngestCounts, ingest
 from diversity_judge.batching.ray_engine import RayJob, run_job
-from diversity_judge.batching.record import BatchJudge, needed_record
+from diversity_judge.batching.record import BatchJudge, needed_record, open_ledger
 from diversity_judge.batching.results import read_results
 from diversity_judge.batching.submitting import cancel_all, done, fetch_results, key_for, open_api, submit_all
 from diversity_judge.command import exit_code, output_console
@@ -37,7 +37,6 @@ from diversity_judge.engine.options import EngineOptions
 from diversity_judge.engine.spending import check_sum
 from diversity_judge.errors import InputError
 from diversity_judge.inputs.responses import PathLike
-from diversity_judge.ledger import Ledger
 from diversity_judge.runs.batches import RECORD, BatchRecord, Stage, batch_folder, keys_of
 
 _PLAIN_WIDTH = 140
@@ -69,7 +68,7 @@ def _ingest(files: Sequence[Path], run: Path, record: BatchRecord) -> IngestCoun
     judge = _judge_of(record, run)
     known = frozenset(key for file in record.files for key in keys_of(batch_folder(run) / file.name))
     lines = (line for file in files for line in read_results(file, host=judge.host, model=judge.model))
-    with Ledger(record.ledger) as ledger:
+    with open_ledger(run, record) as ledger:
         return ingest(lines, ledger, judge, known)
 
 
@@ -144,7 +143,7 @@ def run_engine(command: RunCommand, console: Console) -> int:
     judge = _judge_of(record, run)
     files = tuple(batch_folder(run) / file.name for file in record.files if file.stage is Stage.EXPORTED)
     exported = frozenset(key for path in files for key in keys_of(path))
-    with Ledger(record.ledger) as ledger:
+    with open_ledger(run, record) as ledger:
         wanted = exported.difference(ledger.replies(sorted(exported)))
         job = RayJob(
             files=files,

@@ -149,11 +149,11 @@ def _write(found: Reliability, folder: Path, options: ReliabilityOptions) -> lis
 
 
 def _ledger_of(run: Run, options: ReliabilityOptions) -> Path:
-    path = run.ledger_path if options.ledger is None else Path(options.ledger)
+    path = run.ledger_place if options.ledger is None else Path(options.ledger)
     if path is None or not path.is_file():
         raise InputError(
-            f"{run.path}: its ledger {path or run.manifest.get('ledger', '')} is not there, so it cannot be seen what "
-            "was bought already; name it with --ledger"
+            f"{run.path}: its ledger {path or ''} is not there, so it cannot be seen what was bought already; bring it "
+            "there, or name it with --ledger"
         )
     return path
 

@@ -42,6 +42,7 @@ from diversity_judge.scoring.anchors import Watch, buy_between, marked, said_by,
 from diversity_judge.scoring.arguments import parse_arguments
 from diversity_judge.scoring.group_results import group_results
 from diversity_judge.scoring.keywords import ScoreKeywords, make_options
+from diversity_judge.scoring.known_ledger import with_known_ledger
 from diversity_judge.scoring.options import ScoreOptions
 from diversity_judge.scoring.result import ScoreResult, score_result
 from diversity_judge.scoring.surrogates import estimator_record, find_surrogate, with_surrogate
@@ -112,6 +113,7 @@ def _read(options: ScoreOptions) -> ReadResult:
 
 def run_steps(options: ScoreOptions, read: ReadResult, console: Console) -> ScoreResult | Bill:
     """Plan, bill, buy, and put together what was found; where nothing is kept, the ledger is a temporary one."""
+    options = with_known_ledger(options)
     if options.ledger_path is not None:
         return _in_stages(options, options.ledger_path, read, console)
     if options.offline:

@@ -33,6 +33,8 @@ from diversity_judge.runs.batches import (
     write_record,
 )
 from diversity_judge.runs.instrument import refuse_another_instrument
+from diversity_judge.runs.ledger_place import lies_in
+from diversity_judge.scoring.known_ledger import with_known_ledger
 from diversity_judge.scoring.manifest import instrument_of
 from diversity_judge.scoring.options import ScoreOptions
 from diversity_judge.scoring.work import Wanted, Work
@@ -81,6 +83,7 @@ def export(options: ScoreOptions) -> Exported:
         InputError: something is wrong with the input or the options.
         RunError: the disk does not take the files.
     """
+    options = with_known_ledger(options)
     run, ledger_path = options.folder, options.ledger_path
     if options.judge.is_embedded or run is None or ledger_path is None:
         raise InputError(f"--judge {options.judge.name} computes its scores: there is nothing to send; use score")
@@ -96,6 +99,8 @@ def export(options: ScoreOptions) -> Exported:
         refuse_another_instrument(run, instrument_of(options, judge, template))
     with Ledger.read_if_there(ledger_path) as ledger:
         work = wanted.work(ledger, summaries_come=False)
+    if not lies_in(run, ledger_path):
+        Ledger(ledger_path).close()  # Made now, so that one which is not there later is known to be lost.
     return _write(options, run, ledger_path, work, judge, template, read.warnings)
 
 

@@ -11,7 +11,9 @@ from diversity_judge.errors import InputError
 from diversity_judge.hosts.address import read_address
 from diversity_judge.judges.base import Reply
 from diversity_judge.judges.presets import BatchTerms, JudgeSpec, Prices
-from diversity_judge.runs.batches import BatchRecord, read_record
+from diversity_judge.ledger import Ledger
+from diversity_judge.runs.batches import RECORD, BatchRecord, batch_folder, read_record
+from diversity_judge.runs.ledger_place import lies_in
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,17 @@ def needed_record(run: Path) -> BatchRecord:
             f"--out {run}"
         )
     return record
+
+
+def open_ledger(run: Path, record: BatchRecord) -> Ledger:
+    """The ledger that the results of a run's calls go into; made where it is the run folder's own.
+
+    Raises:
+        InputError: it lies elsewhere and is not there any more, so that `score` would look for the results in vain.
+    """
+    if not (lies_in(run, record.ledger) or record.ledger.is_file()):
+        raise InputError(
+            f"{batch_folder(run) / RECORD}: the ledger of these calls, {record.ledger}, is not there: bring it there, "
+            "or export again with --ledger and the place where it is now"
+        )
+    return Ledger(record.ledger)

@@ -21,7 +21,8 @@ from typing import Any
 from diversity_judge.display import counted
 from diversity_judge.errors import InputError, RunError
 from diversity_judge.files import write_json
-from diversity_judge.runs.layout import entry, entry_or_none, read_manifest
+from diversity_judge.runs.layout import LEDGER, entry, entry_or_none, read_manifest
+from diversity_judge.runs.ledger_place import ENTRY, place_record, recorded_place
 
 FOLDER = "batch"
 RECORD = "batch.json"
@@ -72,7 +73,7 @@ class BatchRecord:
 
     Attributes:
         judge: Who is asked: see `BatchJudge` in `batching`; JSON by nature, so a mapping.
-        ledger: Where results go.
+        ledger: Where results go, seen from where the command runs.
         files: In the order of their numbers.
     """
 
@@ -112,7 +113,8 @@ def read_record(run: Path) -> BatchRecord | None:
         )
     except (TypeError, KeyError, ValueError) as error:
         raise InputError(f"{path}: 'files' cannot be read ({error}): export again into this folder") from None
-    ledger = Path(entry(record, path, "ledger", str))
+    entry(record, path, ENTRY, str)
+    ledger = recorded_place(run, record, path) or run / LEDGER
     return BatchRecord(entry_or_none(record, path, "judge", dict) or {}, ledger, files)
 
 
@@ -124,7 +126,7 @@ def write_record(run: Path, record: BatchRecord) -> None:
     """
     value = {
         "judge": dict(record.judge),
-        "ledger": str(record.ledger),
+        **place_record(record.ledger, run),
         "files": [{**asdict(file), "stage": file.stage.value} for file in record.files],
     }
     path = batch_folder(run) / RECORD

@@ -35,6 +35,7 @@ from diversity_judge.planning.pairs import Pair
 from diversity_judge.rubric import MAX_SCORE
 from diversity_judge.runs import layout
 from diversity_judge.runs.instrument import Instrument
+from diversity_judge.runs.ledger_place import recorded_place
 from diversity_judge.runs.sortings import Labels, read_labels
 from diversity_judge.runs.surrogates import read_surrogates
 from diversity_judge.runs.table_files import broken, numbers_between, part_of, read_table, whole_numbers
@@ -189,13 +190,15 @@ class Run:
         return {(g.problem_id, g.strategy): g.matrix.symmetric() for g in self.groups if g.judgments}
 
     @property
+    def ledger_place(self) -> Path | None:
+        """Where the judge's replies should be; None where none stand behind the scores."""
+        return recorded_place(self.path, self.manifest, self.path / layout.MANIFEST)
+
+    @property
     def ledger_path(self) -> Path | None:
         """Where the judge's replies are; None when the ledger is not where the run left it."""
-        if not self.is_judged:
-            return None
-        recorded = Path(self.manifest["ledger"])
-        places = (self.path / recorded.name, recorded, self.path / recorded)
-        return next((place for place in places if place.is_file()), None)
+        place = self.ledger_place
+        return place if place is not None and place.is_file() else None
 
     def group(self, problem_id: str, strategy: str) -> RunGroup:
         """One group.

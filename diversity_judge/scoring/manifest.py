@@ -27,6 +27,7 @@ from diversity_judge.planning.prompting import PromptTemplate
 from diversity_judge.planning.sorting import APPROACHES, REFERENCES, Sorting, SortingTemplate
 from diversity_judge.planning.summaries import Summary, SummaryTemplate
 from diversity_judge.runs.instrument import Instrument
+from diversity_judge.runs.ledger_place import place_record
 from diversity_judge.scoring.options import NO_SURROGATE, ScoreOptions
 from diversity_judge.scoring.result import ScoreResult
 
@@ -68,7 +69,7 @@ def describe(options: ScoreOptions, judge: Judge, template: PromptTemplate, read
         "showing": asdict(options.shown),
         "estimator": {"name": DIFFERENCE if options.surrogate != NO_SURROGATE else MEAN_OF_SCORED_PAIRS},
         "engine": asdict(options.engine),
-        "ledger": str(options.ledger_path),
+        **_ledger(options),
     }
 
 
@@ -120,6 +121,12 @@ def complete(record: Manifest, result: ScoreResult, *, started: float) -> Manife
             "wall_s": round(time.time() - started, 3),
         },
     }
+
+
+def _ledger(options: ScoreOptions) -> Manifest:
+    if options.ledger_path is None or options.folder is None:
+        return {"ledger": str(options.ledger_path)}
+    return place_record(options.ledger_path, options.folder)
 
 
 def _inputs(source: tuple[Path, ...] | InMemory, read: ReadResult) -> list[Manifest]:

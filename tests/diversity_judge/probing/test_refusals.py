@@ -18,7 +18,6 @@ from tests.planted_judge import PlantedJudge, write_responses
 
 def _without_ledger(folder: Path) -> None:
     (folder / "ledger.sqlite").unlink()
-    _change(folder, ledger=str(folder / "ledger.sqlite"))
 
 
 def _unfinished(folder: Path) -> None:
