@@ -202,7 +202,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         "--ledger",
         type=Path,
         metavar="FILE",
-        help="a ledger to share between runs (default: in the run folder)",
+        help="a ledger to share between runs (default: the run folder's)",
     )
     group.add_argument("--offline", action="store_true", help="rebuild every output from the ledger, without a call")
     group.add_argument(
