@@ -14,8 +14,6 @@ if __name__ == "__main__":  # Before the imports: they take a second, in which C
     run_as_process("generation.demo")
 
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from rich.console import Console
 
 from diversity_judge.command import exit_code
 from diversity_judge.command_line import CommandParser
+from generation import children
 from generation.interrupts import signals_interrupt
 from generation.sample import run as run_sampling
 from generation.sampling.options import SampleOptions
@@ -98,4 +97,4 @@ def _sample(console: Console, options: SampleOptions) -> int:
 
 def _run(console: Console, command: Sequence[str]) -> int:
     console.print(f"\n$ python -m {' '.join(command)}", style="bold cyan", soft_wrap=True, markup=False)
-    return subprocess.run([sys.executable, "-m", *command], check=False).returncode  # noqa: S603
+    return children.exit_code_of(command)

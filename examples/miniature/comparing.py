@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +14,7 @@ from diversity_judge.comparing.group_measures import GroupMeasures
 from diversity_judge.comparing.tables import OutcomeRow, ProcessRow, Table
 from diversity_judge.runs.loading import Run
 from examples.miniature.processors import one_thread
+from generation import children
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,7 @@ def all_compared(folder: Path, asked: Sequence[Asked], *, processes: int) -> dic
     Returns:
         Name to what was found.
     """
-    # Spawned: a fork of a process with threads can deadlock.
-    context = multiprocessing.get_context("spawn")
-    with one_thread(), ProcessPoolExecutor(max(1, min(processes, len(asked))), mp_context=context) as pool:
+    with one_thread(), children.pool(max(1, min(processes, len(asked)))) as pool:
         found = pool.map(partial(_compared, folder), asked)
         return {one.name: result for one, result in zip(asked, found, strict=True)}
 

@@ -36,6 +36,7 @@ from examples.miniature.study import NORMAL, Study, load_study
 from examples.miniature.verdicts import Claim, summary
 from examples.miniature.why import sentences as why
 from generation.expert_use.active_experts import active_experts_points, write_active_experts
+from generation.interrupts import signals_interrupt
 
 TEMPLATES = Path(__file__).parent
 FIRST_MODEL = TEMPLATES / "model"
@@ -200,7 +201,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(write_report(args.folder, FULL, sampled, law=args.law, page=args.page))  # noqa: T201
         return 0
 
-    return exit_code(write, when_interrupted="interrupted; the same command starts again")
+    with signals_interrupt():
+        return exit_code(write, when_interrupted="interrupted; the same command starts again")
 
 
 if __name__ == "__main__":

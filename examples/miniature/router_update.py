@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +26,7 @@ from diversity_judge.inputs.reading import read_responses
 from diversity_judge.inputs.responses import Response, write_responses
 from examples.miniature.problems import draw_training, held_out
 from examples.miniature.run import MODEL, SEED
+from generation import children
 from generation.interrupts import signals_interrupt
 
 BEFORE = "before"
@@ -123,7 +123,7 @@ class Study:
         """
         words = [module, *map(str, arguments)]
         self._console.print(f"\n$ python -m {' '.join(words)}", style="bold cyan", markup=False, soft_wrap=True)
-        code = subprocess.run([sys.executable, "-m", *words], check=False).returncode  # noqa: S603
+        code = children.exit_code_of(words)
         if code:
             raise CommandError(code)
 

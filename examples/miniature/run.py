@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -302,8 +301,10 @@ class MiniatureRun:
     def _run(self, module: str, *arguments: object, aside: bool = False, fine: Collection[int] = (0,)) -> None:
         """Run one of the commands; exit codes other than the `fine` ones end the run."""
         words = [module, *map(str, arguments)]
+        changes = ONE_THREAD if module.startswith("diversity_judge.") else {}
         said = f"$ python -m {' '.join(words)}"
-        self._step(words, lambda: _command(words, aside=aside), said=said, aside=aside, fine=fine)
+        work = partial(self._apart.command, words, changes=changes, shown=not aside)
+        self._step(words, work, said=said, aside=aside, fine=fine)
 
     def _step(
         self,
@@ -341,19 +342,6 @@ class MiniatureRun:
             self._console.print(printed, markup=False, highlight=False, soft_wrap=True)
         if code not in fine:
             raise CommandError(code)
-
-
-def _command(words: Sequence[str], *, aside: bool) -> tuple[int, str]:
-    """Run a command; its exit code, and with `aside` what it printed."""
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", *words],
-        check=False,
-        env=os.environ | (ONE_THREAD if words[0].startswith("diversity_judge.") else {}),
-        stdout=subprocess.PIPE if aside else None,
-        stderr=subprocess.STDOUT if aside else None,
-        text=True,
-    )
-    return done.returncode, done.stdout or ""
 
 
 if __name__ == "__main__":

@@ -17,15 +17,15 @@ def test_the_demo_samples_scores_and_says_what_it_cannot_show(
     commands: list[list[str]] = []
     runs: list[SampleOptions] = []
 
-    def run(command: list[str], *, check: bool) -> object:
-        commands.append(command[2:])
-        return type("Done", (), {"returncode": 0})
+    def run(command: list[str]) -> int:
+        commands.append(command)
+        return 0
 
     def sampling_run(options: SampleOptions) -> int:
         runs.append(options)
         return 0
 
-    monkeypatch.setattr("subprocess.run", run)
+    monkeypatch.setattr("generation.children.exit_code_of", run)
     monkeypatch.setattr("generation.demo.run_sampling", sampling_run)
     assert demo.main(["--out", str(tmp_path)]) == 0
     (sampling,) = runs
@@ -49,11 +49,11 @@ def test_a_failing_step_ends_the_demo_with_its_code(
 ) -> None:
     commands: list[list[str]] = []
 
-    def run(command: list[str], *, check: bool) -> object:
+    def run(command: list[str]) -> int:
         commands.append(command)
-        return type("Done", (), {"returncode": 3})
+        return 3
 
-    monkeypatch.setattr("subprocess.run", run)
+    monkeypatch.setattr("generation.children.exit_code_of", run)
     monkeypatch.setattr("generation.demo.run_sampling", lambda options: sampling)
     assert demo.main(["--out", str(tmp_path)]) == (sampling or 3)
     assert len(commands) == 1 - sampling

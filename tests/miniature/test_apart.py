@@ -14,8 +14,8 @@ import pytest
 from diversity_judge.errors import InputError
 from examples.miniature.apart import Apart
 from generation.sampling.options import SampleOptions
+from tests.killed_parent import ROOT, printed_by, wait_for_ever
 
-ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = SampleOptions(
     problems="p.jsonl", model=Path("m"), strategies=["greedy"], n=3, engine_args={"max_model_len": 9}
 )
@@ -51,10 +51,31 @@ def keep_much() -> int:
     return 0
 
 
-def wait_for_ever(up: str) -> int:
+def tell_and_wait(up: str) -> int:
     Path(up).write_text(str(os.getpid()))
     threading.Event().wait()
     return 0
+
+
+PROGRAM = """
+from examples.miniature.apart import Apart
+from generation.interrupts import signals_interrupt
+from tests.killed_parent import wait_for_ever
+if __name__ == "__main__":
+    try:
+        with signals_interrupt():
+            Apart().run(wait_for_ever, shown=True)
+    except KeyboardInterrupt:
+        print("parent interrupted", flush=True)
+"""
+WAITING = """
+import sys
+from diversity_judge.command import exit_code
+from diversity_judge.interrupts import signals_interrupt
+from tests.miniature.test_apart import tell_and_wait
+with signals_interrupt():
+    sys.exit(exit_code(lambda: tell_and_wait(sys.argv[1]), when_interrupted="interrupted; the same command continues"))
+"""
 
 
 def test_typed_options_arrive_and_all_that_is_printed_comes_back() -> None:
@@ -77,43 +98,51 @@ def test_a_process_that_dies_is_a_failure() -> None:
     assert code == -signal.SIGKILL
 
 
-def test_stop_interrupts_what_runs(tmp_path: Path) -> None:
-    apart, ended = Apart(), []
-    os.mkfifo(tmp_path / "up")
-    thread = threading.Thread(target=lambda: ended.append(apart.run(wait_for_ever, str(tmp_path / "up"), shown=False)))
+@pytest.mark.parametrize("is_command", [False, True], ids=["function", "command"])
+def test_stop_interrupts_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_command: bool) -> None:
+    (tmp_path / "waiting.py").write_text(WAITING)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
+    apart, ended, up = Apart(), [], str(tmp_path / "up")
+    os.mkfifo(up)
+
+    def work() -> None:
+        if is_command:
+            ended.append(apart.command(["waiting", up], changes={}, shown=False))
+        else:
+            ended.append(apart.run(tell_and_wait, up, shown=False))
+
+    thread = threading.Thread(target=work)
     thread.start()
-    assert (tmp_path / "up").read_text()
+    assert Path(up).read_text()
     apart.stop()
     thread.join()
     assert ended == [(130, "interrupted; the same command continues\n")]
 
 
+def test_nothing_goes_on_after_the_stop() -> None:
+    """A thread of several steps would go on to the next one, and the signalled process wait for it."""
+    apart = Apart()
+    apart.stop()
+    for code, _ in (
+        apart.run(wait_for_ever, shown=False),
+        apart.command(["timeit", "-n", "1", "__import__('threading').Event().wait()"], changes={}, shown=False),
+    ):
+        assert code in (-signal.SIGTERM, 130)
+
+
+def test_a_command_prints_and_ends_as_it_does_by_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["json.tool", "--no-such-option"]
+    alone = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=False)
+    assert Apart().command(words, changes={}, shown=False) == (alone.returncode, alone.stderr)
+    assert Apart().command(words, changes={}, shown=True) == (alone.returncode, "")
+    assert capfd.readouterr().err == alone.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_the_parent_ends_the_child_too(tmp_path: Path, number: int) -> None:
-    os.mkfifo(tmp_path / "up")
-    program = f"""
-from examples.miniature.apart import Apart
-from generation.interrupts import signals_interrupt
-from tests.miniature.test_apart import wait_for_ever
-if __name__ == "__main__":
-    try:
-        with signals_interrupt():
-            Apart().run(wait_for_ever, {str(tmp_path / "up")!r}, shown=True)
-    except KeyboardInterrupt:
-        print("parent interrupted", flush=True)
-"""
-    (tmp_path / "program.py").write_text(program)
-    parent = subprocess.Popen(
-        [sys.executable, tmp_path / "program.py"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    child = int((tmp_path / "up").read_text())
-    parent.send_signal(number)
-    # The child holds the same pipe: its end is the end of both.
-    printed, _ = parent.communicate()
+def test_a_signal_to_the_parent_ends_the_child_too(tmp_path: Path, number: signal.Signals) -> None:
+    printed = printed_by(PROGRAM, tmp_path, number, children=1)
     assert printed == "interrupted; the same command continues\nparent interrupted\n"
-    with pytest.raises(ProcessLookupError):
-        os.kill(child, 0)
+
+
+def test_a_killed_parent_leaves_no_child(tmp_path: Path) -> None:
+    printed_by(PROGRAM, tmp_path, signal.SIGKILL, children=1)

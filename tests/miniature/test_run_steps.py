@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from examples.miniature.processors import one_thread, processor_seconds
 from examples.miniature.report import time_taken
 from generation.sample import run as run_sampling
 from generation.sampling.options import SampleOptions
+from tests.killed_parent import printed_by
 
 SOLUTION = "6 * 11 = 66 left 12 2 66 ; 2 + 12 = 14 left 66 14 ; 66 - 14 = 52"
 
@@ -125,7 +127,7 @@ def test_pairs_without_a_score_end_nothing(
 ) -> None:
     """A response in which no step can be read has no similarity: `score` says so by its exit code 3."""
     of_steps = run.MiniatureRun(tmp_path, tmp_path, QUICK, Console(quiet=True))
-    monkeypatch.setattr(run, "_command", lambda words, *, aside: (3, ""))
+    monkeypatch.setattr(of_steps._apart, "command", lambda words, *, changes, shown: (3, ""))
     if goes_on:
         of_steps._judge("main", "main", "countdown", None)
     else:
@@ -145,3 +147,26 @@ def test_one_thread_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
         with one_thread():
             assert os.environ["OMP_NUM_THREADS"] == "1"
         assert os.environ.get("OMP_NUM_THREADS") == before
+
+
+SIDE_BY_SIDE = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from examples.miniature.run import QUICK, MiniatureRun, signals_interrupt
+def aside():
+    for _ in range(2):
+        run._run("waiting", aside=True)
+folder = Path(sys.argv[0]).parent
+run = MiniatureRun(folder, folder, QUICK, Console(quiet=True))
+with signals_interrupt():
+    run._side_by_side(lambda: run._run("waiting"), aside)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_to_the_run_ends_the_steps_that_are_aside_too(tmp_path: Path, number: signal.Signals) -> None:
+    """A scheduler may signal the run alone, which then waits for no command of either side."""
+    (tmp_path / "waiting.py").write_text("from tests.killed_parent import wait_for_ever\nwait_for_ever()\n")
+    printed = printed_by(SIDE_BY_SIDE, tmp_path, number, children=1)
+    assert printed.endswith("KeyboardInterrupt\n" if number is signal.SIGTERM else "")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from diversity_judge.errors import InputError, RunError
 from diversity_judge.files import read_bounded
 from examples.miniature.law.plan import FLAT, MIDDLE, PEAKED, SHIPPED_AS_IT_IS
+from generation import children
 
 _MINIATURE = Path(__file__).parents[1]
 SHIPPED = {SHIPPED_AS_IT_IS: _MINIATURE / "model", FLAT: _MINIATURE / "model_flat"}
@@ -48,7 +47,7 @@ def find_or_make(router: str, folder: Path, say: Say) -> Path:
     ends = [find_or_make(end, folder, say) for end in (PEAKED, FLAT)] if router in MIXED else []
     for command in _commands(router, folder, ends):
         say(f"$ python -m {' '.join(command)}")
-        if subprocess.run([sys.executable, "-m", *command], check=False).returncode:  # noqa: S603
+        if children.exit_code_of(command):
             raise RunError(f"{command[0]} failed; what it said is above, and the same command goes on")
     return folder / router
 

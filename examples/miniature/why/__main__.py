@@ -25,6 +25,7 @@ from examples.miniature.why.departures import departures
 from examples.miniature.why.figures import decisions_figure, departures_figure
 from examples.miniature.why.findings import EXPERT, NORMAL, Finding, Findings, write
 from examples.miniature.why.sentences import FOLDER, sentences
+from generation.interrupts import signals_interrupt
 from generation.strategies import load_presets, parse_strategies
 
 ABOUT = "Say why Expert-Sample gains where it does, from a finished run of the miniature."
@@ -63,9 +64,10 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     console = Console()
-    return exit_code(
-        lambda: explain(_options(argv), console), when_interrupted="interrupted; the same command begins anew"
-    )
+    with signals_interrupt():
+        return exit_code(
+            lambda: explain(_options(argv), console), when_interrupted="interrupted; the same command begins anew"
+        )
 
 
 def explain(options: Options, console: Console) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import subprocess
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -276,13 +275,13 @@ def test_models_that_are_not_there_are_made_by_one_recipe_and_mixed(
     pytest.importorskip("torch")
     asked: list[str] = []
 
-    def makes(words: Sequence[str], *, check: bool) -> subprocess.CompletedProcess[str]:
-        asked.append(" ".join(words[2:]))
+    def makes(words: Sequence[str]) -> int:
+        asked.append(" ".join(words))
         shutil.copytree(routers / "flat", words[-1])
-        return subprocess.CompletedProcess(list(words), 0)
+        return 0
 
     shutil.rmtree(routers / "peaked")
-    monkeypatch.setattr("examples.miniature.law.models.subprocess.run", makes)
+    monkeypatch.setattr("generation.children.exit_code_of", makes)
     do(grid(tmp_path, routers, FakeSampler(), Size(4, (Design("four", ("middle",), 1, (1.0,)),))))
     assert asked == [
         f"examples.miniature.train_further peaked --out {routers}/peaked-unsharpened",
@@ -294,8 +293,7 @@ def test_models_that_are_not_there_are_made_by_one_recipe_and_mixed(
 
 def test_a_training_that_fails_ends_the_grid(tmp_path: Path, routers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    failed: subprocess.CompletedProcess[str] = subprocess.CompletedProcess([], 1)
-    monkeypatch.setattr("examples.miniature.law.models.subprocess.run", lambda *_, **__: failed)
+    monkeypatch.setattr("generation.children.exit_code_of", lambda words: 1)
     with pytest.raises(RunError, match="mix failed"):
         grid(tmp_path, routers, FakeSampler(), Size(4, (Design("four", ("middle",), 1, (1.0,)),))).sample_and_measure()
 
