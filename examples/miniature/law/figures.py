@@ -30,6 +30,11 @@ _NARROWEST = 6.4
 _BAND = 0.15
 _POINTS = 60
 _METRIC_WORDS = {"pass_at_1": "pass@1", "pass_at_n": "pass@{n}"}
+_LABEL_POINTS = {"pass_at_1": 6, "pass_at_n": -12}
+"""How far above a cell of the tokens alone its temperature stands.
+
+Expert-Sample lies below the tokens' curve in pass@1, above it in pass@n: the temperatures stand opposite.
+"""
 
 
 def gain_figure(effects: Effects, law: Fitted, general: Fitted) -> Figure:
@@ -125,9 +130,8 @@ def frontier_figure(grid: TaskGrid, points: Sequence[Point]) -> Figure:
             axes = panels[row][column]
             style_axes(axes)
             filled = {cell for its_metric, cell in above if its_metric == metric}
-            # Expert-Sample lies below the tokens' curve in pass@1, above it in pass@n: the temperatures stand opposite.
-            side = 1 if metric == "pass_at_1" else -1
-            _frontier_panel(axes, grid.cells, router, (means["diversity"], means[metric]), filled, side)
+            place = (means["diversity"], means[metric])
+            _frontier_panel(axes, grid.cells, router, place, filled, _LABEL_POINTS[metric])
             axes.margins(0.08, 0.12)
             axes.yaxis.set_major_formatter(FuncFormatter(_percent))
         panels[0][column].set_title(f"router {router}", **plain_text(10))
@@ -164,9 +168,9 @@ def _frontier_panel(
     router: str,
     place: tuple[NDArray[np.float64], NDArray[np.float64]],
     filled: AbstractSet[Cell],
-    side: int,
+    label_points: int,
 ) -> None:
-    """One router: where each cell lies (diversity, solved), those surely above filled; temperatures at one side."""
+    """One router: where each cell lies (diversity, solved), those surely above filled, the tokens' temperatures."""
     x, y = place
     tokens, expert = look_of(_STRATEGIES, "tokens"), look_of(_STRATEGIES, "expert")
     alone = sorted(_chosen(cells, router=router, setting=""), key=lambda i: cells[i].temperature)
@@ -176,7 +180,7 @@ def _frontier_panel(
         axes.annotate(
             label,
             (x[i], y[i]),
-            (0, 6 if side > 0 else -12),
+            (0, label_points),
             textcoords="offset points",
             ha="center",
             color=_GREY,
