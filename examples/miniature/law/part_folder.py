@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diversity_judge import __version__
 from diversity_judge.countdown import Countdown, read_problem
@@ -27,6 +28,9 @@ from examples.miniature.problems import held_out
 from examples.miniature.router_update import write_problems
 from generation.json_lines import whole_lines
 from generation.response_file import finished_samples
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PARTS = "parts"
 """The folder of all parts."""
@@ -117,7 +121,7 @@ class PartFolder:
 
     def is_measured(self) -> bool:
         """Whether these outcomes have all that is measured today."""
-        return self.has_outcomes() and not lacks_learned(self.path)
+        return self.has_outcomes() and not _are_old(self._outcomes, self.part.task)
 
     def measure(self, learned: Learned) -> None:
         """Write the outcomes of all groups that are whole, of this part and of earlier ones in its place.
@@ -139,6 +143,7 @@ class PartFolder:
             for problem_id, texts in sorted(groups[cell.name].items())
         ]
         write_rows(self.path / OUTCOMES, rows)
+        del self._outcomes
 
     def groups(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
         """Strategy and problem to the texts of the responses, by their numbers, where all of them are there."""
@@ -158,10 +163,13 @@ class PartFolder:
 
     def _measured(self) -> set[tuple[str, str]]:
         """The strategies and problems that have outcomes."""
-        if not (self.path / OUTCOMES).exists():
-            return set()
-        table = read_outcomes(self.path)
-        return set(zip(table.strategy, table.problem_id, strict=True))
+        table = self._outcomes
+        return set() if table is None else set(zip(table.strategy, table.problem_id, strict=True))
+
+    @cached_property
+    def _outcomes(self) -> pd.DataFrame | None:
+        """The table of outcomes, read once until it is written anew."""
+        return _outcomes_in(self.path)
 
     def _check_nothing_is_gone(self, groups: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
         there = {(strategy, problem) for strategy, of_problem in groups.items() for problem in of_problem}
@@ -212,10 +220,21 @@ def lacks_learned(part: Path) -> bool:
     Raises:
         InputError: nothing says how this part was made.
     """
-    if not (part / OUTCOMES).exists():
+    table = _outcomes_in(part)
+    if table is None:
         return False
     record = _read_record(part / RECORD)
-    return Task(record["task"], record["n_numbers"]).rewarded and bool(read_outcomes(part)[LEARNED].isna().any())
+    return _are_old(table, Task(record["task"], record["n_numbers"]))
+
+
+def _outcomes_in(part: Path) -> pd.DataFrame | None:
+    """A part's table of outcomes, if there is one."""
+    return read_outcomes(part) if (part / OUTCOMES).exists() else None
+
+
+def _are_old(outcomes: pd.DataFrame | None, task: Task) -> bool:
+    """Whether outcomes are of before the learned reward model chose, which knows their task."""
+    return outcomes is not None and task.rewarded and bool(outcomes[LEARNED].isna().any())
 
 
 def in_order(strategies: Iterable[str]) -> tuple[Cell, ...]:

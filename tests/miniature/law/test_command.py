@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from diversity_judge.errors import InputError, RunError
+from examples.miniature.law import part_folder
 from examples.miniature.law.__main__ import Grid
 from examples.miniature.law.arguments import Options, parse
 from examples.miniature.law.part_folder import RECORD
@@ -162,6 +164,28 @@ def test_outcomes_without_the_learned_choice_are_measured_again_and_not_sampled(
     assert [line.split("] ")[1] for line in said.getvalue().splitlines() if "measuring" in line] == [
         "flat/four: measuring again, from its responses: its outcomes lack best_of_n_learned"
     ]
+
+
+def test_a_folder_reads_its_outcomes_once_until_it_measures(
+    tmp_path: Path, routers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(grid(tmp_path, routers, FakeSampler(), only=["flat/four"]))
+    (part,) = (part for part in SIZE.parts if part.name == "flat/four")
+    make_old(tmp_path / "out" / "parts" / "flat" / "four")
+    read: list[Path] = []
+
+    def noted(path: Path) -> pd.DataFrame:
+        read.append(path)
+        return read_outcomes(path)
+
+    monkeypatch.setattr(part_folder, "read_outcomes", noted)
+    folder = part_folder.PartFolder(tmp_path / "out", part, routers / "flat")
+    assert folder.has_outcomes()
+    assert not folder.is_measured()
+    assert folder.unfinished() == ()
+    folder.measure(likes_the_longest)
+    assert len(read) == 1
+    assert folder.is_measured()
 
 
 def test_cells_added_to_old_outcomes_bring_all_of_them_up_to_date(tmp_path: Path, routers: Path) -> None:
