@@ -73,6 +73,12 @@ def test_a_command_ends_with_its_parent(tmp_path: Path, number: signal.Signals) 
     assert printed_by(COMMAND.format(block="if True"), tmp_path, number, children=1) == ""
 
 
+@pytest.mark.parametrize("number", KILLING)
+def test_the_pool_of_a_command_ends_with_the_parent_of_the_command(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "waiting.py").write_text(POOL)
+    assert "Traceback" not in printed_by(COMMAND.format(block="if True"), tmp_path, number, children=2)
+
+
 def test_a_command_is_told_of_an_interruption(tmp_path: Path) -> None:
     (tmp_path / "waiting.py").write_text(WAITING)
     printed = printed_by(COMMAND.format(block="with signals_interrupt()"), tmp_path, signal.SIGTERM, children=1)

@@ -102,7 +102,8 @@ def test_a_process_that_dies_is_a_failure() -> None:
 def test_stop_interrupts_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_command: bool) -> None:
     (tmp_path / "waiting.py").write_text(WAITING)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
-    apart, ended, up = Apart(), [], str(tmp_path / "up")
+    apart, up = Apart(), str(tmp_path / "up")
+    ended: list[tuple[int, str]] = []
     os.mkfifo(up)
 
     def work() -> None:
