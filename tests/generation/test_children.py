@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,8 @@ with signals_interrupt():
 DESCRIBED = """
 import json, os, sys
 main = sys.modules["__main__"]
-print(json.dumps([__name__, __spec__.name, main.__dict__ is globals(), main.__file__, sys.argv, sys.path[0]]), flush=True)
+told = [__name__, __spec__.name, main.__dict__ is globals(), main.__file__, sys.argv, sys.path[0]]
+print(json.dumps(told), flush=True)
 print(os.environ.get("ADDED"), file=sys.stderr)
 sys.exit(int(sys.argv[-1]))
 """
@@ -87,10 +89,15 @@ def test_a_command_is_told_of_an_interruption(tmp_path: Path) -> None:
 
 
 def test_an_error_in_the_block_of_a_pool_waits_for_no_result() -> None:
-    with pytest.raises(KeyboardInterrupt), children.pool(1) as pool:
-        waits = pool.submit(wait_for_ever)
-        raise KeyboardInterrupt
-    assert waits.done()
+    def interrupted() -> None:
+        with children.pool(1) as pool:
+            submitted.append(pool.submit(wait_for_ever))
+            raise KeyboardInterrupt
+
+    submitted: list[Future[int]] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert submitted[0].done()
 
 
 def test_a_command_is_what_python_makes_of_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +112,9 @@ def test_a_command_is_what_python_makes_of_a_module(tmp_path: Path, monkeypatch:
         plain = subprocess.run(
             [sys.executable, "-m", *words], env=os.environ | {"ADDED": "x"}, capture_output=True, check=False
         )
-        with (tmp_path / "output").open("wb") as output:
-            with children.command(words, changes={"ADDED": "x"}, output=output) as process:
-                assert process.wait() == plain.returncode == 7
+        with (
+            (tmp_path / "output").open("wb") as output,
+            children.command(words, changes={"ADDED": "x"}, output=output) as process,
+        ):
+            assert process.wait() == plain.returncode == 7
         assert (tmp_path / "output").read_bytes() == plain.stdout + plain.stderr
