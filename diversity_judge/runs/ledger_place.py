@@ -7,6 +7,7 @@ holds the path as it was typed, and does not say which of both it is.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,20 @@ def place_record(ledger: Path, folder: Path) -> dict[str, str]:
         ledger: The file, from where the command runs; it need not be there yet.
         folder: The run folder, likewise.
     """
-    parent = ledger.parent.resolve()
+    parent = _real(ledger.parent)
     if lies_in(folder, ledger):
-        return {ENTRY: (parent.relative_to(folder.resolve()) / ledger.name).as_posix(), PLACE: INSIDE}
+        return {ENTRY: (parent.relative_to(_real(folder)) / ledger.name).as_posix(), PLACE: INSIDE}
     return {ENTRY: str(parent / ledger.name), PLACE: OUTSIDE}
 
 
 def lies_in(folder: Path, ledger: Path) -> bool:
     """Whether a ledger goes where the run folder goes."""
-    return ledger.parent.resolve().is_relative_to(folder.resolve())
+    return _real(ledger.parent).is_relative_to(_real(folder))
+
+
+def _real(path: Path) -> Path:
+    """Absolute and without links; a link that leads to itself stays, and who opens it says so."""
+    return Path(os.path.realpath(path))
 
 
 def recorded_place(folder: Path, record: Mapping[str, Any], path: Path) -> Path | None:

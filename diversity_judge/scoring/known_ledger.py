@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +79,7 @@ def _by_its_batch(folder: Path) -> _Named | None:
 
 def _one_of(folder: Path, named: Iterator[_Named]) -> _Named | None:
     found = list(named)
-    if len({one.place.resolve() for one in found}) > 1:
+    if len({os.path.realpath(one.place) for one in found}) > 1:
         said = ", ".join(f"{one.by.relative_to(folder)} names {one.place}" for one in found)
         raise InputError(f"{folder}: {said}: say with --ledger which of these ledgers is meant")
     return next(iter(found), None)

@@ -60,6 +60,11 @@ def test_a_ledger_that_is_a_link_in_the_folder_goes_with_the_folder(here: Path) 
     assert place_record(Path("run/ledger.sqlite"), Path("run")) == {ENTRY: "ledger.sqlite", PLACE: INSIDE}
 
 
+def test_a_link_that_leads_to_itself_is_named_as_it_is(here: Path) -> None:
+    (here / "run").symlink_to("run")
+    assert place_record(Path("run/ledger.sqlite"), Path("run"))[ENTRY] == "ledger.sqlite"
+
+
 def test_no_ledger_is_named() -> None:
     assert recorded_place(Path("run"), {}, RECORD) is None
     assert recorded_place(Path("run"), {ENTRY: ""}, RECORD) is None
