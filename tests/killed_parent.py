@@ -59,7 +59,8 @@ def printed_by(program: str, folder: Path, number: signal.Signals, *, children: 
 
 def _waiting(parent: subprocess.Popen[str], n: int) -> list[int]:
     assert parent.stdout is not None
-    said, found = "", []
+    said = ""
+    found: list[int] = []
     while len(found) < n:
         line = parent.stdout.readline()
         assert line, f"ended before its children waited: {said}"

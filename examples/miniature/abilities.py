@@ -24,7 +24,7 @@ from transformers import Qwen3MoeForCausalLM
 
 from diversity_judge.countdown import Countdown, is_solution, read_steps, similarity
 from examples.miniature.answers import GREEDY, NORMAL, Tokens, answers
-from examples.miniature.problems import held_out, solved_held_out
+from examples.miniature.problems import TARGETS, held_out, solved_held_out
 from examples.miniature.pulled_loss import load_to_train, rows
 from generation.expert_sample.settings import ExpertSampleSettings
 from generation.routing_study.new_experts import draw_keys, share_on_new_experts
@@ -55,35 +55,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m examples.miniature.abilities", description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("--problems", type=int, default=300, help="of each kind (default %(default)s)")
+    parser.add_argument(
+        "--largest-target",
+        type=int,
+        default=TARGETS[-1],
+        metavar="N",
+        help="of a problem (default %(default)s; the longer tasks of the law's grid have 49)",
+    )
     parser.add_argument("--samples", type=int, default=8, help="a problem (default %(default)s)")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     model = load_to_train(args.model, load_balancing=0.0)
+    targets = range(TARGETS[0], args.largest_target + 1)
+    asked = {n: list(islice(held_out(SEED, n, targets), args.problems)) for n in GREEDY_NUMBERS}
     found = {
-        "greedy_accuracy": {n: greedy_accuracy(model, n, args.problems) for n in GREEDY_NUMBERS},
-        "token_normal": {n: asdict(sampled(model, n, args.problems, args.samples, NORMAL)) for n in TASKS},
+        "greedy_accuracy": {n: greedy_accuracy(model, asked[n]) for n in GREEDY_NUMBERS},
+        "token_normal": {n: asdict(sampled(model, asked[n], args.samples, NORMAL)) for n in TASKS},
         "share_on_new_experts": {n: new_share(model, n, args.problems) for n in TASKS},
     }
     print(json.dumps(found, indent=1))  # noqa: T201
     return 0
 
 
-def greedy_accuracy(model: Qwen3MoeForCausalLM, n_numbers: int, n_problems: int) -> float:
-    """Share of held-out problems that are solved by taking the most likely token each time."""
-    problems = list(islice(held_out(SEED, n_numbers), n_problems))
+def greedy_accuracy(model: Qwen3MoeForCausalLM, problems: Sequence[Countdown]) -> float:
+    """Share of problems of one number of numbers that are solved by taking the most likely token each time."""
     return _share_right(problems, list(answers(model, problems, GREEDY)))
 
 
-def sampled(model: Qwen3MoeForCausalLM, n_numbers: int, n_problems: int, n_samples: int, tokens: Tokens) -> Sampled:
-    """What several sampled solutions to each held-out problem are like."""
-    problems = [problem for problem in islice(held_out(SEED, n_numbers), n_problems) for _ in range(n_samples)]
+def sampled(model: Qwen3MoeForCausalLM, problems: Sequence[Countdown], n_samples: int, tokens: Tokens) -> Sampled:
+    """What several sampled solutions to each of some problems of one number of numbers are like."""
+    asked = [problem for problem in problems for _ in range(n_samples)]
     torch.manual_seed(SEED)
-    texts = list(answers(model, problems, tokens))
+    texts = list(answers(model, asked, tokens))
     groups = [_scores(texts[start : start + n_samples]) for start in range(0, len(texts), n_samples)]
     diversities = [1 - sum(scores) / len(scores) / _LARGEST_SCORE for scores in groups if scores]
     counts = Counter(score for scores in groups for score in scores)
     return Sampled(
-        pass_1=_share_right(problems, texts),
+        pass_1=_share_right(asked, texts),
         diversity=sum(diversities) / len(diversities),
         similarities=tuple(counts[score] for score in range(_LARGEST_SCORE + 1)),
     )

@@ -84,6 +84,7 @@ class TaskRow:
         task: Its name.
         n_steps: Of a right solution.
         n_tokens: Of a right solution, without its end.
+        targets: The least and the largest.
         router: The model's.
         n_problems: Behind the greedy accuracy.
         greedy: Share of problems that are solved by the likeliest tokens.
@@ -93,6 +94,7 @@ class TaskRow:
     task: str
     n_steps: int
     n_tokens: int
+    targets: tuple[int, int]
     router: str
     n_problems: int
     greedy: float
@@ -214,7 +216,8 @@ def _tasks(outcomes: pd.DataFrame) -> Sequence[TaskRow]:
             rows = mine[mine.router == router]
             length = solution_length(task.n_numbers) - 1
             accuracy, by_temperature = float((rows.n_right / rows.n).mean()), diversity[task.name, router].to_dict()
-            found.append(TaskRow(task.name, task.n_numbers - 1, length, router, len(rows), accuracy, by_temperature))
+            steps, targets = task.n_numbers - 1, (task.targets[0], task.targets[-1])
+            found.append(TaskRow(task.name, steps, length, targets, router, len(rows), accuracy, by_temperature))
     return found
 
 

@@ -64,13 +64,13 @@ def solved_held_out(rng: random.Random, n_numbers: int) -> Iterator[tuple[Countd
     return (drawn for drawn in _drawn(rng, n_numbers) if is_held_out(drawn[0]))
 
 
-def held_out(seed: int, n_numbers: int = 4) -> Iterator[Countdown]:
-    """Held-out problems, without end and without repetition, as likely as training draws them."""
+def held_out(seed: int, n_numbers: int = 4, targets: range = TARGETS) -> Iterator[Countdown]:
+    """Held-out problems, without end and without repetition, as likely as training draws those with these targets."""
     rng = random.Random(seed)
     seen = set()
     while True:
         problem, _ = draw(rng, n_numbers)
-        if is_held_out(problem) and problem.identity not in seen:
+        if problem.target in targets and is_held_out(problem) and problem.identity not in seen:
             seen.add(problem.identity)
             yield problem
 

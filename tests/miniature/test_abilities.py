@@ -35,7 +35,7 @@ def test_diversity_is_that_of_pairs_that_have_steps(monkeypatch: pytest.MonkeyPa
         return iter(KNOWN * 2)
 
     monkeypatch.setattr(abilities, "answers", known)
-    found = sampled(None, 4, 2, len(KNOWN), NORMAL)
+    found = sampled(None, list(islice(held_out(SEED), 2)), len(KNOWN), NORMAL)
     steps = [read_steps(text) for text in KNOWN if text]
     scores = [similarity(one, other) for one, other in combinations(steps, 2)]
     assert len(scores) == 6
@@ -49,7 +49,7 @@ def test_greedy_accuracy_is_the_share_of_right_answers(monkeypatch: pytest.Monke
     texts = ["1 + 1 = 2"] * 10
     solved = {problem: _brute_force(problem) for problem in problems[10:]}
     monkeypatch.setattr(abilities, "answers", lambda *_: iter([*texts, *solved.values()]))
-    assert greedy_accuracy(None, 3, 40) == pytest.approx(0.75)
+    assert greedy_accuracy(None, problems) == pytest.approx(0.75)
 
 
 def test_the_share_on_new_experts_is_what_the_draws_change(model: Any) -> None:
@@ -77,6 +77,22 @@ def test_the_command_prints_what_it_found(capsys: pytest.CaptureFixture[str]) ->
     found = json.loads(capsys.readouterr().out)
     assert set(found["greedy_accuracy"]) == {"4", "5", "6", "7", "8"}
     assert set(found["token_normal"]) == set(found["share_on_new_experts"]) == {"4", "7", "8"}
+
+
+def test_the_command_asks_no_larger_targets_than_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Countdown] = []
+
+    def none_is_right(model: Any, problems: Sequence[Countdown]) -> float:
+        asked.extend(problems)
+        return 0.0
+
+    monkeypatch.setattr(abilities, "greedy_accuracy", none_is_right)
+    assert main([str(START), "--problems", "3", "--samples", "2", "--largest-target", "20"]) == 0
+    capsys.readouterr()
+    assert len(asked) == 3 * 5
+    assert {problem.target for problem in asked} <= {*range(10, 21)}
 
 
 def _brute_force(problem: Countdown) -> str:

@@ -57,6 +57,14 @@ def test_held_out_problems_of_four_numbers_are_those_of_the_published_run() -> N
     assert first.text == "9 3 4 7 target 70"
 
 
+@given(st.integers(0, 10**9), st.sampled_from([4, 7]), st.integers(20, 60))
+def test_held_out_problems_with_some_targets_are_those_of_all_that_have_them(
+    seed: int, n_numbers: int, largest: int
+) -> None:
+    some = islice(held_out(seed, n_numbers, range(10, largest + 1)), 5)
+    assert list(some) == list(islice((p for p in held_out(seed, n_numbers) if p.target <= largest), 5))
+
+
 @given(st.integers(0, 10**9), st.sampled_from([4, 7, 8]))
 def test_held_out_problems_have_as_many_numbers_as_are_asked_for(seed: int, n_numbers: int) -> None:
     problem = next(held_out(seed, n_numbers))

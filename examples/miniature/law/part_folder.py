@@ -24,7 +24,7 @@ from examples.miniature.law.measuring import ProblemMeasurer
 from examples.miniature.law.models import sha256
 from examples.miniature.law.plan import Cell, Part, Task
 from examples.miniature.law.tables import LEARNED, OUTCOMES, OutcomeRow, read_outcomes, write_rows
-from examples.miniature.problems import held_out
+from examples.miniature.problems import TARGETS, held_out
 from examples.miniature.router_update import write_problems
 from generation.json_lines import whole_lines
 from generation.response_file import finished_samples
@@ -45,6 +45,7 @@ class Made:
         router: Name of the model.
         task: Name of the task.
         n_numbers: Numbers of a problem.
+        largest_target: Of a problem; records of before it could be chosen are of all targets.
         model_sha256: Of the checkpoint.
         seed: Of problems and draws.
         n: Responses a problem and cell.
@@ -53,6 +54,7 @@ class Made:
     router: str
     task: str
     n_numbers: int
+    largest_target: int
     model_sha256: str
     seed: int
     n: int
@@ -60,7 +62,8 @@ class Made:
     @classmethod
     def of(cls, part: Part, model_sha256: str, seed: int) -> Made:
         """With what a part is to be made."""
-        return cls(part.router, part.task.name, part.task.n_numbers, model_sha256, seed, part.n)
+        task = part.task
+        return cls(part.router, task.name, task.n_numbers, task.targets[-1], model_sha256, seed, part.n)
 
 
 class PartFolder:
@@ -94,7 +97,7 @@ class PartFolder:
             write_json(record, asdict(made) | {"model": str(self.model), "version": __version__})
         n_problems = sum(1 for _ in whole_lines(self.problems))
         if n_problems < self.part.problems:
-            wanted = held_out(seed, self.part.task.n_numbers)
+            wanted = held_out(seed, self.part.task.n_numbers, self.part.task.targets)
             write_problems(self.problems, "c", islice(wanted, self.part.problems))
 
     def wanted_ids(self) -> list[str]:
@@ -283,4 +286,4 @@ def _read_record(record: Path) -> Mapping[str, Any]:
         raise InputError(f"{record}: cannot read with what this part was made: {error}") from error
     if not isinstance(found, dict):
         raise InputError(f"{record}: says nothing of how this part was made")
-    return found
+    return {"largest_target": TARGETS[-1], **found}

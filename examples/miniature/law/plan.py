@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from examples.miniature.problems import TARGETS
 from examples.miniature.shape import SHAPE
 from examples.miniature.tokens import solution_length
 from generation.strategies import Strategy, load_presets, parse_strategies
@@ -37,10 +38,12 @@ class Task:
     Attributes:
         name: What it is called.
         n_numbers: Numbers of a problem; a solution has one step less.
+        targets: What a problem's target may be.
     """
 
     name: str
     n_numbers: int
+    targets: range = TARGETS
 
     @property
     def max_tokens(self) -> int:
@@ -53,7 +56,11 @@ class Task:
         return self.n_numbers == REWARDED_NUMBERS
 
 
-TASKS = {task.name: task for task in (Task("four", 4), Task("seven", 7), Task("eight", 8))}
+_NEARER = range(10, 50)
+"""Targets that more random paths of many numbers lead to. With all of `TARGETS` the flat model solves 29 % of the
+problems of seven numbers by its most likely tokens, with these 33 %. Chosen for that, before anything was sampled."""
+
+TASKS = {task.name: task for task in (Task("four", 4), Task("seven", 7, _NEARER), Task("eight", 8, _NEARER))}
 
 
 @dataclass(frozen=True)
@@ -209,12 +216,12 @@ class Size:
         return replace(self, designs=tuple(map(change, self.designs)))
 
 
+_FURTHER = ("k_keep=7", "k_keep=2", "tau=0.25", "r=64")
 _TEMPERATURES = (0.35, 0.7, 1.0, 1.4, 2.0)
 FULL = Size(
     32,
     (
-        Design("four", (FLAT, PEAKED), 1000, _TEMPERATURES, further=("k_keep=7", "k_keep=2", "tau=0.25", "r=64")),
-        Design("four", (MIDDLE,), 300, _TEMPERATURES, further=("k_keep=7", "k_keep=2")),
+        Design("four", (FLAT, MIDDLE, PEAKED), 1000, _TEMPERATURES, further=_FURTHER),
         Design("seven", (FLAT, PEAKED), 600, (0.2, 0.35, 0.7, 1.4)),
         Design("eight", (FLAT, PEAKED), 150, (0.35, 0.7, 1.4)),
     ),

@@ -232,11 +232,24 @@ def changed_model(routers: Path, size: Size) -> Size:
     return size
 
 
+def changed_targets(routers: Path, size: Size) -> Size:
+    part = routers.parent / "out" / "parts" / "flat" / "four" / RECORD
+    part.write_text(json.dumps(json.loads(part.read_text()) | {"largest_target": 49}))
+    return size
+
+
 def changed_n(routers: Path, size: Size) -> Size:
     return Size(8, size.designs)
 
 
-@pytest.mark.parametrize(("change", "named"), [(changed_model, "model_sha256"), (changed_n, "n was 4 and is now 8")])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (changed_model, "model_sha256"),
+        (changed_n, "n was 4 and is now 8"),
+        (changed_targets, "largest_target was 49 and is now 99"),
+    ],
+)
 def test_another_experiment_is_refused_before_anything_is_sampled(
     tmp_path: Path, routers: Path, change: Callable[[Path, Size], Size], named: str
 ) -> None:
@@ -245,6 +258,28 @@ def test_another_experiment_is_refused_before_anything_is_sampled(
     with pytest.raises(InputError, match=named):
         grid(tmp_path, routers, other, change(routers, SIZE), only=["flat/four"]).sample_and_measure()
     assert other.starts == 0
+
+
+def test_a_part_of_before_targets_could_be_chosen_is_of_all_targets(tmp_path: Path, routers: Path) -> None:
+    do(grid(tmp_path, routers, FakeSampler()))
+    for name in ("flat/four", "flat/eight"):
+        record = tmp_path / "out" / "parts" / name / RECORD
+        record.write_text(
+            json.dumps({k: v for k, v in json.loads(record.read_text()).items() if k != "largest_target"})
+        )
+    again = FakeSampler()
+    do(grid(tmp_path, routers, again, only=["flat/four"]))
+    assert again.starts == 0
+    with pytest.raises(InputError, match="eight: largest_target was 99 and is now 49"):
+        grid(tmp_path, routers, again, only=["flat/eight"]).sample_and_measure()
+
+
+def test_the_problems_of_a_longer_task_have_its_targets(tmp_path: Path, routers: Path) -> None:
+    do(grid(tmp_path, routers, FakeSampler(), SIZE.with_problems(20), only=["flat/eight"]))
+    text = (tmp_path / "out" / "parts" / "flat" / "eight" / "problems.jsonl").read_text()
+    targets = [int(json.loads(line)["problem"].split()[-1]) for line in text.splitlines()]
+    assert len(targets) == 20
+    assert set(targets) <= {*range(10, 50)}
 
 
 def test_parts_of_other_machines_count_if_they_are_of_the_same_experiment(tmp_path: Path, routers: Path) -> None:
