@@ -222,7 +222,7 @@ FULL = Size(
     32,
     (
         Design("four", (FLAT, MIDDLE, PEAKED), 1000, _TEMPERATURES, further=_FURTHER),
-        Design("seven", (FLAT, PEAKED), 600, (0.2, 0.35, 0.7, 1.4)),
+        Design("seven", (FLAT, PEAKED), 600, (0.2, 0.35, 0.7, 1.4), further=("k_keep=7", "k_keep=2")),
         Design("eight", (FLAT, PEAKED), 150, (0.35, 0.7, 1.4)),
     ),
 )
