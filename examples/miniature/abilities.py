@@ -64,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--samples", type=int, default=8, help="a problem (default %(default)s)")
     args = parser.parse_args(argv)
+    if args.largest_target not in TARGETS:
+        parser.error(f"argument --largest-target: {args.largest_target} is not in {TARGETS[0]}..{TARGETS[-1]}")
     torch.set_num_threads(1)
     model = load_to_train(args.model, load_balancing=0.0)
     targets = range(TARGETS[0], args.largest_target + 1)
@@ -71,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = {
         "greedy_accuracy": {n: greedy_accuracy(model, asked[n]) for n in GREEDY_NUMBERS},
         "token_normal": {n: asdict(sampled(model, asked[n], args.samples, NORMAL)) for n in TASKS},
-        "share_on_new_experts": {n: new_share(model, n, args.problems) for n in TASKS},
+        "share_on_new_experts": {n: new_share(model, n, args.problems, targets) for n in TASKS},
     }
     print(json.dumps(found, indent=1))  # noqa: T201
     return 0
@@ -97,7 +99,7 @@ def sampled(model: Qwen3MoeForCausalLM, problems: Sequence[Countdown], n_samples
     )
 
 
-def new_share(model: Qwen3MoeForCausalLM, n_numbers: int, n_problems: int) -> float:
+def new_share(model: Qwen3MoeForCausalLM, n_numbers: int, n_problems: int, targets: range = TARGETS) -> float:
     """Mean share of a layer's weight that Expert-Sample's defaults put on experts that top k would not take.
 
     Over layers and the tokens of solutions to held-out problems; one draw a token and layer.
@@ -105,15 +107,17 @@ def new_share(model: Qwen3MoeForCausalLM, n_numbers: int, n_problems: int) -> fl
     k, n_experts = model.config.num_experts_per_tok, model.config.num_experts
     settings = ExpertSampleSettings().resolve(k, n_experts)
     shares = []
-    for layer, logits in enumerate(router_logits(model, n_numbers, n_problems)):
+    for layer, logits in enumerate(router_logits(model, n_numbers, n_problems, targets)):
         keys = draw_keys(SEED, range(len(logits)), 1, logits.device)
         shares.append(share_on_new_experts(logits, keys, settings, k=k, layer=layer).mean())
     return float(torch.stack(shares).mean())
 
 
-def router_logits(model: Qwen3MoeForCausalLM, n_numbers: int, n_problems: int) -> list[Tensor]:
+def router_logits(
+    model: Qwen3MoeForCausalLM, n_numbers: int, n_problems: int, targets: range = TARGETS
+) -> list[Tensor]:
     """Of each layer, (tokens, experts) on those that yield a token of random solutions to held-out problems."""
-    solved = list(islice(solved_held_out(random.Random(SEED), n_numbers), n_problems))
+    solved = list(islice(solved_held_out(random.Random(SEED), n_numbers, targets), n_problems))
     tokens, labels = rows(solved)
     yields = torch.cat([labels[:, 1:] >= 0, torch.zeros(len(solved), 1, dtype=torch.bool)], dim=1).flatten()
     with torch.no_grad():

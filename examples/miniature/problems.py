@@ -59,9 +59,11 @@ def solved_for_training(rng: random.Random, n_numbers: int) -> Iterator[tuple[Co
     return (drawn for drawn in _drawn(rng, n_numbers) if not is_held_out(drawn[0]))
 
 
-def solved_held_out(rng: random.Random, n_numbers: int) -> Iterator[tuple[Countdown, tuple[Step, ...]]]:
-    """Held-out problems, each with one of its solutions, without end."""
-    return (drawn for drawn in _drawn(rng, n_numbers) if is_held_out(drawn[0]))
+def solved_held_out(
+    rng: random.Random, n_numbers: int, targets: range = TARGETS
+) -> Iterator[tuple[Countdown, tuple[Step, ...]]]:
+    """Held-out problems with these targets, each with one of its solutions, without end."""
+    return (drawn for drawn in _drawn(rng, n_numbers) if drawn[0].target in targets and is_held_out(drawn[0]))
 
 
 def held_out(seed: int, n_numbers: int = 4, targets: range = TARGETS) -> Iterator[Countdown]:

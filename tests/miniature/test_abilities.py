@@ -95,6 +95,22 @@ def test_the_command_asks_no_larger_targets_than_it_is_told(
     assert {problem.target for problem in asked} <= {*range(10, 21)}
 
 
+@pytest.mark.parametrize("largest", ["9", "100"])
+def test_targets_that_no_problem_has_are_refused_instead_of_sought_for_ever(
+    largest: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([str(START), "--largest-target", largest])
+    assert ended.value.code == 2
+    assert f"{largest} is not in 10..99" in capsys.readouterr().err
+
+
+def test_routers_are_read_on_solutions_that_reach_these_targets(model: Any) -> None:
+    some, other = (router_logits(model, 4, 3, targets)[0] for targets in (range(10, 20), range(90, 100)))
+    assert some.shape == other.shape
+    assert not torch.equal(some, other)
+
+
 def _brute_force(problem: Countdown) -> str:
     """A solution to three numbers, found by trying everything."""
     from examples.miniature.problems import allowed, solution_text
